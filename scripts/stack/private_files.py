@@ -1,4 +1,4 @@
-"""JSON files that only their owner may read, replaced in one step."""
+"""Files that only their owner may read, and the directories that hold them."""
 
 import json
 import os
@@ -7,8 +7,18 @@ from pathlib import Path
 from typing import Any
 
 
+def make_enterable(path: Path) -> None:
+    """Make a directory that nobody else may list, and that others may enter if we are root.
+
+    As root we run PostgreSQL as another user, who has to reach the files that are its own.
+    """
+    if not path.is_dir():
+        path.mkdir(parents=True)
+        path.chmod(0o711 if os.geteuid() == 0 else 0o700)  # whatever the umask
+
+
 def write_json(path: Path, content: object) -> None:
-    """Readers see the old or the new content, also after a crash."""
+    """Replace in one step: readers see the old or the new content, also after a crash."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # mode 600
     temporary = Path(name)
     try:

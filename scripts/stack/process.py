@@ -65,7 +65,8 @@ def spawn(
         stdout=stdout,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=in_child,
+        # Safe without threads, and nothing else can run code as the child before its exec.
+        preexec_fn=in_child,  # noqa: PLW1509
     )
 
 

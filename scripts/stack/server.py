@@ -51,6 +51,11 @@ class EmbeddedServer(ABC):
             self.after_stop()
         self.directory.release()
 
+    def restart(self) -> subprocess.Popen[bytes]:
+        """Start it again on the same port after it has died; does not wait."""
+        self.prepare()
+        return self.launch()
+
     def launch(self) -> subprocess.Popen[bytes]:
         """Start the prepared server on the present port, without waiting for it."""
         with self.directory.appended_log() as (log, size):

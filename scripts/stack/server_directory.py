@@ -9,7 +9,7 @@ from pathlib import Path
 from scripts.stack.errors import StackError
 from scripts.stack.locks import FileLock
 from scripts.stack.ports import free_port
-from scripts.stack.private_files import read_json, write_json
+from scripts.stack.private_files import make_enterable, read_json, write_json
 
 
 class ServerDirectory:
@@ -29,9 +29,7 @@ class ServerDirectory:
             StackError: a live process owns it, or it cannot be written.
         """
         try:
-            # Others may enter but not list: as root, the server's files belong to another user.
-            # Everything secret in here is a file of mode 600.
-            self.path.mkdir(mode=0o711, parents=True, exist_ok=True)
+            make_enterable(self.path)
             acquired = self._lock.try_acquire()
         except OSError as error:
             raise StackError(f"Cannot use {self.path}: {error.strerror}") from error

@@ -7,7 +7,7 @@ from pathlib import Path
 from scripts.stack.errors import StackError
 from scripts.stack.locks import FileLock
 from scripts.stack.paths import ROOT
-from scripts.stack.private_files import read_json, write_json
+from scripts.stack.private_files import make_enterable, read_json, write_json
 
 _MARKER = "made-by-quickstart"
 _NEEDED_BYTES = 500_000_000
@@ -48,9 +48,7 @@ class State:
                     f"{self.path} holds files that quickstart did not make;"
                     " set FREEHOLD_STATE_DIR to another directory"
                 )
-            # As root, PostgreSQL runs as another user and must be able to enter; all secrets in
-            # here are files of mode 600.
-            self.path.mkdir(mode=0o711 if os.geteuid() == 0 else 0o700, parents=True, exist_ok=True)
+            make_enterable(self.path)
             (self.path / _MARKER).touch()
             self.logs.mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
