@@ -1,0 +1,9 @@
+"""What gunicorn's asgi worker serves: HTTP now, WebSocket beside it when an app needs it."""
+
+import os
+
+from django.core.asgi import get_asgi_application
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
+
+application = get_asgi_application()

@@ -1,0 +1,19 @@
+"""The REST API."""
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["shared_apps.authn.authentication.TokenAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["shared_apps.authn.permissions.HasPermission"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "shared_apps.core.pagination.PagePagination",
+    "EXCEPTION_HANDLER": "shared_apps.core.problems.exception_handler",
+    "DEFAULT_VERSIONING_CLASS": "rest_framework.versioning.NamespaceVersioning",
+    "ALLOWED_VERSIONS": ["v1"],
+    # ?format=csv is a query of ours, not an override of the renderer.
+    "URL_FORMAT_OVERRIDE": None,
+    "COERCE_DECIMAL_TO_STRING": True,
+    "UNAUTHENTICATED_USER": None,
+    "NUM_PROXIES": 0,
+}
+# The largest body of a JSON request, in bytes.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 2 * 1024 * 1024

@@ -1,0 +1,31 @@
+"""Which app lives where: one schema for everybody, or one schema per tenant; and what a request passes."""
+
+SHARED_APPS = [
+    "shared_apps.core",
+    "shared_apps.audit",
+    "shared_apps.tenants",
+    "shared_apps.accounts",
+    "shared_apps.authn",
+    "shared_apps.fleet",
+    "shared_apps.onboarding",
+    "django_tenants",
+    "django.contrib.contenttypes",
+    "django.contrib.auth",
+    "rest_framework",
+]
+TENANT_APPS = [
+    # Its migrations make the outbox, which every schema has; it has no models.
+    "shared_apps.audit",
+    "tenant_apps.invoicing",
+]
+INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]
+
+MIDDLEWARE = [
+    "shared_apps.core.middleware.RequestContextMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "shared_apps.tenants.middleware.TenantMiddleware",
+    "django.middleware.common.CommonMiddleware",
+]
+
+TENANT_MODEL = "tenants.Tenant"
+TENANT_DOMAIN_MODEL = "tenants.Domain"

@@ -1,0 +1,68 @@
+"""What can go wrong, in the words of the business.
+
+    AppError
+    ├── InvalidError        what was sent cannot be accepted (400)
+    ├── UnauthenticatedError  nobody has proven who they are (401)
+    ├── ForbiddenError      they have, and may not (403)
+    ├── NotFoundError       it is not there, or it belongs to somebody else (404)
+    ├── ConflictError       the state of things forbids it (409)
+    └── UnavailableError    try again later (503)
+
+An app's `errors.py` derives its own and gives each a `code` (`app.fact`) and a message. Only
+`core/problems.py` knows HTTP.
+"""
+
+from typing import Any, ClassVar
+
+
+class AppError(Exception):
+    """Base of all expected errors; `details` is shown to the caller, so it holds no secrets."""
+
+    code: ClassVar[str] = "error"
+    message: ClassVar[str] = "The request could not be carried out."
+
+    def __init__(self, message: str | None = None, **details: Any) -> None:
+        self.text = message or self.message
+        self.details = details
+        super().__init__(self.text)
+
+
+class InvalidError(AppError):
+    code = "invalid"
+    message = "Validation failed"
+
+
+class UnauthenticatedError(AppError):
+    code = "not_authenticated"
+    message = "Authentication is required."
+
+
+class ForbiddenError(AppError):
+    code = "permission_denied"
+    message = "Insufficient permissions"
+
+
+class NotFoundError(AppError):
+    code = "not_found"
+    message = "Not found."
+
+
+class ConflictError(AppError):
+    code = "conflict"
+    message = "The current state does not allow this."
+
+
+class UnavailableError(AppError):
+    code = "unavailable"
+    message = "The service is temporarily unavailable."
+    retry_after: ClassVar[int] = 5
+    """Seconds after which a client should try again."""
+
+
+class TenantContextRequired(RuntimeError):  # noqa: N818 (the name the mission gives it)
+    """Code that needs to know on whose behalf it runs was run on nobody's."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "no tenant or operator context: enter one with context.tenant(...) or context.operator()"
+        )

@@ -1,0 +1,53 @@
+"""The outermost layer: a request id and attribution in, a problem body out, whatever happens inside."""
+
+import logging
+import re
+import uuid
+from collections.abc import Callable
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from shared_apps.core import attribution, problems
+
+logger = logging.getLogger(__name__)
+
+_USABLE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
+
+
+class RequestContextMiddleware:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        given = request.headers.get("X-Request-ID", "")
+        request_id = given if _USABLE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        caller = attribution.Attribution(request_id=request_id, ip=request.META.get("REMOTE_ADDR"))
+        with attribution.acting(caller):
+            response = self.get_response(request)
+            response = _as_problem(request, response)
+        response["X-Request-ID"] = request_id
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        """Everything that no view handled: expected errors by kind, the rest as 500 that tells nothing."""
+        described = problems.describe(error)
+        if described is None:
+            logger.exception("Unhandled error", exc_info=error)
+            described = {"status": 500, "error": "Internal server error", "code": "internal"}
+        elif described["status"] >= 500:
+            logger.error("Request failed: %s", described["code"], exc_info=error)
+        return problems.problem_response(request, **described)
+
+
+def _as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    """Django's own HTML error pages (unknown path, bad host, suspicious request) as problem bodies."""
+    if response.status_code < 400 or not response.get("Content-Type", "").startswith("text/html"):
+        return response
+    code = {400: "bad_request", 403: "permission_denied", 404: "not_found"}.get(
+        response.status_code, "internal" if response.status_code >= 500 else "refused"
+    )
+    error = {400: "Bad request.", 403: "Insufficient permissions", 404: "Not found."}.get(
+        response.status_code, "Internal server error" if response.status_code >= 500 else "Refused."
+    )
+    return problems.problem_response(request, status=response.status_code, error=error, code=code)

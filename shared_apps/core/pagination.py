@@ -1,0 +1,11 @@
+"""One paginator for every list."""
+
+from rest_framework.pagination import PageNumberPagination
+
+
+class PagePagination(PageNumberPagination):
+    """`?page=` and `?page_size=` (at most 500); `{count, next, previous, results}`."""
+
+    page_size = 50
+    page_size_query_param = "page_size"
+    max_page_size = 500

@@ -1,0 +1,130 @@
+"""Errors as RFC 9457 problem bodies: the one place that knows which HTTP status an error has."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFilesSent
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, JsonResponse
+from psycopg import errors as postgres
+from rest_framework import exceptions
+from rest_framework.response import Response
+
+from shared_apps.core import attribution
+from shared_apps.core import errors as app
+
+logger = logging.getLogger(__name__)
+
+CONTENT_TYPE = "application/problem+json"
+
+_STATUS_OF_KIND: list[tuple[type[app.AppError], int]] = [
+    (app.InvalidError, 400),
+    (app.UnauthenticatedError, 401),
+    (app.ForbiddenError, 403),
+    (app.NotFoundError, 404),
+    (app.ConflictError, 409),
+    (app.UnavailableError, 503),
+]
+
+
+def problem(
+    *, status: int, error: str, code: str, instance: str, details: Any = None
+) -> dict[str, Any]:
+    """The members of RFC 9457 and the product's own beside them."""
+    return {
+        "type": f"urn:freehold:problem:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": error,
+        "instance": instance,
+        "success": False,
+        "error": error,
+        "code": code,
+        "details": {} if details is None else details,
+        "request_id": attribution.current().request_id,
+    }
+
+
+def problem_response(
+    request: HttpRequest, *, status: int, error: str, code: str, details: Any = None,
+    headers: dict[str, str] | None = None,
+) -> JsonResponse:  # fmt: skip
+    body = problem(status=status, error=error, code=code, instance=request.path, details=details)
+    return JsonResponse(body, status=status, content_type=CONTENT_TYPE, headers=headers)
+
+
+def describe(error: Exception) -> dict[str, Any] | None:
+    """Status, text, code, details and headers of an expected error; None when it is a defect."""
+    match error:
+        case app.AppError():
+            status = next(code for kind, code in _STATUS_OF_KIND if isinstance(error, kind))
+            headers = (
+                {"Retry-After": str(error.retry_after)} if isinstance(error, app.UnavailableError) else {}
+            )
+            return _description(status, error.text, error.code, error.details, headers)
+        case exceptions.ValidationError():
+            return _description(400, "Validation failed", "invalid", error.detail)
+        case exceptions.APIException():
+            return _describe_framework_error(error)
+        case Http404():
+            return _description(404, "Not found.", "not_found")
+        case PermissionDenied():
+            return _description(403, "Insufficient permissions", "permission_denied")
+        case RequestDataTooBig() | TooManyFilesSent():
+            return _description(413, "The request body is too large.", "too_large")
+        case IntegrityError() | DataError() | OperationalError() | InterfaceError():
+            return _describe_database_error(error)
+    return None
+
+
+def _description(
+    status: int, error: str, code: str, details: Any = None, headers: dict[str, str] | None = None
+) -> dict[str, Any]:
+    return {"status": status, "error": error, "code": code, "details": details, "headers": headers or {}}
+
+
+def _describe_framework_error(error: exceptions.APIException) -> dict[str, Any]:
+    headers: dict[str, str] = {}
+    if challenge := getattr(error, "auth_header", None):
+        headers["WWW-Authenticate"] = challenge
+    if wait := getattr(error, "wait", None):
+        headers["Retry-After"] = str(int(wait) + 1)
+    codes = error.get_codes()
+    code = codes if isinstance(codes, str) else error.default_code
+    text = error.detail if isinstance(error.detail, str) else error.default_detail
+    return _description(error.status_code, str(text), code, headers=headers)
+
+
+def _describe_database_error(error: Exception) -> dict[str, Any] | None:
+    """What PostgreSQL refused or could not do; None for what only a defect can cause."""
+    retry = {"Retry-After": str(app.UnavailableError.retry_after)}
+    match error.__cause__:
+        case postgres.UniqueViolation():
+            return _description(409, "This already exists.", "already_exists")
+        case postgres.ForeignKeyViolation() | postgres.RestrictViolation():
+            return _description(409, "Other records refer to this one.", "in_use")
+        case postgres.CheckViolation() | postgres.NotNullViolation() | postgres.ExclusionViolation():
+            return _description(409, "A rule of the data forbids this.", "constraint_violated")
+        case postgres.NumericValueOutOfRange() | postgres.StringDataRightTruncation():
+            return _description(400, "A value is too large.", "out_of_range")
+        case postgres.QueryCanceled() | postgres.LockNotAvailable():
+            return _description(503, "The request took too long.", "timeout", headers=retry)
+        case postgres.SerializationFailure() | postgres.DeadlockDetected():
+            return _description(503, "The request collided with another one.", "collision", headers=retry)
+    if isinstance(error, OperationalError | InterfaceError):
+        # Stopped, unreachable, out of connections or out of disk: not the client's doing.
+        return _description(503, "The database is not available.", "database_unavailable", headers=retry)
+    return None
+
+
+def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+    """The REST framework's hook. A defect returns None and goes on to `RequestContextMiddleware`."""
+    described = describe(error)
+    if described is None:
+        return None
+    if described["status"] >= 500:
+        logger.error("Request refused: %s", described["code"], exc_info=error)
+    headers = described.pop("headers")
+    body = problem(instance=context["request"].path, **described)
+    return Response(body, status=described["status"], headers=headers, content_type=CONTENT_TYPE)

@@ -1,0 +1,24 @@
+from django.db import models
+
+
+class TenantState(models.TextChoices):
+    """pending → provisioning → active ⇄ suspended → archived → deleted; provisioning → failed."""
+
+    PENDING = "PENDING"
+    PROVISIONING = "PROVISIONING"
+    ACTIVE = "ACTIVE"
+    SUSPENDED = "SUSPENDED"
+    ARCHIVED = "ARCHIVED"
+    DELETED = "DELETED"
+    FAILED = "FAILED"
+
+
+TRANSITIONS: dict[TenantState, frozenset[TenantState]] = {
+    TenantState.PENDING: frozenset({TenantState.PROVISIONING, TenantState.DELETED}),
+    TenantState.PROVISIONING: frozenset({TenantState.ACTIVE, TenantState.FAILED}),
+    TenantState.FAILED: frozenset({TenantState.PROVISIONING, TenantState.DELETED}),
+    TenantState.ACTIVE: frozenset({TenantState.SUSPENDED}),
+    TenantState.SUSPENDED: frozenset({TenantState.ACTIVE, TenantState.ARCHIVED}),
+    TenantState.ARCHIVED: frozenset({TenantState.SUSPENDED, TenantState.DELETED}),
+    TenantState.DELETED: frozenset(),
+}

@@ -1,0 +1,65 @@
+from shared_apps.core.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    UnavailableError,
+)
+
+
+class UnknownHostError(NotFoundError):
+    code = "tenants.unknown_host"
+    message = "No tenant answers at this address."
+
+
+class TenantNotFoundError(NotFoundError):
+    code = "tenants.not_found"
+    message = "There is no such tenant."
+
+
+class TenantSuspendedError(ForbiddenError):
+    code = "tenants.suspended"
+    message = "This tenant is suspended."
+
+
+class TenantNotReadyError(UnavailableError):
+    code = "tenants.not_ready"
+    message = "This tenant is being set up."
+
+
+class TenantGoneError(NotFoundError):
+    code = "tenants.gone"
+    message = "This tenant is no longer served."
+
+
+class TenantNameError(InvalidError):
+    code = "tenants.invalid_name"
+    message = (
+        "A tenant's name is 1 to 40 lower-case letters, digits and hyphens; "
+        "it starts with a letter and does not end with a hyphen."
+    )
+
+
+class ReservedNameError(InvalidError):
+    code = "tenants.reserved_name"
+    message = "This name is reserved."
+
+
+class DomainNameError(InvalidError):
+    code = "tenants.invalid_domain"
+    message = "This is not a host name."
+
+
+class TenantExistsError(ConflictError):
+    code = "tenants.exists"
+    message = "A tenant with this name exists."
+
+
+class DomainTakenError(ConflictError):
+    code = "tenants.domain_taken"
+    message = "This domain belongs to a tenant already."
+
+
+class StateTransitionError(ConflictError):
+    code = "tenants.state"
+    message = "The tenant's state does not allow this."

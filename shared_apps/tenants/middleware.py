@@ -1,0 +1,78 @@
+"""From the host name to the context of a request."""
+
+from collections.abc import Callable
+
+from django.conf import settings
+from django.core.exceptions import DisallowedHost
+from django.db import DatabaseError
+from django.http import HttpRequest
+from django.http.request import split_domain_port
+from django.http.response import HttpResponseBase
+
+from shared_apps.core import context
+from shared_apps.core.errors import AppError
+from shared_apps.core.problems import describe, problem_response
+from shared_apps.tenants import errors, names, routing
+from shared_apps.tenants.choices import TenantState
+
+# Asked by load balancers and orchestrators, which know no tenant's name.
+TENANTLESS_PATHS = ("/health/",)
+
+
+class TenantMiddleware:
+    """Runs each request in the context of the tenant that its host belongs to, or refuses it.
+
+    The public host runs in the operator's context with URLs of its own. Nothing else chooses a
+    tenant: no header, no parameter.
+    """
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.path.startswith(TENANTLESS_PATHS):
+            request.urlconf = settings.PUBLIC_SCHEMA_URLCONF  # type: ignore[attr-defined]
+            with context.nobody():
+                return self.get_response(request)
+        try:
+            scope = _scope_of(request)
+        except DisallowedHost:
+            return problem_response(
+                request, status=400, error="The Host header is not valid.", code="invalid_host"
+            )
+        except (AppError, DatabaseError) as error:
+            described = describe(error)
+            if described is None:
+                raise
+            return problem_response(request, **described)
+        match scope:
+            case context.TenantIdentity():
+                with context.tenant(scope):
+                    return self.get_response(request)
+            case context.OperatorScope():
+                request.urlconf = settings.PUBLIC_SCHEMA_URLCONF  # type: ignore[attr-defined]
+                with context.operator():
+                    return self.get_response(request)
+
+
+def _scope_of(request: HttpRequest) -> context.Scope:
+    """Raises DisallowedHost, UnknownHostError or the error of a tenant that is not served."""
+    domain, _ = split_domain_port(request.get_host())
+    try:
+        host = names.canonical_host(domain)
+    except errors.DomainNameError:
+        raise errors.UnknownHostError from None
+    if host == settings.PUBLIC_HOST:
+        return context.OPERATOR
+    route = routing.find_route(host)
+    if route is None:
+        raise errors.UnknownHostError
+    match route.state:
+        case TenantState.ACTIVE:
+            return route.tenant
+        case TenantState.SUSPENDED:
+            raise errors.TenantSuspendedError(reason=route.reason)
+        case TenantState.PENDING | TenantState.PROVISIONING | TenantState.FAILED:
+            raise errors.TenantNotReadyError(state=route.state)
+        case TenantState.ARCHIVED | TenantState.DELETED:
+            raise errors.TenantGoneError

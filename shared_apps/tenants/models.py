@@ -1,0 +1,70 @@
+"""Tenants and the host names that they answer at."""
+
+import uuid
+
+from django.db import models
+from django.db.models.functions import Lower
+from django_tenants.models import DomainMixin, TenantMixin
+
+from shared_apps.audit.models import Auditable
+from shared_apps.core.context import TenantIdentity
+from shared_apps.tenants.choices import TenantState
+
+
+class Tenant(Auditable, TenantMixin):
+    """One customer. `schema_name` and `role_name` are chosen at creation and never change."""
+
+    # Schemas are made by provisioning, step by step, not by saving a row.
+    auto_create_schema = False
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    slug = models.CharField(max_length=40, unique=True)
+    name = models.CharField(max_length=200)
+    role_name = models.CharField(max_length=63, unique=True)
+    state = models.CharField(max_length=12, choices=TenantState, default=TenantState.PENDING)
+    state_reason = models.CharField(max_length=500, blank=True)
+    last_error = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    state_changed_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["slug"]
+        constraints = [
+            models.CheckConstraint(
+                name="tenant_slug_rule",
+                condition=models.Q(slug__regex=r"^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$"),
+            ),
+            models.CheckConstraint(
+                name="tenant_schema_rule",
+                condition=models.Q(schema_name__regex=r"^t_[a-z](?:[a-z0-9_]{0,38}[a-z0-9])?$"),
+            ),
+            models.CheckConstraint(
+                name="tenant_state_rule", condition=models.Q(state__in=TenantState.values)
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+    @property
+    def identity(self) -> TenantIdentity:
+        return TenantIdentity(
+            id=self.id, slug=self.slug, schema=self.schema_name, role=self.role_name
+        )
+
+
+class Domain(Auditable, DomainMixin):
+    """A host name, stored in canonical form (names.canonical_host)."""
+
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="domains")
+
+    class Meta:
+        ordering = ["-is_primary", "domain"]
+        constraints = [
+            models.CheckConstraint(
+                name="domain_is_canonical", condition=models.Q(domain=Lower("domain"))
+            ),
+            models.UniqueConstraint(
+                name="one_primary_domain", fields=["tenant"], condition=models.Q(is_primary=True)
+            ),
+        ]

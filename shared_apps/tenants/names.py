@@ -1,0 +1,59 @@
+"""The rules of names: slugs, schemas, roles and host names. Pure functions, no database."""
+
+import re
+
+from shared_apps.tenants.errors import DomainNameError, ReservedNameError, TenantNameError
+
+SLUG = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?", re.ASCII)
+RESERVED_SLUGS = frozenset(
+    "admin api app audit auth dashboard health help localhost mail media metrics operator portfolio "
+    "postgres public root smtp static status support system template tenant tenants www".split()
+)
+_HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
+_ROLE_LIMIT = 63  # bytes; NAMEDATALEN - 1
+
+
+def validate_slug(slug: str) -> str:
+    """`slug` itself.
+
+    Raises:
+        TenantNameError: it breaks the rule `^[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?$`.
+        ReservedNameError: the product needs the name itself.
+    """
+    if not SLUG.fullmatch(slug):
+        raise TenantNameError
+    if slug in RESERVED_SLUGS:
+        raise ReservedNameError
+    return slug
+
+
+def schema_of(slug: str) -> str:
+    return "t_" + slug.replace("-", "_")
+
+
+def role_of(schema: str, *, database: str) -> str:
+    """Roles belong to the whole server, so the name carries the database: two installations may share one.
+
+    Raises:
+        TenantNameError: database and schema together exceed PostgreSQL's 63 bytes, which it would
+            cut off silently, giving two tenants one role.
+    """
+    role = f"{database}_{schema}"
+    if len(role.encode()) > _ROLE_LIMIT:
+        raise TenantNameError(f"The role name {role} would exceed {_ROLE_LIMIT} bytes.")
+    return role
+
+
+def canonical_host(raw: str) -> str:
+    """A host as stored and compared: lower case, without port and trailing dot.
+
+    Raises:
+        DomainNameError: not a DNS name (addresses and anything odd are refused).
+    """
+    host = raw.lower().removesuffix(".")
+    labels = host.split(".")
+    if len(host) > 253 or not all(_HOST_LABEL.fullmatch(label) for label in labels):
+        raise DomainNameError
+    if labels[-1].isdigit():
+        raise DomainNameError("An address is not a host name.")
+    return host

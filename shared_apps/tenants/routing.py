@@ -1,0 +1,107 @@
+"""Which tenant a host name belongs to: looked up once, remembered in the process.
+
+A change of any tenant or domain is announced on a Redis channel and empties the memory of every
+process. Where the channel is down an entry lives for a second only. A request that is signed in is
+safe even from that second: its session is read together with the tenant's state (authn).
+"""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass
+
+import redis
+from django.conf import settings
+
+from shared_apps.core.context import TenantIdentity
+from shared_apps.tenants import selectors
+from shared_apps.tenants.choices import TenantState
+
+logger = logging.getLogger(__name__)
+
+CHANNEL = "freehold:routing"
+_LIFE_WITH_CHANNEL = 60.0  # seconds
+_LIFE_WITHOUT_CHANNEL = 1.0
+_CAPACITY = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What a host name leads to."""
+
+    tenant: TenantIdentity
+    state: TenantState
+    reason: str
+
+
+class _Memory:
+    def __init__(self) -> None:
+        self.routes: dict[str, tuple[float, Route]] = {}
+        self.listener: threading.Thread | None = None
+        self.is_listening = False
+        self.lock = threading.Lock()
+
+    def life(self) -> float:
+        return _LIFE_WITH_CHANNEL if self.is_listening else _LIFE_WITHOUT_CHANNEL
+
+
+_memory = _Memory()
+
+
+def find_route(host: str) -> Route | None:
+    """The route of a canonical host name, from memory or the database.
+
+    Unknown hosts are not remembered: their number is the sender's choice.
+    """
+    known = _memory.routes.get(host)
+    if known is not None and time.monotonic() - known[0] < _memory.life():
+        return known[1]
+    _start_listening()
+    asked_at = time.monotonic()
+    tenant = selectors.find_tenant_by_host(host=host)
+    if tenant is None:
+        _memory.routes.pop(host, None)
+        return None
+    route = Route(tenant=tenant.identity, state=TenantState(tenant.state), reason=tenant.state_reason)
+    if len(_memory.routes) >= _CAPACITY:
+        _memory.routes.clear()
+    _memory.routes[host] = (asked_at, route)
+    return route
+
+
+def announce_change() -> None:
+    """Make every process look again. Best effort: without Redis the short life does it."""
+    _memory.routes.clear()
+    try:
+        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1) as client:
+            client.publish(CHANNEL, "changed")
+    except redis.RedisError:
+        logger.warning("Routing change could not be announced; other processes follow within a second")
+
+
+def _start_listening() -> None:
+    if _memory.listener is not None and _memory.listener.is_alive():
+        return
+    with _memory.lock:
+        if _memory.listener is None or not _memory.listener.is_alive():
+            _memory.listener = threading.Thread(target=_listen, name="routing", daemon=True)
+            _memory.listener.start()
+
+
+def _listen() -> None:
+    while True:
+        try:
+            with redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2) as client:
+                with client.pubsub(ignore_subscribe_messages=True) as channel:
+                    channel.subscribe(CHANNEL)
+                    # Whatever was announced before the subscription was missed.
+                    _memory.routes.clear()
+                    _memory.is_listening = True
+                    while True:
+                        if channel.get_message(timeout=30.0):
+                            _memory.routes.clear()
+                        else:
+                            client.ping()
+        except (redis.RedisError, OSError):
+            _memory.is_listening = False
+            time.sleep(1.0)

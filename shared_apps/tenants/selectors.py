@@ -1,0 +1,44 @@
+"""Reads of tenants and domains. All run in the operator's context, whoever asks."""
+
+from uuid import UUID
+
+from django.db.models import QuerySet
+
+from shared_apps.core import context
+from shared_apps.tenants.choices import TenantState
+from shared_apps.tenants.errors import TenantNotFoundError
+from shared_apps.tenants.models import Domain, Tenant
+
+
+def find_tenant_by_host(*, host: str) -> Tenant | None:
+    with context.operator():
+        domain = Domain.objects.select_related("tenant").filter(domain=host).first()
+    return domain.tenant if domain else None
+
+
+def get_tenant(*, slug: str) -> Tenant:
+    """Raises TenantNotFoundError."""
+    with context.operator():
+        tenant = Tenant.objects.prefetch_related("domains").filter(slug=slug).first()
+    if tenant is None:
+        raise TenantNotFoundError(slug=slug)
+    return tenant
+
+
+def get_tenant_by_id(*, tenant_id: UUID) -> Tenant:
+    """Raises TenantNotFoundError."""
+    with context.operator():
+        tenant = Tenant.objects.filter(id=tenant_id).first()
+    if tenant is None:
+        raise TenantNotFoundError(tenant_id=str(tenant_id))
+    return tenant
+
+
+def list_tenants() -> QuerySet[Tenant]:
+    """Lazy: evaluate it in the operator's context."""
+    return Tenant.objects.prefetch_related("domains").exclude(state=TenantState.DELETED)
+
+
+def list_active_tenants() -> list[Tenant]:
+    with context.operator():
+        return list(Tenant.objects.filter(state=TenantState.ACTIVE))
