@@ -17,7 +17,7 @@ from psycopg.pq import TransactionStatus
 
 from shared_apps.core import context
 from shared_apps.tenants.database.cursor import TenantCursor, TenantServerSideCursor
-from shared_apps.tenants.database.session import PUBLIC_SCHEMA, ConnectionSession
+from shared_apps.tenants.database.session import ConnectionSession, schema_of
 
 
 class DatabaseWrapper(postgresql.DatabaseWrapper):
@@ -43,8 +43,7 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
 
     @property
     def schema_name(self) -> str:
-        scope = context.require()
-        return scope.schema if isinstance(scope, context.TenantIdentity) else PUBLIC_SCHEMA
+        return schema_of(context.require())
 
     @property
     def tenant(self) -> context.TenantIdentity | None:
@@ -88,6 +87,13 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
         loader = self.connection.adapters.get_loader(postgresql.TIMESTAMPTZ_OID, postgresql.Format.TEXT)
         if self.timezone != loader.timezone:
             postgresql.register_tzloader(self.timezone, cursor)
+
+    # -- after a commit the relay is told where to look -----------------------------------------
+
+    def _commit(self) -> None:
+        super()._commit()
+        if self.connection is not None:
+            self.session.announce_writes()
 
     # -- a rollback takes back the settings that were made in the transaction ---------------------
 

@@ -10,6 +10,8 @@ from psycopg import sql
 
 from shared_apps.tenants.database.session import ConnectionSession
 
+# After these the relay is told to look; a write that hides elsewhere is found by its sweep.
+_WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "TRUNCATE", "COPY")
 # Statements that may share a message with others. Several statements in one message run in an
 # implicit transaction, which a few others (CREATE INDEX CONCURRENTLY, VACUUM) refuse.
 _JOINABLE = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "SAVEPOINT", "RELEASE", "(", "LOCK")
@@ -21,13 +23,19 @@ class _ContextMixin:
     session: ConnectionSession
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
-        pending = self.session.pending()
-        if not pending:
-            return super().execute(query, params, **options)  # type: ignore[misc]  # mixin
         text = query if isinstance(query, str) else _as_text(query, self)
-        if not text.lstrip().upper().startswith(_JOINABLE):
+        verb = text[:12].lstrip().upper()
+        self._execute_in_context(text, verb, params, options)
+        if verb.startswith(_WRITES):
+            self.session.note_write(autocommit=self.connection.autocommit)  # type: ignore[attr-defined]
+        return self
+
+    def _execute_in_context(self, text: str, verb: str, params: Any, options: dict[str, Any]) -> None:
+        pending = self.session.pending()
+        if not pending or not verb.startswith(_JOINABLE):
             self._apply(pending)
-            return super().execute(query, params, **options)  # type: ignore[misc]  # mixin
+            super().execute(text, params, **options)  # type: ignore[misc]  # mixin
+            return
         head = "; ".join(pending)
         if params is not None:
             head = head.replace("%", "%%")
@@ -39,11 +47,11 @@ class _ContextMixin:
         self.session.confirm()
         for _ in pending:
             self.nextset()  # type: ignore[attr-defined]  # the results of the SETs come first
-        return self
 
     def executemany(self, query: Any, params_seq: Iterable[Any], **options: Any) -> None:
         self._apply(self.session.pending())
         super().executemany(query, params_seq, **options)  # type: ignore[misc]  # mixin
+        self.session.note_write(autocommit=self.connection.autocommit)  # type: ignore[attr-defined]
 
     def copy(self, statement: Any, *args: Any, **options: Any) -> AbstractContextManager[psycopg.Copy]:
         self._apply(self.session.pending())

@@ -4,6 +4,7 @@ from functools import lru_cache
 
 from psycopg import sql
 
+from shared_apps.audit import hints
 from shared_apps.core import attribution, context
 
 PUBLIC_SCHEMA = "public"
@@ -15,12 +16,13 @@ class ConnectionSession:
     So it follows the connection through a pool and is gone when the connection is.
     """
 
-    __slots__ = ("_attribution", "_scope", "uses_roles")
+    __slots__ = ("_attribution", "_scope", "_written", "uses_roles")
 
     def __init__(self, *, uses_roles: bool) -> None:
         self.uses_roles = uses_roles
         self._scope: context.Scope | None = None
         self._attribution: attribution.Attribution | None = None
+        self._written: set[str] = set()
 
     def pending(self) -> list[str]:
         """The statements that bring the session up to the current context; mostly none.
@@ -45,6 +47,23 @@ class ConnectionSession:
     def forget(self) -> None:
         """The server's state is not known any more: set everything again."""
         self._scope = self._attribution = None
+
+    def note_write(self, *, autocommit: bool) -> None:
+        """A statement that may have written has been executed."""
+        self._written.add(schema_of(context.require()))
+        if autocommit:
+            self.announce_writes()
+
+    def announce_writes(self) -> None:
+        """What was written is committed."""
+        if self._written:
+            for schema in self._written:
+                hints.send(schema)
+            self._written.clear()
+
+
+def schema_of(scope: context.Scope) -> str:
+    return scope.schema if isinstance(scope, context.TenantIdentity) else PUBLIC_SCHEMA
 
 
 @lru_cache(maxsize=4096)

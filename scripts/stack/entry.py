@@ -1,0 +1,43 @@
+"""What the scripts have in common: errors in one line, and a hand-over to the product's Python."""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+from scripts.stack.bootstrap import Requirements, ensure_environment
+from scripts.stack.errors import StackError
+from scripts.stack.paths import ROOT
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """Print what went wrong without a trace, and exit."""
+    try:
+        yield
+    except StackError as error:
+        sys.exit(f"{Path(sys.argv[0]).name}: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def prepare(requirements: Requirements) -> Path:
+    """The environment's Python; says so when making the environment takes its time."""
+    return ensure_environment(
+        requirements, announce=lambda text: print(text, file=sys.stderr, flush=True)
+    )
+
+
+def run_python(
+    requirements: Requirements,
+    arguments: Sequence[str],
+    *,
+    env: Mapping[str, str] | None = None,
+) -> NoReturn:
+    """Become the environment's Python, in the repository root."""
+    python = prepare(requirements)
+    os.chdir(ROOT)
+    sys.stdout.flush()
+    os.execve(python, [str(python), *arguments], dict(os.environ if env is None else env))

@@ -1,0 +1,109 @@
+"""The product's environment on given servers: logins, databases, secrets."""
+
+import base64
+import secrets
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from scripts.stack.infra import Servers
+from scripts.stack.private_files import read_json, write_json
+
+LOGINS = (
+    "app",
+    "owner",
+    "relay",
+    "audit_writer",
+    "audit_reader",
+    "audit_auditor",
+    "audit_owner",
+)
+
+
+@dataclass(frozen=True)
+class Secrets:
+    """What is generated once for an installation and then kept."""
+
+    secret_key: str = field(default_factory=lambda: secrets.token_urlsafe(48))
+    jwt_signing_keys: str = field(default_factory=lambda: f"local-1:{_signing_key()}")
+    passwords: Mapping[str, str] = field(
+        default_factory=lambda: {login: secrets.token_urlsafe(24) for login in LOGINS}
+    )
+
+
+def load_or_create_secrets(path: Path) -> Secrets:
+    """Read the secrets; what is new since they were written is generated and added."""
+    stored = read_json(path) or {}
+    fresh = Secrets()
+    merged = Secrets(
+        secret_key=stored.get("secret_key", fresh.secret_key),
+        jwt_signing_keys=stored.get("jwt_signing_keys", fresh.jwt_signing_keys),
+        passwords={**fresh.passwords, **stored.get("passwords", {})},
+    )
+    if asdict(merged) != stored:
+        write_json(path, asdict(merged))
+    return merged
+
+
+def product_environment(
+    servers: Servers,
+    generated: Secrets,
+    *,
+    settings: str,
+    prefix: str = "freehold",
+    public_host: str = "localhost",
+    allowed_hosts: str = "localhost,.localhost,127.0.0.1,[::1]",
+) -> dict[str, str]:
+    """The variables of the contract. `prefix` begins every login's and both databases' names."""
+
+    def login_url(server: str, login: str, database: str) -> str:
+        return _with_login(
+            server,
+            user=f"{prefix}_{login}",
+            password=generated.passwords[login],
+            path=database,
+        )
+
+    def application(login: str) -> str:
+        return login_url(servers.admin_url, login, prefix)
+
+    def audit(login: str) -> str:
+        return login_url(servers.audit_admin_url, login, f"{prefix}_audit")
+
+    return {
+        "DATABASE_URL": application("app"),
+        "MIGRATION_DATABASE_URL": application("owner"),
+        "RELAY_DATABASE_URL": application("relay"),
+        "AUDIT_DATABASE_URL": audit("audit_writer"),
+        "AUDIT_READER_DATABASE_URL": audit("audit_reader"),
+        "AUDIT_AUDITOR_DATABASE_URL": audit("audit_auditor"),
+        "AUDIT_MIGRATION_DATABASE_URL": audit("audit_owner"),
+        "ADMIN_DATABASE_URL": servers.admin_url,
+        "AUDIT_ADMIN_DATABASE_URL": servers.audit_admin_url,
+        "REDIS_URL": servers.redis_url,
+        "CELERY_BROKER_URL": _next_redis_database(servers.redis_url),
+        "SECRET_KEY": generated.secret_key,
+        "JWT_SIGNING_KEYS": generated.jwt_signing_keys,
+        "ALLOWED_HOSTS": allowed_hosts,
+        "PUBLIC_HOST": public_host,
+        "DJANGO_SETTINGS_MODULE": settings,
+    }
+
+
+def _with_login(url: str, *, user: str, password: str, path: str) -> str:
+    parts = urlsplit(url)
+    address = parts.netloc.rpartition("@")[2]
+    netloc = f"{quote(user, safe='')}:{quote(password, safe='')}@{address}"
+    return urlunsplit(parts._replace(netloc=netloc, path=f"/{quote(path, safe='')}"))
+
+
+def _next_redis_database(url: str) -> str:
+    """Apart from the cache, so that clearing the cache cannot lose queued tasks."""
+    parts = urlsplit(url)
+    database = int(parts.path.strip("/") or 0)
+    return urlunsplit(parts._replace(path=f"/{database + 1}"))
+
+
+def _signing_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(48)).decode().rstrip("=")

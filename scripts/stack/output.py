@@ -1,0 +1,47 @@
+"""The output of a supervised program, line by line into a log file."""
+
+import os
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+_LARGEST_LOG = 10_000_000
+
+
+class OutputLog:
+    """Puts time and name before each line; keeps one older file when the log grows large."""
+
+    def __init__(self, path: Path, *, name: str) -> None:
+        self.path = path
+        self._name = name
+        self._partial = b""
+        self._file = self._open()
+
+    def feed(self, chunk: bytes) -> list[str]:
+        """Write what is complete, and return it."""
+        *lines, self._partial = (self._partial + chunk).split(b"\n")
+        decoded = [line.decode(errors="replace") for line in lines]
+        for line in decoded:
+            self.write(line)
+        return decoded
+
+    def write(self, line: str) -> None:
+        time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        os.write(self._file, f"{time} {self._name} | {line}\n".encode())
+        if os.fstat(self._file).st_size > _LARGEST_LOG:
+            os.close(self._file)
+            self.path.replace(self.path.with_suffix(".log.1"))
+            self._file = self._open()
+
+    def close(self) -> None:
+        if self._partial:
+            self.write(self._partial.decode(errors="replace"))
+            self._partial = b""
+        os.close(self._file)
+
+    def last_lines(self, *, count: int = 12) -> str:
+        lines = self.path.read_text(errors="replace").splitlines()[-count:]
+        return "\n".join(f"  {re.sub('^.*? [|] ', '', line)}" for line in lines)
+
+    def _open(self) -> int:
+        return os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -1,0 +1,65 @@
+"""Tell the relay which schemas have something in their outbox, so that it need not look into all.
+
+Only ever a hint: written after the commit by a thread of its own, lost when Redis is down. The
+relay's sweep finds what no hint told of.
+"""
+
+import logging
+import threading
+import time
+
+import redis
+from django.conf import settings
+
+logger = logging.getLogger(__name__)
+
+_PAUSE = 0.05  # seconds between two messages of one process, so that a busy one sends few
+
+
+def key() -> str:
+    """The Redis set of schemas; the database is part of it, several installations may share a Redis."""
+    return f"freehold:{settings.DATABASES['default']['NAME']}:audit:hints"
+
+
+class _Sender:
+    def __init__(self) -> None:
+        self.schemas: set[str] = set()
+        self.wanted = threading.Event()
+        self.thread: threading.Thread | None = None
+        self.lock = threading.Lock()
+
+    def add(self, schema: str) -> None:
+        if schema in self.schemas:
+            return
+        self.schemas.add(schema)
+        self.wanted.set()
+        if self.thread is None or not self.thread.is_alive():
+            self._start()
+
+    def _start(self) -> None:
+        with self.lock:
+            if self.thread is None or not self.thread.is_alive():
+                self.thread = threading.Thread(target=self._run, name="audit-hints", daemon=True)
+                self.thread.start()
+
+    def _run(self) -> None:
+        client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
+        while True:
+            self.wanted.wait()
+            self.wanted.clear()
+            # Swapped, not cleared: a schema added meanwhile is in the new set.
+            schemas, self.schemas = self.schemas, set()
+            try:
+                if schemas:
+                    client.sadd(key(), *schemas)
+            except redis.RedisError:
+                logger.debug("audit hints were not sent", exc_info=True)
+            time.sleep(_PAUSE)
+
+
+_sender = _Sender()
+
+
+def send(schema: str) -> None:
+    """A transaction that wrote in `schema` has been committed."""
+    _sender.add(schema)

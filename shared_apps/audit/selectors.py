@@ -1,0 +1,163 @@
+"""Reads of the audit database, one tenant at a time, as the login that row-level security binds."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from django.conf import settings
+from psycopg import sql
+from psycopg.rows import class_row
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from shared_apps.audit.errors import AuditUnavailableError, EntryNotFoundError, RecordNotFoundError
+from shared_apps.audit.transfer import load_values
+
+_lock = threading.Lock()
+_pool: ConnectionPool[psycopg.Connection[Any]] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One change of one record; `old_values`, `new_values`, `diff`, `attribution` are JSON texts."""
+
+    sequence: int
+    uid: UUID
+    created_at: datetime
+    completed_at: datetime
+    entity_type: str
+    operation: str
+    record_id: str | None
+    old_values: str | None
+    new_values: str | None
+    diff: str
+    modified_by: str | None
+    attribution: str
+    request_id: str | None
+    hash: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EntryFilter:
+    """What to look for; None does not limit. `since` is inclusive, `until` is not."""
+
+    entity_type: str | None = None
+    record_id: str | None = None
+    operation: str | None = None
+    modified_by: str | None = None
+    request_id: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+_COLUMNS = sql.SQL(", ").join(
+    sql.SQL("{0}::text AS {0}").format(sql.Identifier(f.name))
+    if f.name in ("old_values", "new_values", "diff", "attribution")
+    else sql.Identifier(f.name)
+    for f in fields(Entry)
+)
+_EQUALS = ("entity_type", "record_id", "operation", "modified_by", "request_id")
+
+
+def list_entries(
+    *, tenant_id: UUID, where: EntryFilter, before: int | None = None, after: int | None = None, limit: int
+) -> list[Entry]:
+    """Entries newest first, `limit` of them beyond a sequence number (keyset, so no page is slow).
+
+    `before` pages towards the past, `after` towards the present.
+
+    Raises:
+        AuditUnavailableError: the audit database does not answer.
+    """
+    conditions, values = _conditions(where)
+    if before is not None:
+        conditions.append(sql.SQL("sequence < %(before)s"))
+    if after is not None:
+        conditions.append(sql.SQL("sequence > %(after)s"))
+    query = sql.SQL(
+        "SELECT {columns} FROM audit.entry WHERE tenant_id = %(tenant_id)s{where}"
+        " ORDER BY sequence {direction} LIMIT %(limit)s"
+    ).format(
+        columns=_COLUMNS,
+        where=sql.SQL("").join(sql.SQL(" AND ") + condition for condition in conditions),
+        direction=sql.SQL("ASC" if after is not None else "DESC"),
+    )
+    values |= {"tenant_id": tenant_id, "before": before, "after": after, "limit": limit}
+    entries = _fetch(tenant_id, query, values)
+    return entries[::-1] if after is not None else entries
+
+
+def get_entry(*, tenant_id: UUID, uid: UUID) -> Entry:
+    """Raises EntryNotFoundError, AuditUnavailableError."""
+    query = sql.SQL("SELECT {columns} FROM audit.entry WHERE tenant_id = %(tenant_id)s AND uid = %(uid)s")
+    entries = _fetch(tenant_id, query.format(columns=_COLUMNS), {"tenant_id": tenant_id, "uid": uid})
+    if not entries:
+        raise EntryNotFoundError
+    return entries[0]
+
+
+def get_state(*, tenant_id: UUID, entity_type: str, record_id: str, at: datetime) -> dict[str, Any] | None:
+    """A record's values as they were at a moment; None: it did not exist then.
+
+    Raises:
+        RecordNotFoundError: no entry of this record at all.
+    """
+    where = EntryFilter(entity_type=entity_type, record_id=record_id)
+    if not list_entries(tenant_id=tenant_id, where=where, limit=1):
+        raise RecordNotFoundError
+    past = EntryFilter(entity_type=entity_type, record_id=record_id, until=at)
+    entries = list_entries(tenant_id=tenant_id, where=past, limit=1)
+    return load_values(entries[0].new_values) if entries else None
+
+
+def _conditions(where: EntryFilter) -> tuple[list[sql.Composable], dict[str, Any]]:
+    conditions: list[sql.Composable] = []
+    values: dict[str, Any] = {}
+    for name in _EQUALS:
+        if (value := getattr(where, name)) is not None:
+            conditions.append(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)))
+            values[name] = value
+    if where.since is not None:
+        conditions.append(sql.SQL("created_at >= %(since)s"))
+        values["since"] = where.since
+    if where.until is not None:
+        conditions.append(sql.SQL("created_at < %(until)s"))
+        values["until"] = where.until
+    return conditions, values
+
+
+def _fetch(tenant_id: UUID, query: sql.Composed, values: dict[str, Any]) -> list[Entry]:
+    with _reading(tenant_id) as connection, connection.cursor(row_factory=class_row(Entry)) as cursor:
+        return cursor.execute(query, values).fetchall()
+
+
+@contextmanager
+def _reading(tenant_id: UUID) -> Iterator[psycopg.Connection[Any]]:
+    """A read-only transaction that sees one tenant's entries."""
+    try:
+        with _connections().connection() as connection, connection.transaction():
+            connection.execute("SET TRANSACTION READ ONLY")
+            connection.execute(sql.SQL("SET LOCAL freehold.tenant = {}").format(str(tenant_id)))
+            yield connection
+    except (psycopg.OperationalError, PoolTimeout) as error:
+        raise AuditUnavailableError from error
+
+
+def _connections() -> "ConnectionPool[psycopg.Connection[Any]]":
+    global _pool
+    with _lock:
+        if _pool is None:
+            _pool = ConnectionPool(
+                settings.AUDIT_READER_DATABASE_URL,
+                min_size=0,
+                max_size=4,
+                timeout=5,
+                kwargs={"autocommit": True, "connect_timeout": 5, "options": "-c TimeZone=UTC"},
+                check=ConnectionPool.check_connection,
+                open=True,
+            )
+        return _pool

@@ -1,0 +1,36 @@
+"""The audit database's own schema: numbered SQL scripts, each run once, in order."""
+
+from importlib.resources import files
+
+import psycopg
+from psycopg import sql
+
+
+def upgrade(connection: psycopg.Connection, *, writer: str, reader: str, auditor: str) -> list[str]:
+    """Run the scripts that this database has not seen, each in one transaction, as its owner.
+
+    Two at once are serialised. Returns the names of the scripts that were run.
+    """
+    done: list[str] = []
+    roles = {
+        "writer": sql.Identifier(writer),
+        "reader": sql.Identifier(reader),
+        "auditor": sql.Identifier(auditor),
+    }
+    with connection.transaction():
+        connection.execute("SELECT pg_advisory_xact_lock(hashtext('freehold.audit.store'))")
+        connection.execute(
+            "CREATE TABLE IF NOT EXISTS public.audit_store_version ("
+            " script text PRIMARY KEY, run_at timestamptz NOT NULL DEFAULT now())"
+        )
+        seen = {row[0] for row in connection.execute("SELECT script FROM public.audit_store_version")}
+        for script in sorted(files(__package__).iterdir(), key=lambda path: path.name):
+            if not script.name.endswith(".sql") or script.name in seen:
+                continue
+            text = script.read_text()
+            for name, role in roles.items():
+                text = text.replace(f"{{{name}}}", role.as_string(connection))
+            connection.execute(text)
+            connection.execute("INSERT INTO public.audit_store_version (script) VALUES (%s)", [script.name])
+            done.append(script.name)
+    return done

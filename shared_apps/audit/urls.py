@@ -1,0 +1,9 @@
+from shared_apps.audit import views
+from shared_apps.core.urls import endpoint
+
+app_name = "audit"
+urlpatterns = [
+    *endpoint("entries/", views.EntryListView.as_view(), name="entry-list"),
+    *endpoint("entries/<uuid:entry_id>/", views.EntryView.as_view(), name="entry"),
+    *endpoint("records/<str:entity>/<str:record_id>/", views.RecordView.as_view(), name="record"),
+]
