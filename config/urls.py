@@ -8,7 +8,7 @@ v1 = [
     path("auth/", include("shared_apps.authn.urls")),
     path("users/", include("shared_apps.accounts.urls")),
     path("audit/", include("shared_apps.audit.urls")),
-    path("", include("tenant_apps.invoicing.urls")),
+    # invoicing
     *system_urls,
 ]
 
