@@ -20,6 +20,8 @@ LOGINS = (
     "audit_owner",
 )
 
+LOCAL_SETTINGS = "config.settings.local"
+
 
 @dataclass(frozen=True)
 class Secrets:
