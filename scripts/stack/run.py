@@ -1,5 +1,6 @@
 """Bring the system up in this process and keep it running."""
 
+import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -69,6 +70,8 @@ def _start(supervisor: Supervisor, state: State, *, port: int, console: Console)
         bootstrap.ensure_environment("base")
         bootstrap.hold_in_use(VENV)
         binaries = ensure_binaries()
+    # Not before: others may use the virtual environment, but what follows is this user's alone.
+    os.umask(0o077)
 
     with console.step("PostgreSQL and Redis"):
         postgres = EmbeddedPostgres(state.postgres, binaries=binaries)
