@@ -62,11 +62,10 @@ def ensure_environment(
     return venv / "bin" / "python"
 
 
-def hold_in_use(venv: Path) -> int:
-    """Keep others from making this environment anew while the returned descriptor is open."""
+def hold_in_use(venv: Path) -> None:
+    """Keep others from making this environment anew as long as this process lives."""
     descriptor = os.open(venv / "in-use.lock", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
-    return descriptor
 
 
 def _satisfies(venv: Path, requirements: Requirements, *, root: Path) -> bool:

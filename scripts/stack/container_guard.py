@@ -4,7 +4,7 @@ import sys
 from contextlib import suppress
 
 import docker  # type: ignore[import-untyped]  # it ships no types
-import docker.errors
+import docker.errors  # type: ignore[import-untyped]
 
 
 def main() -> None:

@@ -20,6 +20,8 @@ LOGINS = (
     "audit_owner",
 )
 
+LOCAL_SETTINGS = "config.settings.local"
+
 
 @dataclass(frozen=True)
 class Secrets:
@@ -53,7 +55,8 @@ def product_environment(
     settings: str,
     prefix: str = "freehold",
     public_host: str = "localhost",
-    allowed_hosts: str = "localhost,.localhost,127.0.0.1,[::1]",
+    # Hosts are checked against the domains of the tenants; this list would be a further limit.
+    allowed_hosts: str = "*",
 ) -> dict[str, str]:
     """The variables of the contract. `prefix` begins every login's and both databases' names."""
 

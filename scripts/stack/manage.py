@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from scripts.stack import entry
-from scripts.stack.environment import Secrets, product_environment
+from scripts.stack.environment import LOCAL_SETTINGS, Secrets, product_environment
 from scripts.stack.errors import StackError
 from scripts.stack.infra import Servers
 from scripts.stack.state import State
 
-LOCAL_SETTINGS = "config.settings.local"
 # Commands that read code only.
 _SERVERLESS = {"help", "version", "--version", "check", "makemigrations"}
 # Port 9 is the discard service: nothing of ours answers there.

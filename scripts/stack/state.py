@@ -62,10 +62,7 @@ class State:
 
     def running_process(self) -> int | None:
         """The quickstart that runs here."""
-        if not self.lock.path.exists() or self.lock.try_acquire():
-            self.lock.release()
-            return None
-        return self.lock.holder()
+        return self.lock.holder() if self.lock.is_held() else None
 
     def save_environment(self, environment: dict[str, str]) -> None:
         write_json(self._environment, environment)
@@ -81,10 +78,7 @@ class State:
         Raises:
             StackError: quickstart did not make this directory.
         """
-        if not self.path.exists():
-            return
-        if not self._is_marked():
-            raise StackError(f"{self.path} was not made by quickstart; nothing is deleted")
+        self.check_marked()
         for directory in (self.postgres, self.redis, self.logs):
             if directory.exists():
                 shutil.rmtree(directory)
@@ -101,6 +95,11 @@ class State:
         (self.path / _MARKER).unlink()
         if not any(self.path.iterdir()):
             self.path.rmdir()
+
+    def check_marked(self) -> None:
+        """Raises StackError unless quickstart made this directory."""
+        if not self._is_marked():
+            raise StackError(f"{self.path} was not made by quickstart; nothing is deleted")
 
     def _is_marked(self) -> bool:
         return (self.path / _MARKER).is_file()

@@ -34,9 +34,15 @@ def list_members(*, tenant_id: UUID) -> QuerySet[UserTenantRole]:
     )
 
 
-def find_member(*, tenant_id: UUID, user_id: UUID) -> UserTenantRole | None:
+def find_member(
+    *, tenant_id: UUID, user_id: UUID, for_update: bool = False
+) -> UserTenantRole | None:
+    """With `for_update` nobody takes the role away until the transaction ends."""
+    members = list_members(tenant_id=tenant_id).filter(user_id=user_id)
+    if for_update:
+        members = members.select_for_update(of=("self",), no_key=True)
     with context.operator():
-        return list_members(tenant_id=tenant_id).filter(user_id=user_id).first()
+        return members.first()
 
 
 def get_member(*, tenant_id: UUID, user_id: UUID) -> UserTenantRole:

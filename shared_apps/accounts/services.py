@@ -48,6 +48,23 @@ def create_person(
         return grant_role(tenant_id=tenant_id, user_id=user.id, role=role, by=by, at=at)
 
 
+def ensure_admin(*, tenant_id: UUID, email: str, password: str | None, at: datetime) -> UserTenantRole:
+    """Make somebody an administrator of a tenant; safe to repeat, for provisioning.
+
+    Raises:
+        EmailError, PasswordRejectedError: as for anybody.
+    """
+    user = selectors.find_user_by_email(email=email)
+    member = selectors.find_member(tenant_id=tenant_id, user_id=user.id) if user else None
+    if member is None:
+        return create_person(
+            tenant_id=tenant_id, email=email, name="", role=Role.ADMIN, password=password, by=None, at=at
+        )  # fmt: skip
+    if member.role == Role.ADMIN:
+        return member
+    return change_role(tenant_id=tenant_id, user_id=member.user_id, role=Role.ADMIN, by=None)
+
+
 def create_operator(*, email: str, name: str, password: str, at: datetime) -> User:
     """Create somebody who runs the installation.
 

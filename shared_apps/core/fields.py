@@ -1,4 +1,4 @@
-"""Fields that every app's serializers share: exact numbers, currencies, orderings."""
+"""Fields that every app's serializers share: strict texts, exact numbers, currencies, orderings."""
 
 from collections.abc import Iterable
 from decimal import Decimal
@@ -8,6 +8,29 @@ from typing import Any
 from rest_framework import serializers
 
 from shared_apps.core import money
+
+
+class TextField(serializers.CharField):
+    """Text for people: trimmed, not blank unless asked for, no control characters."""
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return super().to_internal_value(data)
+
+
+class OpaqueField(serializers.Field[str, Any, str, Any]):
+    """A string that is passed on exactly as sent, blanks and all: a password, a token."""
+
+    default_error_messages = {"invalid": "Not a valid string."}  # noqa: RUF012 (the framework's shape)
+
+    def to_internal_value(self, data: Any) -> str:
+        if not isinstance(data, str):
+            self.fail("invalid")
+        return data
+
+    def to_representation(self, value: str) -> str:
+        return value
 
 
 class ExactDecimalField(serializers.Field[Decimal, Any, Decimal, Any]):

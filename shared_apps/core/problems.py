@@ -59,10 +59,7 @@ def describe(error: Exception) -> dict[str, Any] | None:
     match error:
         case app.AppError():
             status = next(code for kind, code in _STATUS_OF_KIND if isinstance(error, kind))
-            headers = (
-                {"Retry-After": str(error.retry_after)} if isinstance(error, app.UnavailableError) else {}
-            )
-            return _description(status, error.text, error.code, error.details, headers)
+            return _description(status, error.text, error.code, error.details, _headers_of(error))
         case exceptions.ValidationError():
             return _description(400, "Validation failed", "invalid", error.detail)
         case exceptions.APIException():
@@ -76,6 +73,15 @@ def describe(error: Exception) -> dict[str, Any] | None:
         case IntegrityError() | DataError() | OperationalError() | InterfaceError():
             return _describe_database_error(error)
     return None
+
+
+def _headers_of(error: app.AppError) -> dict[str, str]:
+    match error:
+        case app.UnavailableError():
+            return {"Retry-After": str(error.retry_after)}
+        case app.UnauthenticatedError():
+            return {"WWW-Authenticate": "Bearer"}  # RFC 9110 asks for it with every 401
+    return {}
 
 
 def _description(

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar
 
 from shared_apps.core.text import has_unusable_characters
@@ -28,7 +28,7 @@ class PasswordInfo:
     locked: bool
     locked_until: datetime | None
     grace_logins: int | None
-    warn: timedelta | None
+    warn_seconds: int | None
     can_change: bool
     min_length: int | None
     history: int | None

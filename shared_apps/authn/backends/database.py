@@ -37,7 +37,7 @@ class DatabaseBackend(AuthBackend):
             locked=False,
             locked_until=None,
             grace_logins=None,
-            warn=None,
+            warn_seconds=None,
             can_change=password.is_usable,
             min_length=password.min_length,
             history=None,

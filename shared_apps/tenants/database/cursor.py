@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Self
 
 import psycopg
-from django.db.backends.postgresql.psycopg_any import Cursor, ServerSideCursor
+from django.db.backends.postgresql.base import Cursor, ServerSideCursor
 from psycopg import sql
 
 from shared_apps.tenants.database.session import ConnectionSession

@@ -4,6 +4,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db.migrations.autodetector import MigrationAutodetector
 
 from shared_apps.core import context
 from shared_apps.fleet import services
@@ -14,6 +15,8 @@ from shared_apps.tenants.choices import TenantState
 class Command(BaseCommand):
     help = "Migrate the shared schema, then every tenant's. A tenant that fails does not stop the others."
     requires_system_checks: list[str] = []
+    # A system check compares it with makemigrations' own.
+    autodetector = MigrationAutodetector
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--noinput", "--no-input", action="store_true", help="accepted, nothing is asked")

@@ -1,0 +1,127 @@
+"""The product's own processes and commands, as the quickstart runs them."""
+
+import http.client
+import os
+import subprocess
+from collections.abc import Callable, Mapping
+
+from scripts.stack.errors import StackError
+from scripts.stack.output import OutputLog
+from scripts.stack.paths import PYTHON, ROOT
+from scripts.stack.ports import loopback_addresses
+from scripts.stack.process import kill_group, spawn
+from scripts.stack.state import State
+from scripts.stack.supervised import Program
+
+# Logins that own schemas or servers: for commands that a person runs, not for what serves requests.
+_FOR_COMMANDS_ONLY = {
+    "ADMIN_DATABASE_URL",
+    "AUDIT_ADMIN_DATABASE_URL",
+    "MIGRATION_DATABASE_URL",
+    "AUDIT_MIGRATION_DATABASE_URL",
+}
+_FOR_THE_RELAY = {"RELAY_DATABASE_URL"}
+_CELERY = ("celery", "-A", "config.celery")
+
+
+def prepare_data(
+    state: State, environment: Mapping[str, str], *, progress: Callable[[str], None]
+) -> None:
+    """Run `manage.py demo`: roles, databases, migrations, the two tenants and their people.
+
+    Raises:
+        StackError: it failed; shows the end of its output.
+    """
+    log = OutputLog(state.logs / "demo.log", name="demo")
+    command = spawn(
+        [PYTHON, "manage.py", "demo", "--accounts", state.accounts],
+        env={**os.environ, **environment},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+    )
+    assert command.stdout is not None
+    try:
+        for chunk in command.stdout:
+            for line in log.feed(chunk):
+                progress(line)
+        code = command.wait()
+    finally:
+        kill_group(command.pid)
+        command.wait()
+        command.stdout.close()
+        log.close()
+    if code != 0:
+        raise StackError(
+            f"The demo data cannot be made (manage.py demo ended with {code}); see {log.path}",
+            details=log.last_lines(),
+        )
+
+
+def programs(state: State, environment: Mapping[str, str], *, port: int) -> list[Program]:
+    """Web, worker, beat and relay, in the order in which they start."""
+    serving = _without(environment, _FOR_COMMANDS_ONLY | _FOR_THE_RELAY)
+    relaying = _without(environment, _FOR_COMMANDS_ONLY)
+
+    def program(
+        name: str, *arguments: str, ready_line: str | None, env: Mapping[str, str]
+    ) -> Program:
+        return Program(
+            name,
+            [PYTHON, *arguments],
+            environment={**os.environ, **env, "PYTHONUNBUFFERED": "1"},
+            directory=ROOT,
+            logs=state.logs,
+            ready_line=ready_line,
+        )
+
+    family = ("-m", "scripts.stack.family")
+    beat = (*_CELERY, "beat", "-l", "INFO", "--schedule", str(state.schedule), "--pidfile=")
+    return [
+        program("web", *family, *_gunicorn(port), ready_line=None, env=serving),
+        program(
+            "worker",
+            *family,
+            *_CELERY,
+            "worker",
+            "-l",
+            "INFO",
+            "--concurrency",
+            "2",
+            ready_line=r"\bready\.$",
+            env=serving,
+        ),
+        program("beat", *family, *beat, ready_line="beat: Starting", env=serving),
+        program(
+            "relay", "manage.py", "audit", "relay", ready_line="The relay is working", env=relaying
+        ),
+    ]
+
+
+def answers(port: int) -> bool:
+    """The web process says that it and everything behind it is ready."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=2)
+    try:
+        connection.request("GET", "/health/ready", headers={"Host": f"localhost:{port}"})
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _gunicorn(port: int) -> tuple[str, ...]:
+    binds = []
+    for address in loopback_addresses():
+        binds += ["--bind", f"[{address}]:{port}" if ":" in address else f"{address}:{port}"]
+    return (
+        "gunicorn",
+        "config.asgi:application",
+        *("-k", "asgi", "--workers", "2", "--graceful-timeout", "5"),
+        # It would lie in a directory that all quickstarts of this user share.
+        "--no-control-socket",
+        *binds,
+    )
+
+
+def _without(environment: Mapping[str, str], names: set[str]) -> dict[str, str]:
+    return {name: value for name, value in environment.items() if name not in names}

@@ -1,0 +1,3 @@
+"""Enough for Celery, which loads Django when settings are named."""
+
+SECRET_KEY = "of no use"
