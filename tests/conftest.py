@@ -13,6 +13,7 @@ from pathlib import Path
 
 import django
 import pytest
+
 from scripts.stack import containers, infra
 from scripts.stack.environment import Secrets, product_environment
 
@@ -32,7 +33,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Start the servers before anything imports a model: settings are read from the environment."""
     if config.option.help or config.option.collectonly:
-        servers = infra.Servers(*["postgresql://nobody@127.0.0.1:9/none"] * 2, "redis://127.0.0.1:9/0")
+        servers = infra.Servers(
+            *["postgresql://nobody@127.0.0.1:9/none"] * 2, "redis://127.0.0.1:9/0"
+        )
     else:
         servers = _servers.enter_context(_start(config.getoption("--infra")))
     environment = product_environment(
@@ -72,7 +75,9 @@ def installation(django_db_blocker: pytest.FixtureRequest) -> "Iterator[Installa
 
 
 @pytest.fixture
-def system(installation: "Installation", django_db_blocker: pytest.FixtureRequest) -> "Iterator[Installation]":
+def system(
+    installation: "Installation", django_db_blocker: pytest.FixtureRequest
+) -> "Iterator[Installation]":
     """The installation, for one test; cleaned afterwards."""
     with django_db_blocker.unblock():
         yield installation
@@ -94,4 +99,6 @@ def api(system: "Installation") -> "type[Api]":
     """`api(acme, "editor")`: a client that is signed in; `api(acme)`: one that is not."""
     from tests.client import Api
 
-    return lambda tenant, role=None: Api(tenant, password=system.password if role else None, role=role)
+    return lambda tenant, role=None: Api(
+        tenant, password=system.password if role else None, role=role
+    )

@@ -30,11 +30,17 @@ class Installation:
     @classmethod
     def set_up(cls) -> Self:
         """Install, migrate, and make acme and globex with an admin, an editor and a viewer each."""
-        people = [f"{role}@{slug}.example" for slug in demo.SLUGS for role in ("admin", "editor", "viewer")]
+        people = [
+            f"{role}@{slug}.example"
+            for slug in demo.SLUGS
+            for role in ("admin", "editor", "viewer")
+        ]
         known = dict.fromkeys([*people, "operator@example.com", "auditor@example.com"], PASSWORD)
         with context.operator(), attribution.acting(attribution.command("test")):
             call_command("install", verbosity=0)
-            demo.set_up(passwords=demo.Passwords(known), at=datetime.now(UTC), report=lambda _: None)
+            demo.set_up(
+                passwords=demo.Passwords(known), at=datetime.now(UTC), report=lambda _: None
+            )
             with connections["default"].cursor() as cursor:
                 cursor.execute("SELECT id FROM accounts_user")
                 ids = frozenset(row[0] for row in cursor.fetchall())
@@ -58,11 +64,15 @@ class Installation:
             for tenant in self.tenants.values():
                 names = [sql.Identifier(tenant.schema, name) for name in [*tables, "audit_outbox"]]
                 # In one statement, so that the triggers of the tables fill an outbox that is emptied.
-                connection.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(names[:-1]))) if tables else None
+                connection.execute(
+                    sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(names[:-1]))
+                ) if tables else None
                 connection.execute(sql.SQL("DELETE FROM {}").format(names[-1]))
             connection.execute("DELETE FROM authn_refreshtoken")
             connection.execute("DELETE FROM authn_session")
-            connection.execute("DELETE FROM accounts_user WHERE NOT id = ANY(%s)", [list(self.people)])
+            connection.execute(
+                "DELETE FROM accounts_user WHERE NOT id = ANY(%s)", [list(self.people)]
+            )
             connection.execute("DELETE FROM audit_outbox")
         routing.announce_change()
 
@@ -76,7 +86,9 @@ class Installation:
 
     def _drop(self, admin_url: str, database: str) -> None:
         with psycopg.connect(admin_url, autocommit=True) as admin:
-            admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
+            admin.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database))
+            )
             prefix = database.removesuffix("_audit")
             roles = admin.execute(
                 "SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s)", [f"{prefix}_"]

@@ -1,7 +1,7 @@
 """On a developer's machine, and for the quickstart."""
 
-from config.settings.base import *  # noqa: F403
+from config.settings.base import *
 
 DEBUG = False
 
-env.finish()  # noqa: F405
+env.finish()

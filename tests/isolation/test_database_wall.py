@@ -31,7 +31,9 @@ def test_no_context_is_an_error(acme: TenantIdentity) -> None:
         cursor.execute("SELECT 1")
 
 
-def test_statements_run_as_the_tenants_role_on_its_path(acme: TenantIdentity, globex: TenantIdentity) -> None:
+def test_statements_run_as_the_tenants_role_on_its_path(
+    acme: TenantIdentity, globex: TenantIdentity
+) -> None:
     for tenant in (acme, globex, acme):
         with context.tenant(tenant), connection.cursor() as cursor:
             cursor.execute("SELECT current_user, current_schema()")
@@ -46,7 +48,9 @@ def test_the_operator_is_back_to_the_login_itself(acme: TenantIdentity) -> None:
         assert cursor.fetchone() == (settings.DATABASES["default"]["USER"], "public")
 
 
-def test_a_rollback_does_not_leave_another_tenants_path(acme: TenantIdentity, globex: TenantIdentity) -> None:
+def test_a_rollback_does_not_leave_another_tenants_path(
+    acme: TenantIdentity, globex: TenantIdentity
+) -> None:
     with context.tenant(globex), connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     with pytest.raises(ZeroDivisionError), context.tenant(acme), transaction.atomic():
@@ -70,12 +74,18 @@ def test_a_savepoint_rollback_does_not_either(acme: TenantIdentity, globex: Tena
 
 
 def test_raw_sql_cannot_reach_another_tenant(acme: TenantIdentity, globex: TenantIdentity) -> None:
-    with context.tenant(acme), connection.cursor() as cursor, pytest.raises(ProgrammingError) as raised:
+    with (
+        context.tenant(acme),
+        connection.cursor() as cursor,
+        pytest.raises(ProgrammingError) as raised,
+    ):
         cursor.execute(f"SELECT * FROM {globex.schema}.audit_outbox")
     assert isinstance(raised.value.__cause__, errors.InsufficientPrivilege)
 
 
-@pytest.mark.parametrize("table", ["tenants_tenant", "accounts_user", "authn_session", "audit_outbox"])
+@pytest.mark.parametrize(
+    "table", ["tenants_tenant", "accounts_user", "authn_session", "audit_outbox"]
+)
 def test_a_tenants_role_cannot_read_shared_tables(
     login: psycopg.Connection[Any], acme: TenantIdentity, table: str
 ) -> None:
@@ -119,7 +129,9 @@ def test_context_costs_no_round_trip_and_nothing_when_it_is_the_same(acme: Tenan
         assert cursor.fetchone() == (7, "100%")
 
 
-def test_a_failed_statement_leaves_the_next_one_in_context(acme: TenantIdentity, globex: TenantIdentity) -> None:
+def test_a_failed_statement_leaves_the_next_one_in_context(
+    acme: TenantIdentity, globex: TenantIdentity
+) -> None:
     with context.tenant(globex), connection.cursor() as cursor:
         cursor.execute("SELECT 1")
     with context.tenant(acme), connection.cursor() as cursor:

@@ -25,7 +25,9 @@ from tests.client import Api
         ("", 400),
     ],
 )
-def test_an_odd_host_is_refused_with_a_problem(acme: TenantIdentity, host: str, status: int) -> None:
+def test_an_odd_host_is_refused_with_a_problem(
+    acme: TenantIdentity, host: str, status: int
+) -> None:
     response = Client().get("/api/v1/version-info/", headers={"host": host})
     assert response.status_code in (status, 400)
     assert response["Content-Type"] == "application/problem+json"
@@ -37,7 +39,9 @@ def test_a_host_is_compared_in_canonical_form(acme: TenantIdentity, host: str) -
     assert Client().get("/api/v1/version-info/", headers={"host": host}).status_code == 200
 
 
-def test_no_header_chooses_a_tenant(acme: TenantIdentity, globex: TenantIdentity, api: Callable[..., Api]) -> None:
+def test_no_header_chooses_a_tenant(
+    acme: TenantIdentity, globex: TenantIdentity, api: Callable[..., Api]
+) -> None:
     client = api(acme, "viewer")
     client.headers |= {"x-forwarded-host": "globex.localhost", "x-tenant": "globex"}
     assert client.get("auth/user/").status_code == 200

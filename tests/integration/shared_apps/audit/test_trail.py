@@ -51,7 +51,9 @@ def test_pages_follow_each_other_without_gap_or_repetition(
         _change_the_viewers_role(api, acme, role)
     system.relay()
     client = api(acme, "admin")
-    everything = [entry["sequence"] for entry in client.get("audit/entries/", page_size=500).json()["results"]]
+    everything = [
+        entry["sequence"] for entry in client.get("audit/entries/", page_size=500).json()["results"]
+    ]
 
     page = client.get("audit/entries/", page_size=3).json()
     seen = [entry["sequence"] for entry in page["results"]]
@@ -64,12 +66,18 @@ def test_pages_follow_each_other_without_gap_or_repetition(
 
 
 @pytest.mark.parametrize("role", ["editor", "viewer"])
-def test_only_administrators_read_it(acme: TenantIdentity, api: Callable[..., Api], role: str) -> None:
+def test_only_administrators_read_it(
+    acme: TenantIdentity, api: Callable[..., Api], role: str
+) -> None:
     assert api(acme, role).get("audit/entries/").status_code == 403
 
 
-@pytest.mark.parametrize("query", [{"operation": "READ"}, {"from": "yesterday"}, {"colour": "red"}, {"page_size": 0}])
-def test_a_wrong_filter_is_refused(acme: TenantIdentity, api: Callable[..., Api], query: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "query", [{"operation": "READ"}, {"from": "yesterday"}, {"colour": "red"}, {"page_size": 0}]
+)
+def test_a_wrong_filter_is_refused(
+    acme: TenantIdentity, api: Callable[..., Api], query: dict[str, str]
+) -> None:
     response = api(acme, "admin").get("audit/entries/", **query)
     assert response.status_code == 400
     assert list(query) == list(response.json()["details"])
@@ -90,12 +98,16 @@ def test_the_writer_can_add_and_nothing_else(acme: TenantIdentity) -> None:
                 writer.execute(statement)
 
 
-def test_the_reader_sees_nothing_without_a_tenant(system: Installation, acme: TenantIdentity) -> None:
+def test_the_reader_sees_nothing_without_a_tenant(
+    system: Installation, acme: TenantIdentity
+) -> None:
     system.relay()
     with psycopg.connect(settings.AUDIT_READER_DATABASE_URL, autocommit=True) as reader:
         assert reader.execute("SELECT count(*) FROM audit.entry").fetchone() == (0,)
         reader.execute("SET freehold.tenant = '" + str(acme.id) + "'")
-        assert reader.execute("SELECT DISTINCT tenant_id FROM audit.entry").fetchall() == [(acme.id,)]
+        assert reader.execute("SELECT DISTINCT tenant_id FROM audit.entry").fetchall() == [
+            (acme.id,)
+        ]
 
 
 def test_the_chain_holds(system: Installation, acme: TenantIdentity) -> None:
@@ -116,7 +128,9 @@ def test_a_batch_that_is_sent_twice_is_stored_once(
     system.relay()
     _change_the_viewers_role(api, acme, "editor")
     _change_the_viewers_role(api, acme, "viewer")
-    with psycopg.connect(settings.ADMIN_DATABASE_URL, dbname=settings.DATABASES["default"]["NAME"]) as admin:
+    with psycopg.connect(
+        settings.ADMIN_DATABASE_URL, dbname=settings.DATABASES["default"]["NAME"]
+    ) as admin:
         admin.execute("CREATE TEMPORARY TABLE kept AS SELECT * FROM public.audit_outbox")
         admin.commit()
         moved = system.relay()
@@ -146,7 +160,9 @@ def test_while_the_audit_database_is_away_nothing_is_lost(
 
     system.relay()
 
-    assert len(api(acme, "admin").get("audit/entries/", request_id=request_id).json()["results"]) == 1
+    assert (
+        len(api(acme, "admin").get("audit/entries/", request_id=request_id).json()["results"]) == 1
+    )
 
 
 def test_difference_keeps_decimals_exact() -> None:
@@ -157,6 +173,8 @@ def test_difference_keeps_decimals_exact() -> None:
 
 def _count(tenant: TenantIdentity) -> int:
     with psycopg.connect(settings.AUDIT_AUDITOR_DATABASE_URL) as auditor:
-        row = auditor.execute("SELECT count(*) FROM audit.entry WHERE tenant_id = %s", [tenant.id]).fetchone()
+        row = auditor.execute(
+            "SELECT count(*) FROM audit.entry WHERE tenant_id = %s", [tenant.id]
+        ).fetchone()
     assert row
     return int(row[0])
