@@ -10,12 +10,20 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import django
 import pytest
 
 from scripts.stack import containers, infra
 from scripts.stack.environment import Secrets, product_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared_apps.core.context import TenantIdentity
+    from tests.client import Api
+    from tests.installation import Installation
 
 _servers = ExitStack()
 
@@ -95,7 +103,7 @@ def globex(system: "Installation") -> "TenantIdentity":
 
 
 @pytest.fixture
-def api(system: "Installation") -> "type[Api]":
+def api(system: "Installation") -> "Callable[..., Api]":
     """`api(acme, "editor")`: a client that is signed in; `api(acme)`: one that is not."""
     from tests.client import Api
 

@@ -1,5 +1,6 @@
 """The test suite: real parts, cheap passwords."""
 
+from config.env import env
 from config.settings.base import *
 
 DEBUG = False

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import psycopg
@@ -171,7 +171,8 @@ def outbox_schemas(source: psycopg.Connection[Any]) -> dict[str, UUID | None]:
 
 def _hinted(client: "redis.Redis") -> set[str]:
     try:
-        return {schema.decode() for schema in client.spop(hints.key(), 100)}
+        found = cast("list[bytes]", client.spop(hints.key(), 100))
+        return {schema.decode() for schema in found}
     except redis.RedisError:
         return set()
 

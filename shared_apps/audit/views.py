@@ -92,7 +92,8 @@ class RecordView(AuditView):
 def _rendered(
     entries: list[selectors.Entry], tenant: context.TenantIdentity
 ) -> list[dict[str, Any]]:
-    people = {entry.modified_by for entry in entries if _is_uuid(entry.modified_by)}
+    authors = {entry.modified_by for entry in entries if entry.modified_by}
+    people = {author for author in authors if _is_uuid(author)}
     with context.operator():
         emails = dict(get_user_model().objects.filter(pk__in=people).values_list("pk", "email"))
     by_text = {str(person): email for person, email in emails.items()}
@@ -106,9 +107,9 @@ def _person_id(email: str) -> str:
     return str(person.pk) if person else "unknown person"
 
 
-def _is_uuid(text: str | None) -> bool:
+def _is_uuid(text: str) -> bool:
     try:
-        return bool(UUID(text or ""))
+        return bool(UUID(text))
     except ValueError:
         return False
 

@@ -21,7 +21,7 @@ def ensure_schema(identity: TenantIdentity) -> None:
             cursor.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(identity.role)))
         options = (
             "WITH INHERIT FALSE, SET TRUE"
-            if connection.pg_version >= _MEMBERSHIP_OPTIONS_SINCE
+            if connection.connection.info.server_version >= _MEMBERSHIP_OPTIONS_SINCE
             else ""
         )
         cursor.execute(

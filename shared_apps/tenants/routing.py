@@ -97,17 +97,19 @@ def _start_listening() -> None:
 def _listen() -> None:
     while True:
         try:
-            with redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2) as client:
-                with client.pubsub(ignore_subscribe_messages=True) as channel:
-                    channel.subscribe(CHANNEL)
-                    # Whatever was announced before the subscription was missed.
-                    _memory.routes.clear()
-                    _memory.is_listening = True
-                    while True:
-                        if channel.get_message(timeout=30.0):
-                            _memory.routes.clear()
-                        else:
-                            client.ping()
+            with (
+                redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2) as client,
+                client.pubsub(ignore_subscribe_messages=True) as channel,
+            ):
+                channel.subscribe(CHANNEL)
+                # Whatever was announced before the subscription was missed.
+                _memory.routes.clear()
+                _memory.is_listening = True
+                while True:
+                    if channel.get_message(timeout=30.0):
+                        _memory.routes.clear()
+                    else:
+                        client.ping()
         except (redis.RedisError, OSError):
             _memory.is_listening = False
             time.sleep(1.0)

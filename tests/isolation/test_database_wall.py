@@ -1,5 +1,6 @@
 """What the database itself refuses, asked as the application's own login."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
@@ -53,7 +54,7 @@ def test_a_rollback_does_not_leave_another_tenants_path(
 ) -> None:
     with context.tenant(globex), connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-    with pytest.raises(ZeroDivisionError), context.tenant(acme), transaction.atomic():
+    with contextlib.suppress(ZeroDivisionError), context.tenant(acme), transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
         raise ZeroDivisionError
@@ -64,7 +65,7 @@ def test_a_rollback_does_not_leave_another_tenants_path(
 
 def test_a_savepoint_rollback_does_not_either(acme: TenantIdentity, globex: TenantIdentity) -> None:
     with context.tenant(acme), transaction.atomic():
-        with pytest.raises(ZeroDivisionError), transaction.atomic():
+        with contextlib.suppress(ZeroDivisionError), transaction.atomic():
             with context.tenant(globex), connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
             raise ZeroDivisionError

@@ -87,7 +87,8 @@ class TenantServerSideCursor(_ContextMixin, ServerSideCursor):
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
         self._apply(self.session.pending())
-        return ServerSideCursor.execute(self, query, params, **options)
+        ServerSideCursor.execute(self, query, params, **options)
+        return self
 
 
 def _as_text(query: Any, cursor: Any) -> str:
