@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from rest_framework import serializers
@@ -84,6 +85,27 @@ class ExactDecimalField(serializers.Field[Decimal, Any, Decimal, Any]):
 
     def to_representation(self, value: Decimal) -> str:
         return money.format_number(value, at_least=0, at_most=self.digits.places)
+
+
+class AmountField(serializers.Field[Any, Any, str, Any]):
+    """An amount of the row in the digits of its currency, never as a JSON number.
+
+    `currency` is the path from the row to the code. `places` allows for more decimals than the
+    smallest coin has, where a price needs them.
+    """
+
+    def __init__(self, *, currency: str = "currency", places: int | None = None, **options: Any) -> None:
+        super().__init__(read_only=True, **options)
+        self.currency_of = attrgetter(currency)
+        self.places = places
+
+    def get_attribute(self, instance: Any) -> tuple[Decimal, str]:
+        return super().get_attribute(instance), self.currency_of(instance)
+
+    def to_representation(self, value: tuple[Decimal, str]) -> str:
+        amount, currency = value
+        least = money.exponent_of(currency)
+        return money.format_number(amount, at_least=least, at_most=max(least, self.places or 0))
 
 
 class CurrencyField(serializers.CharField):
