@@ -1,14 +1,14 @@
 """What tenant hosts answer."""
 
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from config.system_urls import system_urls
 
-v1 = [
+v1: list[URLPattern | URLResolver] = [
     path("auth/", include("shared_apps.authn.urls")),
-    path("users/", include("shared_apps.accounts.urls")),
+    path("", include("shared_apps.accounts.urls")),
     path("audit/", include("shared_apps.audit.urls")),
-    # invoicing
+    path("", include("tenant_apps.invoicing.urls")),
     *system_urls,
 ]
 

@@ -1,12 +1,15 @@
 """What the public host answers, and the health addresses, which need no tenant."""
 
-from django.urls import include, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from config.system_urls import system_urls
 from shared_apps.core import health
 from shared_apps.core.urls import endpoint
 
-v1 = [path("auth/", include("shared_apps.authn.urls")), *system_urls]
+v1: list[URLPattern | URLResolver] = [
+    path("auth/", include("shared_apps.authn.urls")),
+    *system_urls,
+]
 
 urlpatterns = [
     path("api/v1/", include((v1, "v1"))),

@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 from urllib.parse import quote
 
@@ -53,7 +54,6 @@ class EmbeddedPostgres(EmbeddedServer):
         self._binaries = binaries
         self._durable = durable
         self._data = directory / "data"
-        self._new_data = directory / "data-new"
         self._password_file = directory / "password-new"
         self._sockets = directory / "socket"
         self._identity: Identity | None = None
@@ -70,8 +70,10 @@ class EmbeddedPostgres(EmbeddedServer):
         )
         end_orphans(self._data)
         remove_stale_pid_file(self._data)
-        # What an interrupted initdb left.
-        shutil.rmtree(self._new_data, ignore_errors=True)
+        # What an interrupted initdb left; its bootstrap process may still be writing.
+        for interrupted in self.directory.path.glob("data-new-*"):
+            end_orphans(interrupted)
+            shutil.rmtree(interrupted, ignore_errors=True)
         self._password_file.unlink(missing_ok=True)
         if not self._data.exists():
             self._initialise()
@@ -118,14 +120,16 @@ class EmbeddedPostgres(EmbeddedServer):
         end_orphans(self._data)
 
     def _initialise(self) -> None:
-        self._own_directory(self._new_data)
+        # A name of its own, so that nothing left of an earlier attempt can write into it.
+        new = Path(tempfile.mkdtemp(dir=self.directory.path, prefix="data-new-"))
+        self._own_directory(new)
         self._password_file.touch(mode=0o600)
         self._password_file.write_text(self.directory.password)
         if self._identity is not None:
             self._identity.own(self._password_file)
         command = [
             str(self._binaries.postgres("initdb")),
-            f"--pgdata={self._new_data}",
+            f"--pgdata={new}",
             f"--pwfile={self._password_file}",
             *_INITDB_OPTIONS,
             *([] if self._durable else ["--no-sync"]),
@@ -144,13 +148,13 @@ class EmbeddedPostgres(EmbeddedServer):
             self._password_file.unlink()
         if code != 0:
             output = last_lines(self.directory.log, since=size)
-            shutil.rmtree(self._new_data)
+            shutil.rmtree(new)
             full = ": the disk is full" if "No space left on device" in output else ""
             raise StackError(
                 f"initdb fails in {self.directory.path}{full}; see {self.directory.log}",
                 details=output,
             )
-        self._new_data.rename(self._data)
+        new.rename(self._data)
 
     def _check_version(self) -> None:
         try:

@@ -62,7 +62,9 @@ class UserTenantRole(Auditable):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tenant_roles")
-    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="user_roles")
+    tenant = models.ForeignKey(
+        "tenants.Tenant", on_delete=models.CASCADE, related_name="user_roles"
+    )
     role = models.CharField(max_length=20, choices=Role)
     granted_at = models.DateTimeField()
     granted_by = models.UUIDField(null=True, editable=False)
@@ -70,7 +72,9 @@ class UserTenantRole(Auditable):
     class Meta:
         constraints = [
             models.UniqueConstraint(name="one_role_per_tenant", fields=["user", "tenant"]),
-            models.CheckConstraint(name="tenant_role_rule", condition=models.Q(role__in=Role.values)),
+            models.CheckConstraint(
+                name="tenant_role_rule", condition=models.Q(role__in=Role.values)
+            ),
         ]
 
 
@@ -86,7 +90,9 @@ class CrossTenantGrant(Auditable):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(name="one_grant_per_tenant_and_role", fields=["user", "tenant", "role"]),
+            models.UniqueConstraint(
+                name="one_grant_per_tenant_and_role", fields=["user", "tenant", "role"]
+            ),
             models.CheckConstraint(
                 name="cross_tenant_role_rule", condition=models.Q(role__in=CrossTenantRole.values)
             ),

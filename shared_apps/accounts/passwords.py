@@ -82,11 +82,11 @@ def minimum_length() -> int | None:
     return None
 
 
-def require_acceptable(password: str, *, person: Any, field: str) -> None:
+def require_acceptable(password: str, *, person: Any) -> None:
     """Judge a new password; `person` has the attributes that it must not resemble.
 
     Raises:
-        PasswordRejectedError: with the reasons under `field`.
+        PasswordRejectedError: with the reasons under `password`.
     """
     if len(password) > MAXIMUM_LENGTH:
         reasons = [f"This password is longer than {MAXIMUM_LENGTH} characters."]
@@ -99,4 +99,4 @@ def require_acceptable(password: str, *, person: Any, field: str) -> None:
             reasons = error.messages
         else:
             return
-    raise PasswordRejectedError(**{field: reasons})
+    raise PasswordRejectedError(password=reasons)

@@ -48,7 +48,9 @@ def create_person(
         return grant_role(tenant_id=tenant_id, user_id=user.id, role=role, by=by, at=at)
 
 
-def ensure_admin(*, tenant_id: UUID, email: str, password: str | None, at: datetime) -> UserTenantRole:
+def ensure_admin(
+    *, tenant_id: UUID, email: str, password: str | None, at: datetime
+) -> UserTenantRole:
     """Make somebody an administrator of a tenant; safe to repeat, for provisioning.
 
     Raises:
@@ -106,9 +108,7 @@ def grant_role(
         return selectors.get_member(tenant_id=tenant_id, user_id=member.user_id)
 
 
-def change_role(
-    *, tenant_id: UUID, user_id: UUID, role: Role, by: UUID | None
-) -> UserTenantRole:
+def change_role(*, tenant_id: UUID, user_id: UUID, role: Role, by: UUID | None) -> UserTenantRole:
     """Give a person another role; it counts from their next request on.
 
     Raises:
@@ -117,7 +117,9 @@ def change_role(
         LastAdminError: no administrator would be left.
     """
     with context.operator(), transaction.atomic():
-        member = _lock_member(tenant_id=tenant_id, user_id=user_id, by=by, keeps_admin=role == Role.ADMIN)
+        member = _lock_member(
+            tenant_id=tenant_id, user_id=user_id, by=by, keeps_admin=role == Role.ADMIN
+        )
         member.role = role
         member.save(update_fields=["role"])
     return member
@@ -198,10 +200,12 @@ def change_password(*, user_id: UUID, old_password: str, new_password: str, at: 
     if user is None or not passwords.verify_password(old_password, user.password).is_correct:
         raise WrongPasswordError
     if new_password == old_password:
-        raise PasswordRejectedError(new_password=["This is the present password."])
-    passwords.require_acceptable(new_password, person=user, field="new_password")
+        raise PasswordRejectedError(password=["This is the present password."])
+    passwords.require_acceptable(new_password, person=user)
     # Whoever changed it meanwhile made `old_password` a wrong one.
-    if not _replace_password(user=user, encoded=passwords.hash_password(new_password), changed_at=at):
+    if not _replace_password(
+        user=user, encoded=passwords.hash_password(new_password), changed_at=at
+    ):
         raise WrongPasswordError
 
 
@@ -219,7 +223,7 @@ def _new_person(*, email: str, name: str, password: str | None, at: datetime) ->
     if password is None:
         person.password = passwords.unusable_hash()
     else:
-        passwords.require_acceptable(password, person=person, field="password")
+        passwords.require_acceptable(password, person=person)
         person.password = passwords.hash_password(password)
         person.password_changed_at = at
     return person
@@ -253,7 +257,9 @@ def _lock_member(
     member = next((row for row in locked if row.user_id == user_id), None)
     if member is None:
         raise PersonNotFoundError
-    others = [row for row in locked if row is not member and row.role == Role.ADMIN and row.user.is_active]
+    others = [
+        row for row in locked if row is not member and row.role == Role.ADMIN and row.user.is_active
+    ]
     if member.role == Role.ADMIN and not keeps_admin and not others:
         raise LastAdminError
     return member

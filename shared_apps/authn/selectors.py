@@ -59,18 +59,21 @@ def get_sign_in(*, claims: Claims, at: datetime) -> SignIn:
     if at >= login_ends_at(session.auth_time):
         raise LoginExpiredError
     return SignIn(
-        session_id=session.id, user=session.user, tenant_id=session.tenant_id, roles=_roles_in(session)
+        session_id=session.id,
+        user=session.user,
+        tenant_id=session.tenant_id,
+        roles=_roles_in(session),
     )
 
 
 def _find_session(claims: Claims) -> Session | None:
-    sessions = Session.objects.select_related("user").filter(id=claims.session_id, user=claims.user_id)
+    sessions = sessions_at(claims.tenant_id).filter(id=claims.session_id, user=claims.user_id)
     if claims.tenant_id is None:
-        sessions = sessions.filter(tenant=None).annotate(
+        sessions = sessions.select_related("user").annotate(
             cross_tenant_roles=people.cross_tenant_roles_of(OuterRef("user_id"))
         )
     else:
-        sessions = sessions.filter(tenant=claims.tenant_id).select_related("tenant", "membership")
+        sessions = sessions.select_related("user", "tenant", "membership")
     with context.operator():
         return next(iter(sessions), None)
 
@@ -94,15 +97,22 @@ def _roles_in(session: Session) -> tuple[str, ...]:
 
 def list_live_sessions(*, user_id: UUID, tenant_id: UUID | None, at: datetime) -> QuerySet[Session]:
     """A person's own at one host, newest first. Lazy: evaluate it in the operator's context."""
-    sessions = Session.objects.filter(
-        user_id=user_id, tenant_id=tenant_id, revoked_at=None, expires_at__gt=at
-    )
+    own = sessions_at(tenant_id).filter(user_id=user_id, revoked_at=None, expires_at__gt=at)
     if tenant_id is not None:
-        sessions = sessions.exclude(membership=None)
-    return sessions.order_by("-auth_time", "id")
+        own = own.exclude(membership=None)
+    return own.order_by("-auth_time", "id")
 
 
-def require_own_session(*, session_id: UUID, user_id: UUID, tenant_id: UUID | None, at: datetime) -> None:
+def sessions_at(tenant_id: UUID | None) -> QuerySet[Session]:
+    """Those of one tenant's host, or of the public host. Lazy."""
+    if tenant_id is None:
+        return Session.objects.filter(tenant=None)
+    return Session.objects.filter(tenant=tenant_id)
+
+
+def require_own_session(
+    *, session_id: UUID, user_id: UUID, tenant_id: UUID | None, at: datetime
+) -> None:
     """Raises SessionNotFoundError: somebody else's, ended, or none."""
     with context.operator():
         own = list_live_sessions(user_id=user_id, tenant_id=tenant_id, at=at)

@@ -1,4 +1,4 @@
-from typing import Any, ClassVar
+from typing import Any
 
 from rest_framework import serializers
 
@@ -23,7 +23,9 @@ class LoginInput(InputSerializer):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         given = [attrs[name] for name in _NAMES if name in attrs]
         if len(given) != 1:
-            raise serializers.ValidationError({"identifier": [f"Send exactly one of {', '.join(_NAMES)}."]})
+            raise serializers.ValidationError(
+                {"identifier": [f"Send exactly one of {', '.join(_NAMES)}."]}
+            )
         return {"username": given[0], "password": attrs["password"]}
 
 
@@ -41,26 +43,9 @@ class SessionSerializer(serializers.ModelSerializer[Session]):
 
     class Meta:
         model = Session
-        fields: ClassVar[list[str]] = [
+        fields = [
             "id", "created_at", "last_used_at", "expires_at", "ip", "user_agent", "is_current"
         ]  # fmt: skip
 
     def get_is_current(self, session: Session) -> bool:
         return bool(session.id == self.context["current"])
-
-
-class PasswordInfoSerializer(serializers.Serializer[Any]):
-    source = serializers.CharField()
-    fetched_at = serializers.DateTimeField()
-    changed_at = serializers.DateTimeField()
-    expires_at = serializers.DateTimeField()
-    never_expires = serializers.BooleanField()
-    expired = serializers.BooleanField()
-    must_change = serializers.BooleanField()
-    locked = serializers.BooleanField()
-    locked_until = serializers.DateTimeField()
-    grace_logins = serializers.IntegerField()
-    warn_seconds = serializers.IntegerField()
-    can_change = serializers.BooleanField()
-    min_length = serializers.IntegerField()
-    history = serializers.IntegerField()

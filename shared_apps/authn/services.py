@@ -106,14 +106,16 @@ def sign_out(*, tenant_id: UUID | None, token: str, at: datetime) -> None:
     claims = tokens.RefreshToken.read(token, tenant_id=tenant_id, at=at)
     known = Q(refresh_tokens__jti=claims.jti, refresh_tokens__hash=tokens.fingerprint(token))
     with context.operator(), _attributed_to(claims.user_id):
-        sessions = Session.objects.filter(known, id=claims.session_id, tenant_id=tenant_id)
+        sessions = selectors.sessions_at(tenant_id).filter(known, id=claims.session_id)
         if not _end(sessions, why=SessionEnd.SIGNED_OUT, at=at):
             raise InvalidTokenError
 
 
 def end_session(*, session_id: UUID, user_id: UUID, tenant_id: UUID | None, at: datetime) -> None:
     """Raises SessionNotFoundError: no live sign-in of this person at this host."""
-    selectors.require_own_session(session_id=session_id, user_id=user_id, tenant_id=tenant_id, at=at)
+    selectors.require_own_session(
+        session_id=session_id, user_id=user_id, tenant_id=tenant_id, at=at
+    )
     with context.operator():
         _end(Session.objects.filter(id=session_id), why=SessionEnd.TERMINATED, at=at)
 
@@ -143,7 +145,9 @@ def delete_expired_sessions(*, at: datetime) -> int:
     before = at - settings.REFRESH_TOKEN_LIFETIME
     deleted = 0
     with context.operator():
-        ended = Session.objects.alias(ended_at=Coalesce("revoked_at", "expires_at")).filter(ended_at__lt=before)
+        ended = Session.objects.alias(ended_at=Coalesce("revoked_at", "expires_at")).filter(
+            ended_at__lt=before
+        )
         while batch := list(ended.values_list("id", flat=True)[:_BATCH]):
             deleted += Session.objects.filter(id__in=batch).delete()[1].get("authn.Session", 0)
         expired = RefreshToken.objects.filter(expires_at__lt=before)

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 from uuid import UUID, uuid4
 
 import jwt
@@ -81,19 +81,22 @@ def audience_of(tenant_id: UUID | None) -> str:
 
 def login_ends_at(auth_time: datetime) -> datetime:
     """No token of a session outlives this, by the setting of the moment."""
-    return auth_time + cast(timedelta, settings.MAX_LOGIN_LIFETIME)
+    longest: timedelta = settings.MAX_LOGIN_LIFETIME
+    return auth_time + longest
 
 
 class _SessionToken(simplejwt.Token):
     """A token of a session: audience, issuer, session and sign-in time, and no role."""
 
     _token_backend = KeyRing()
+    _lifetime_setting: ClassVar[str]
 
     @classmethod
     def issue(cls, *, session: Session, at: datetime) -> Self:
         token = cls()
         audience = audience_of(session.tenant_id)
-        expires_at = min(at + token.lifetime, login_ends_at(session.auth_time))
+        lifetime: timedelta = getattr(settings, cls._lifetime_setting)
+        expires_at = min(at + lifetime, login_ends_at(session.auth_time))
         token.payload = {
             "typ": cls.token_type,
             "iss": settings.JWT_ISSUER,
@@ -161,17 +164,13 @@ class _SessionToken(simplejwt.Token):
 class AccessToken(_SessionToken, simplejwt.AccessToken):
     """Shown with every request."""
 
-    @property
-    def lifetime(self) -> timedelta:
-        return cast(timedelta, settings.ACCESS_TOKEN_LIFETIME)
+    _lifetime_setting = "ACCESS_TOKEN_LIFETIME"
 
 
-class RefreshToken(_SessionToken, simplejwt.RefreshToken):
+class RefreshToken(_SessionToken, simplejwt.RefreshToken):  # type: ignore[misc]  # theirs disagree on for_user
     """Exchanged once for the next pair."""
 
-    @property
-    def lifetime(self) -> timedelta:
-        return cast(timedelta, settings.REFRESH_TOKEN_LIFETIME)
+    _lifetime_setting = "REFRESH_TOKEN_LIFETIME"
 
 
 def fingerprint(raw: str) -> str:

@@ -1,11 +1,12 @@
 """Signing in, staying signed in, signing out; at tenants and at the public host alike."""
 
 import logging
-from typing import Any, ClassVar
+from dataclasses import asdict
+from typing import Any
 
 from django.utils import timezone
 from rest_framework import status
-from rest_framework.permissions import AllowAny, BasePermission
+from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -32,14 +33,14 @@ _LONGEST_USER_AGENT = 300
 class OpenView(APIView):
     """For those who have no access token, or none that is good any more."""
 
-    authentication_classes: ClassVar[list[Any]] = []
-    permission_classes: ClassVar[list[type[BasePermission]]] = [AllowAny]
+    authentication_classes = []
+    permission_classes = [AllowAny]
 
 
 class OwnView(APIView):
     """For anybody who is signed in, about themselves."""
 
-    permission_classes: ClassVar[list[type[BasePermission]]] = [IsSignedIn]
+    permission_classes = [IsSignedIn]
 
 
 class LoginView(OpenView):
@@ -135,7 +136,7 @@ class PasswordInfoView(OwnView):
         sign_in = _sign_in(request)
         backend = backend_for(sign_in.tenant_id)
         info = backend.get_password_info(user=sign_in.user, at=timezone.now())
-        return Response(serializers.PasswordInfoSerializer(info).data)
+        return Response(asdict(info))
 
 
 class PasswordChangeView(OwnView):
@@ -161,8 +162,8 @@ def _rendered(pair: services.TokenPair) -> dict[str, Any]:
 
 def _sign_in(request: Request) -> SignIn:
     """What `IsSignedIn` has made sure of."""
-    sign_in: SignIn = request.auth
-    return sign_in
+    assert isinstance(request.auth, SignIn)
+    return request.auth
 
 
 def _client(request: Request) -> services.Client:

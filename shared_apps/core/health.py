@@ -23,7 +23,8 @@ def ready(request: HttpRequest) -> JsonResponse:
     is_ready = checks["database"] and checks["redis"]
     states = {name: "ok" if works else "unavailable" for name, works in checks.items()}
     return JsonResponse(
-        {"status": "ok" if is_ready else "unavailable", "checks": states}, status=200 if is_ready else 503
+        {"status": "ok" if is_ready else "unavailable", "checks": states},
+        status=200 if is_ready else 503,
     )
 
 
@@ -46,7 +47,9 @@ def _ask_audit_database() -> None:
 
 
 def _ask_redis() -> None:
-    with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2) as client:
+    with redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2
+    ) as client:
         client.ping()
 
 

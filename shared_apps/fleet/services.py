@@ -45,7 +45,9 @@ def _seal(*, schema: str, role: str | None) -> None:
     connection = connections[MIGRATION_ALIAS]
     with transaction.atomic(using=MIGRATION_ALIAS), connection.cursor() as cursor:
         triggers.install(cursor, schema=schema, shared=role is None)
-        for statement in grants.shared_schema() if role is None else grants.tenant_schema(schema, role):
+        for statement in (
+            grants.shared_schema() if role is None else grants.tenant_schema(schema, role)
+        ):
             cursor.execute(statement)
 
 

@@ -104,7 +104,9 @@ def _ensure_operator(passwords: Passwords, at: datetime) -> None:
 
 def _ensure_auditor(made: list[Tenant], passwords: Passwords, at: datetime) -> None:
     try:
-        accounts.create_managed_person(email=_AUDITOR, name="", password=passwords.of(_AUDITOR), at=at)
+        accounts.create_managed_person(
+            email=_AUDITOR, name="", password=passwords.of(_AUDITOR), at=at
+        )
     except PersonExistsError:
         pass
     auditor = people.find_user_by_email(email=_AUDITOR)
@@ -112,7 +114,11 @@ def _ensure_auditor(made: list[Tenant], passwords: Passwords, at: datetime) -> N
     for tenant in made:
         try:
             accounts.grant_cross_tenant_role(
-                tenant_id=tenant.id, user_id=auditor.id, role=CrossTenantRole.AUDITOR, by=None, at=at
+                tenant_id=tenant.id,
+                user_id=auditor.id,
+                role=CrossTenantRole.AUDITOR,
+                by=None,
+                at=at,
             )
         except RoleExistsError:
             continue

@@ -53,7 +53,9 @@ def install() -> None:
 def _install_application() -> None:
     owner, runtime = Login.from_alias("migration"), Login.from_alias("default")
     relay = Login.from_url(settings.RELAY_DATABASE_URL, setting="RELAY_DATABASE_URL")
-    _require_different("MIGRATION_DATABASE_URL", "DATABASE_URL", "RELAY_DATABASE_URL", of=[owner, runtime, relay])
+    _require_different(
+        "MIGRATION_DATABASE_URL", "DATABASE_URL", "RELAY_DATABASE_URL", of=[owner, runtime, relay]
+    )
     admin_url = settings.ADMIN_DATABASE_URL
     with _connected(admin_url, "ADMIN_DATABASE_URL") as admin:
         _require_standard_strings(admin)
@@ -63,15 +65,21 @@ def _install_application() -> None:
         _ensure_login(admin, runtime, "NOCREATEROLE NOCREATEDB NOSUPERUSER NOBYPASSRLS NOINHERIT")
         _ensure_login(admin, relay, "NOCREATEROLE NOCREATEDB NOSUPERUSER NOBYPASSRLS NOINHERIT")
         _ensure_database(admin, owner, logins=[runtime, relay])
-    with _connected(conninfo.make_conninfo(admin_url, dbname=owner.database), "ADMIN_DATABASE_URL") as admin:
+    with _connected(
+        conninfo.make_conninfo(admin_url, dbname=owner.database), "ADMIN_DATABASE_URL"
+    ) as admin:
         _own_public_schema(admin, owner)
 
 
 def _install_audit() -> None:
-    owner = Login.from_url(settings.AUDIT_MIGRATION_DATABASE_URL, setting="AUDIT_MIGRATION_DATABASE_URL")
+    owner = Login.from_url(
+        settings.AUDIT_MIGRATION_DATABASE_URL, setting="AUDIT_MIGRATION_DATABASE_URL"
+    )
     writer = Login.from_url(settings.AUDIT_DATABASE_URL, setting="AUDIT_DATABASE_URL")
     reader = Login.from_url(settings.AUDIT_READER_DATABASE_URL, setting="AUDIT_READER_DATABASE_URL")
-    auditor = Login.from_url(settings.AUDIT_AUDITOR_DATABASE_URL, setting="AUDIT_AUDITOR_DATABASE_URL")
+    auditor = Login.from_url(
+        settings.AUDIT_AUDITOR_DATABASE_URL, setting="AUDIT_AUDITOR_DATABASE_URL"
+    )
     _require_different(
         "AUDIT_MIGRATION_DATABASE_URL", "AUDIT_DATABASE_URL", "AUDIT_READER_DATABASE_URL",
         "AUDIT_AUDITOR_DATABASE_URL", of=[owner, writer, reader, auditor],
@@ -81,9 +89,13 @@ def _install_audit() -> None:
         for login in (owner, writer, reader, auditor):
             _ensure_login(admin, login, "NOCREATEROLE NOCREATEDB NOSUPERUSER NOBYPASSRLS NOINHERIT")
         _ensure_database(admin, owner, logins=[writer, reader, auditor])
-    with _connected(conninfo.make_conninfo(admin_url, dbname=owner.database), "AUDIT_ADMIN_DATABASE_URL") as admin:
+    with _connected(
+        conninfo.make_conninfo(admin_url, dbname=owner.database), "AUDIT_ADMIN_DATABASE_URL"
+    ) as admin:
         _own_public_schema(admin, owner)
-    with _connected(settings.AUDIT_MIGRATION_DATABASE_URL, "AUDIT_MIGRATION_DATABASE_URL") as connection:
+    with _connected(
+        settings.AUDIT_MIGRATION_DATABASE_URL, "AUDIT_MIGRATION_DATABASE_URL"
+    ) as connection:
         store.upgrade(connection, writer=writer.name, reader=reader.name, auditor=auditor.name)
 
 
@@ -95,13 +107,17 @@ def _connected(url: str, setting: str) -> psycopg.Connection[Any]:
 
 def _require_different(*names: str, of: list[Login]) -> None:
     if len({login.name for login in of}) < len(of):
-        raise InstallationError(f"{', '.join(names)} must name different logins: each has other rights.")
+        raise InstallationError(
+            f"{', '.join(names)} must name different logins: each has other rights."
+        )
 
 
 def _require_standard_strings(admin: psycopg.Connection[Any]) -> None:
     row = admin.execute("SHOW standard_conforming_strings").fetchone()
     if row != ("on",):
-        raise InstallationError("The server has standard_conforming_strings off; turn it on (its default).")
+        raise InstallationError(
+            "The server has standard_conforming_strings off; turn it on (its default)."
+        )
 
 
 def _ensure_login(admin: psycopg.Connection[Any], login: Login, attributes: str) -> None:
@@ -121,11 +137,21 @@ def _ensure_login(admin: psycopg.Connection[Any], login: Login, attributes: str)
 def _ensure_database(admin: psycopg.Connection[Any], owner: Login, *, logins: list[Login]) -> None:
     database = sql.Identifier(owner.database)
     owner_name = sql.Identifier(owner.name)
-    if not admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [owner.database]).fetchone():
-        admin.execute(sql.SQL("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0").format(database, owner_name))
+    if not admin.execute(
+        "SELECT 1 FROM pg_database WHERE datname = %s", [owner.database]
+    ).fetchone():
+        admin.execute(
+            sql.SQL("CREATE DATABASE {} OWNER {} ENCODING 'UTF8' TEMPLATE template0").format(
+                database, owner_name
+            )
+        )
     admin.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(database))
     for login in logins:
-        admin.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(database, sql.Identifier(login.name)))
+        admin.execute(
+            sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(
+                database, sql.Identifier(login.name)
+            )
+        )
 
 
 def _own_public_schema(admin: psycopg.Connection[Any], owner: Login) -> None:

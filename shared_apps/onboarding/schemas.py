@@ -20,14 +20,18 @@ def ensure_schema(identity: TenantIdentity) -> None:
         if not _exists(cursor, "SELECT 1 FROM pg_roles WHERE rolname = %s", identity.role):
             cursor.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(identity.role)))
         options = (
-            "WITH INHERIT FALSE, SET TRUE" if connection.pg_version >= _MEMBERSHIP_OPTIONS_SINCE else ""
+            "WITH INHERIT FALSE, SET TRUE"
+            if connection.connection.info.server_version >= _MEMBERSHIP_OPTIONS_SINCE
+            else ""
         )
         cursor.execute(
             sql.SQL("GRANT {} TO {} " + options).format(
                 sql.Identifier(identity.role), sql.Identifier(application_login())
             )
         )
-        cursor.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(identity.schema)))
+        cursor.execute(
+            sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(identity.schema))
+        )
 
 
 def _exists(cursor: Any, query: str, name: str) -> bool:

@@ -64,7 +64,13 @@ def create_tenant(*, request: TenantRequest, at: datetime) -> Tenant:
 def _ensure_admin(tenant: Tenant, email: str, password: str | None, at: datetime) -> None:
     try:
         accounts.create_person(
-            tenant_id=tenant.id, email=email, name="", role=Role.ADMIN, password=password, by=None, at=at
+            tenant_id=tenant.id,
+            email=email,
+            name="",
+            role=Role.ADMIN,
+            password=password,
+            by=None,
+            at=at,
         )
     except RoleExistsError:
         logger.info("The first administrator is there already")

@@ -53,5 +53,5 @@ class DatabaseBackend(AuthBackend):
         except accounts_errors.WrongPasswordError:
             raise WrongOldPasswordError from None
         except accounts_errors.PasswordRejectedError as error:
-            raise PolicyViolationError(reason=error.details["new_password"]) from None
+            raise PolicyViolationError(reason=error.details["password"]) from None
         return True

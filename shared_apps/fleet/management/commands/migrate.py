@@ -19,7 +19,9 @@ class Command(BaseCommand):
     autodetector = MigrationAutodetector
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--noinput", "--no-input", action="store_true", help="accepted, nothing is asked")
+        parser.add_argument(
+            "--noinput", "--no-input", action="store_true", help="accepted, nothing is asked"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         services.migrate_shared(verbosity=options["verbosity"])
@@ -34,6 +36,10 @@ class Command(BaseCommand):
                 self.stderr.write(f"[{number}/{len(tenants)}] {tenant.slug}: failed: {error}")
                 continue
             if options["verbosity"]:
-                self.stdout.write(f"[{number}/{len(tenants)}] {tenant.slug}: {len(applied)} migrations")
+                self.stdout.write(
+                    f"[{number}/{len(tenants)}] {tenant.slug}: {len(applied)} migrations"
+                )
         if failed:
-            raise CommandError(f"{len(failed)} of {len(tenants)} tenants failed: {', '.join(failed)}")
+            raise CommandError(
+                f"{len(failed)} of {len(tenants)} tenants failed: {', '.join(failed)}"
+            )

@@ -25,7 +25,9 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--accounts", required=True, type=Path, help="JSON file of the people's passwords")
+        parser.add_argument(
+            "--accounts", required=True, type=Path, help="JSON file of the people's passwords"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["accounts"]
@@ -50,7 +52,10 @@ def _known(path: Path) -> dict[str, str]:
         return {}
     stored = json.loads(path.read_text())
     users = [user for tenant in stored["tenants"] for user in tenant["users"]]
-    return {user["email"]: user["password"] for user in [stored["operator"], *users, *stored["cross_tenant"]]}
+    return {
+        user["email"]: user["password"]
+        for user in [stored["operator"], *users, *stored["cross_tenant"]]
+    }
 
 
 def _write(path: Path, accounts: dict[str, Any]) -> None:

@@ -25,7 +25,9 @@ class Command(BaseCommand):
         create = actions.add_parser("create", help="set a tenant up, or complete one that failed")
         create.add_argument("slug")
         create.add_argument("--name", required=True)
-        create.add_argument("--domain", required=True, action="append", help="may be repeated; the first is primary")
+        create.add_argument(
+            "--domain", required=True, action="append", help="may be repeated; the first is primary"
+        )
         create.add_argument("--admin-email", required=True)
         create.add_argument("--auth", default="database", choices=["database"])
         create.add_argument(
@@ -55,7 +57,9 @@ class Command(BaseCommand):
     def _create(self, options: dict[str, Any]) -> None:
         password = None
         if options["admin_password_stdin"]:
-            password = getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+            password = (
+                getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+            )
         create_tenant(
             request=TenantRequest(
                 slug=options["slug"],
