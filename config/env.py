@@ -60,7 +60,10 @@ class Environment:
     def names(self, name: str, *, default: list[str] = _MISSING) -> list[str]:
         """A list separated by commas."""
         return self._read(
-            name, lambda raw: [part.strip() for part in raw.split(",") if part.strip()], default, blank=[]
+            name,
+            lambda raw: [part.strip() for part in raw.split(",") if part.strip()],
+            default,
+            blank=[],
         )
 
     def secret(self, name: str, *, default: str = _MISSING) -> str:
@@ -101,7 +104,9 @@ class Environment:
         def parse(raw: str) -> str:
             parts = urlsplit(raw)
             if parts.scheme not in schemes or not (parts.netloc or parts.path):
-                raise ValueError(f"must be a URL starting with {' or '.join(f'{s}://' for s in schemes)}")
+                raise ValueError(
+                    f"must be a URL starting with {' or '.join(f'{s}://' for s in schemes)}"
+                )
             return raw
 
         return self._read(name, parse, default, blank="")

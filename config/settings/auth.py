@@ -12,16 +12,25 @@ AUTH_PASSWORD_VALIDATORS = [
         "OPTIONS": {"min_length": 12},
     },
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
-    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {
+        "NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator",
+        "OPTIONS": {"user_attributes": ("email", "name")},
+    },
 ]
 
 # Which kid signs is the first; the others are accepted until their tokens have ended.
 JWT_SIGNING_KEYS = env.secrets_by_id("JWT_SIGNING_KEYS")
 JWT_ISSUER = env.text("JWT_ISSUER", default=env.text("PUBLIC_HOST"))
 
-ACCESS_TOKEN_LIFETIME = timedelta(minutes=env.integer("ACCESS_TOKEN_MINUTES", default=15, low=15, high=60))
-REFRESH_TOKEN_LIFETIME = timedelta(days=env.integer("REFRESH_TOKEN_DAYS", default=7, low=7, high=30))
+ACCESS_TOKEN_LIFETIME = timedelta(
+    minutes=env.integer("ACCESS_TOKEN_MINUTES", default=15, low=15, high=60)
+)
+REFRESH_TOKEN_LIFETIME = timedelta(
+    days=env.integer("REFRESH_TOKEN_DAYS", default=7, low=7, high=30)
+)
 # Counted from the sign-in, whatever was refreshed since.
-MAX_LOGIN_LIFETIME = timedelta(hours=env.integer("MAX_LOGIN_HOURS", default=12, low=1, high=30 * 24))
+MAX_LOGIN_LIFETIME = timedelta(
+    hours=env.integer("MAX_LOGIN_HOURS", default=12, low=1, high=30 * 24)
+)
 # Argon2id takes 64 MiB a time: how many may run at once in one process.
 PASSWORD_CHECKS_AT_ONCE = env.integer("PASSWORD_CHECKS_AT_ONCE", default=4, low=1, high=64)

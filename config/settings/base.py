@@ -3,13 +3,13 @@
 from pathlib import Path
 
 from config.env import env
-from config.settings.api import *  # noqa: F403 (settings are composed by name, as Django reads them)
-from config.settings.apps import *  # noqa: F403
-from config.settings.auth import *  # noqa: F403
-from config.settings.celery import *  # noqa: F403
-from config.settings.database import *  # noqa: F403
-from config.settings.logging import *  # noqa: F403
-from config.settings.security import *  # noqa: F403
+from config.settings.api import *
+from config.settings.apps import *
+from config.settings.auth import *
+from config.settings.celery import *
+from config.settings.database import *
+from config.settings.logging import *
+from config.settings.security import *
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 

@@ -3,7 +3,9 @@
 from config.env import env
 from config.settings.database import REDIS_URL
 
-CELERY_BROKER_URL = env.url("CELERY_BROKER_URL", default=REDIS_URL, schemes=("redis", "rediss", "amqp"))
+CELERY_BROKER_URL = env.url(
+    "CELERY_BROKER_URL", default=REDIS_URL, schemes=("redis", "rediss", "amqp")
+)
 CELERY_RESULT_BACKEND = CELERY_BROKER_URL
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]

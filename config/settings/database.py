@@ -32,8 +32,12 @@ DATABASES: dict[str, dict[str, Any]] = {
 AUDIT_DATABASE_URL = env.url("AUDIT_DATABASE_URL", schemes=("postgresql", "postgres"))
 AUDIT_READER_DATABASE_URL = env.url("AUDIT_READER_DATABASE_URL", schemes=("postgresql", "postgres"))
 # Only the relay and the audit commands need these; a process that lacks one says so when it does.
-AUDIT_AUDITOR_DATABASE_URL = env.url("AUDIT_AUDITOR_DATABASE_URL", default="", schemes=("postgresql", "postgres"))
-AUDIT_MIGRATION_DATABASE_URL = env.url("AUDIT_MIGRATION_DATABASE_URL", default="", schemes=("postgresql", "postgres"))
+AUDIT_AUDITOR_DATABASE_URL = env.url(
+    "AUDIT_AUDITOR_DATABASE_URL", default="", schemes=("postgresql", "postgres")
+)
+AUDIT_MIGRATION_DATABASE_URL = env.url(
+    "AUDIT_MIGRATION_DATABASE_URL", default="", schemes=("postgresql", "postgres")
+)
 RELAY_DATABASE_URL = env.url("RELAY_DATABASE_URL", default="", schemes=("postgresql", "postgres"))
 # Superusers of the two servers, for `manage.py install` alone.
 ADMIN_DATABASE_URL = env.url("ADMIN_DATABASE_URL", default="", schemes=("postgresql", "postgres"))

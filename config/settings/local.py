@@ -1,7 +1,8 @@
 """On a developer's machine, and for the quickstart."""
 
-from config.settings.base import *  # noqa: F403
+from config.env import env
+from config.settings.base import *
 
 DEBUG = False
 
-env.finish()  # noqa: F405
+env.finish()

@@ -1,10 +1,11 @@
 """The test suite: real parts, cheap passwords."""
 
-from config.settings.base import *  # noqa: F403
+from config.env import env
+from config.settings.base import *
 
 DEBUG = False
 ENVIRONMENT_NAME = "test"
 # The same algorithm at a hundredth of the cost; production's own parameters have a test.
 PASSWORD_HASHERS = ["shared_apps.accounts.hashers.CheapArgon2PasswordHasher"]
 
-env.finish()  # noqa: F405
+env.finish()

@@ -1,4 +1,10 @@
-from shared_apps.core.errors import ConflictError, ForbiddenError, InvalidError, NotFoundError
+from shared_apps.core.errors import (
+    ConflictError,
+    ForbiddenError,
+    InvalidError,
+    NotFoundError,
+    UnavailableError,
+)
 
 
 class EmailError(InvalidError):
@@ -11,9 +17,24 @@ class PasswordRejectedError(InvalidError):
     message = "The password does not follow the rules."
 
 
+class WrongPasswordError(InvalidError):
+    code = "accounts.wrong_password"
+    message = "This is not the present password."
+
+
+class PasswordChecksBusyError(UnavailableError):
+    code = "accounts.password_checks_busy"
+    message = "Too many passwords are being checked at the moment."
+
+
 class PersonNotFoundError(NotFoundError):
     code = "accounts.person_not_found"
     message = "There is no such person in this tenant."
+
+
+class PersonExistsError(ConflictError):
+    code = "accounts.person_exists"
+    message = "A person with this e-mail address exists."
 
 
 class RoleExistsError(ConflictError):
@@ -29,3 +50,8 @@ class LastAdminError(ConflictError):
 class OwnRoleError(ForbiddenError):
     code = "accounts.own_role"
     message = "Nobody changes their own role."
+
+
+class SignInNotControlledError(ForbiddenError):
+    code = "accounts.sign_in_not_controlled"
+    message = "A role over several tenants is given only to people whom an operator created."

@@ -15,12 +15,6 @@ from shared_apps.audit.models import Auditable, AuditPolicy
 class UserManager(BaseUserManager["User"]):
     """E-mail addresses are compared in their canonical form, whatever was typed."""
 
-    def create_user(self, *, email: str, name: str, password: str | None) -> "User":
-        user = User(email=canonical_email(email), name=name)
-        user.set_password(password)
-        user.save(using=self._db)
-        return user
-
     def get_by_natural_key(self, username: str | None) -> "User":
         return self.get(email=canonical_email(username or ""))
 
@@ -28,14 +22,20 @@ class UserManager(BaseUserManager["User"]):
 class User(Auditable, AbstractBaseUser):
     """A person. Operators run the installation; everybody else is given roles."""
 
-    audit = AuditPolicy(exclude=("password", "last_login"))
+    audit = AuditPolicy(exclude=("password",))
+
+    # Sessions say when and where somebody signed in (authn).
+    last_login = None
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     email = models.CharField(max_length=254, unique=True)
     name = models.CharField(max_length=200, blank=True)
     is_active = models.BooleanField(default=True)
     is_operator = models.BooleanField(default=False)
-    created_at = models.DateTimeField(auto_now_add=True)
+    is_managed_by_operator = models.BooleanField(default=False)
+    """An operator created this person, so no tenant's administrator ever knew the password."""
+    password_changed_at = models.DateTimeField(null=True)
+    created_at = models.DateTimeField()
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -46,7 +46,11 @@ class User(Auditable, AbstractBaseUser):
         constraints = [
             models.CheckConstraint(
                 name="user_email_is_canonical", condition=models.Q(email=Lower("email"))
-            )
+            ),
+            models.CheckConstraint(
+                name="operator_is_managed_by_operator",
+                condition=models.Q(is_operator=False) | models.Q(is_managed_by_operator=True),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -58,15 +62,19 @@ class UserTenantRole(Auditable):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tenant_roles")
-    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="user_roles")
+    tenant = models.ForeignKey(
+        "tenants.Tenant", on_delete=models.CASCADE, related_name="user_roles"
+    )
     role = models.CharField(max_length=20, choices=Role)
-    granted_at = models.DateTimeField(auto_now_add=True)
+    granted_at = models.DateTimeField()
     granted_by = models.UUIDField(null=True, editable=False)
 
     class Meta:
         constraints = [
             models.UniqueConstraint(name="one_role_per_tenant", fields=["user", "tenant"]),
-            models.CheckConstraint(name="tenant_role_rule", condition=models.Q(role__in=Role.values)),
+            models.CheckConstraint(
+                name="tenant_role_rule", condition=models.Q(role__in=Role.values)
+            ),
         ]
 
 
@@ -77,12 +85,14 @@ class CrossTenantGrant(Auditable):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="cross_tenant_grants")
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="grants")
     role = models.CharField(max_length=20, choices=CrossTenantRole)
-    granted_at = models.DateTimeField(auto_now_add=True)
+    granted_at = models.DateTimeField()
     granted_by = models.UUIDField(null=True, editable=False)
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(name="one_grant_per_tenant_and_role", fields=["user", "tenant", "role"]),
+            models.UniqueConstraint(
+                name="one_grant_per_tenant_and_role", fields=["user", "tenant", "role"]
+            ),
             models.CheckConstraint(
                 name="cross_tenant_role_rule", condition=models.Q(role__in=CrossTenantRole.values)
             ),

@@ -43,7 +43,9 @@ class _Sender:
                 self.thread.start()
 
     def _run(self) -> None:
-        client = redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1)
+        client = redis.Redis.from_url(
+            settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1
+        )
         while True:
             self.wanted.wait()
             self.wanted.clear()

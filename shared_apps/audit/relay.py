@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import psycopg
@@ -55,7 +55,9 @@ class Relay:
                     self._work(source, target)
             except psycopg.Error as error:
                 # Nothing is lost: what was claimed is in the outbox again.
-                logger.warning("A database is away, trying again in %.1f s: %s", pause, _first_line(error))
+                logger.warning(
+                    "A database is away, trying again in %.1f s: %s", pause, _first_line(error)
+                )
                 self._stopping.wait(pause)
                 pause = min(pause * 2, _RETRY_LIMIT)
 
@@ -85,7 +87,9 @@ class Relay:
         """Hold the lock that makes this the only relay at work."""
         waiting = False
         while not self._stopping.is_set():
-            row = target.execute("SELECT pg_try_advisory_lock(hashtext('freehold.audit.relay'))").fetchone()
+            row = target.execute(
+                "SELECT pg_try_advisory_lock(hashtext('freehold.audit.relay'))"
+            ).fetchone()
             if row and row[0]:
                 return
             if not waiting:
@@ -129,7 +133,12 @@ class Relay:
         entities = triggers.entity_names()
         while not self._stopping.is_set():
             count = move_batch(
-                source=source, target=target, schema=schema, tenant_id=tenant_id, entities=entities, limit=BATCH
+                source=source,
+                target=target,
+                schema=schema,
+                tenant_id=tenant_id,
+                entities=entities,
+                limit=BATCH,
             )
             self.moved += count
             if count < BATCH:
@@ -162,7 +171,8 @@ def outbox_schemas(source: psycopg.Connection[Any]) -> dict[str, UUID | None]:
 
 def _hinted(client: "redis.Redis") -> set[str]:
     try:
-        return {schema.decode() for schema in client.spop(hints.key(), 100)}
+        found = cast("list[bytes]", client.spop(hints.key(), 100))
+        return {schema.decode() for schema in found}
     except redis.RedisError:
         return set()
 

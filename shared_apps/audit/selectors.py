@@ -64,7 +64,12 @@ _EQUALS = ("entity_type", "record_id", "operation", "modified_by", "request_id")
 
 
 def list_entries(
-    *, tenant_id: UUID, where: EntryFilter, before: int | None = None, after: int | None = None, limit: int
+    *,
+    tenant_id: UUID,
+    where: EntryFilter,
+    before: int | None = None,
+    after: int | None = None,
+    limit: int,
 ) -> list[Entry]:
     """Entries newest first, `limit` of them beyond a sequence number (keyset, so no page is slow).
 
@@ -93,14 +98,20 @@ def list_entries(
 
 def get_entry(*, tenant_id: UUID, uid: UUID) -> Entry:
     """Raises EntryNotFoundError, AuditUnavailableError."""
-    query = sql.SQL("SELECT {columns} FROM audit.entry WHERE tenant_id = %(tenant_id)s AND uid = %(uid)s")
-    entries = _fetch(tenant_id, query.format(columns=_COLUMNS), {"tenant_id": tenant_id, "uid": uid})
+    query = sql.SQL(
+        "SELECT {columns} FROM audit.entry WHERE tenant_id = %(tenant_id)s AND uid = %(uid)s"
+    )
+    entries = _fetch(
+        tenant_id, query.format(columns=_COLUMNS), {"tenant_id": tenant_id, "uid": uid}
+    )
     if not entries:
         raise EntryNotFoundError
     return entries[0]
 
 
-def get_state(*, tenant_id: UUID, entity_type: str, record_id: str, at: datetime) -> dict[str, Any] | None:
+def get_state(
+    *, tenant_id: UUID, entity_type: str, record_id: str, at: datetime
+) -> dict[str, Any] | None:
     """A record's values as they were at a moment; None: it did not exist then.
 
     Raises:
@@ -119,7 +130,9 @@ def _conditions(where: EntryFilter) -> tuple[list[sql.Composable], dict[str, Any
     values: dict[str, Any] = {}
     for name in _EQUALS:
         if (value := getattr(where, name)) is not None:
-            conditions.append(sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)))
+            conditions.append(
+                sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name))
+            )
             values[name] = value
     if where.since is not None:
         conditions.append(sql.SQL("created_at >= %(since)s"))
@@ -131,7 +144,10 @@ def _conditions(where: EntryFilter) -> tuple[list[sql.Composable], dict[str, Any
 
 
 def _fetch(tenant_id: UUID, query: sql.Composed, values: dict[str, Any]) -> list[Entry]:
-    with _reading(tenant_id) as connection, connection.cursor(row_factory=class_row(Entry)) as cursor:
+    with (
+        _reading(tenant_id) as connection,
+        connection.cursor(row_factory=class_row(Entry)) as cursor,
+    ):
         return cursor.execute(query, values).fetchall()
 
 

@@ -34,7 +34,9 @@ class EntryQuery(serializers.Serializer[EntryFilter]):
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         unknown = set(self.initial_data) - set(self.fields)
         if unknown:
-            raise serializers.ValidationError({name: ["Unknown filter."] for name in sorted(unknown)})
+            raise serializers.ValidationError(
+                {name: ["Unknown filter."] for name in sorted(unknown)}
+            )
         return attrs
 
 

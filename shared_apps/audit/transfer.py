@@ -83,7 +83,10 @@ def _owner_of_shared_row(row: OutboxRow) -> UUID:
 
 
 def _append(
-    target: psycopg.Connection[Any], tenant_id: UUID, rows: list[OutboxRow], entities: Mapping[str, str]
+    target: psycopg.Connection[Any],
+    tenant_id: UUID,
+    rows: list[OutboxRow],
+    entities: Mapping[str, str],
 ) -> None:
     attributions = [_attribution(row) for row in rows]
     target.execute(

@@ -1,7 +1,7 @@
 """The triggers of Auditable tables: which there should be, and making those that are missing."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from django.apps import apps
 from django.conf import settings
@@ -35,7 +35,8 @@ def tables(*, shared: bool) -> list[AuditedTable]:
     installed = settings.SHARED_APPS if shared else settings.TENANT_APPS
     found: dict[str, AuditedTable] = {}
     for model in apps.get_models(include_auto_created=True):
-        owner = model._meta.auto_created or model
+        # The table of a many-to-many field belongs to the model that declares the field.
+        owner = cast("type[models.Model]", model._meta.auto_created or model)
         if not issubclass(owner, Auditable) or model._meta.proxy or not model._meta.managed:
             continue
         if apps.get_app_config(model._meta.app_label).name in installed:
@@ -64,10 +65,11 @@ def install(cursor: Any, *, schema: str, shared: bool) -> list[str]:
 
 def _describe(model: type[models.Model]) -> AuditedTable:
     policy = model.audit if issubclass(model, Auditable) else None
-    columns = tuple(model._meta.get_field(name).column for name in policy.exclude) if policy else ()
+    fields = {field.name: field.column for field in model._meta.concrete_fields}
+    columns = tuple(str(fields[name]) for name in policy.exclude) if policy else ()
     return AuditedTable(
         name=model._meta.db_table,
-        key=model._meta.pk.column,
+        key=cast(str, model._meta.pk.column),
         exclude=columns,
         entity=model._meta.label_lower,
     )

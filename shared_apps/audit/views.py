@@ -29,7 +29,11 @@ class EntryListView(AuditView):
         query = serializers.EntryQuery(data=request.query_params.dict())
         query.is_valid(raise_exception=True)
         asked: dict[str, Any] = dict(query.validated_data)
-        before, after, size = asked.pop("before", None), asked.pop("after", None), asked.pop("page_size")
+        before, after, size = (
+            asked.pop("before", None),
+            asked.pop("after", None),
+            asked.pop("page_size"),
+        )
         if "@" in asked.get("modified_by", ""):
             asked["modified_by"] = _person_id(asked["modified_by"])
         where = selectors.EntryFilter(**asked)
@@ -40,7 +44,11 @@ class EntryListView(AuditView):
         more = len(entries) > size
         shown = (entries[1:] if after is not None else entries[:size]) if more else entries
         older = shown[-1].sequence if shown and (more or after is not None) else None
-        newer = shown[0].sequence if shown and (before is not None or (after is not None and more)) else None
+        newer = (
+            shown[0].sequence
+            if shown and (before is not None or (after is not None and more))
+            else None
+        )
         return Response(
             {
                 "next": _page(request, before=older),
@@ -64,7 +72,9 @@ class RecordView(AuditView):
         tenant = context.require_tenant()
         raw = request.query_params.get("at")
         at = _moment(raw) if raw is not None else timezone.now()
-        state = selectors.get_state(tenant_id=tenant.id, entity_type=entity, record_id=record_id, at=at)
+        state = selectors.get_state(
+            tenant_id=tenant.id, entity_type=entity, record_id=record_id, at=at
+        )
         where = selectors.EntryFilter(entity_type=entity, record_id=record_id, until=at)
         history = selectors.list_entries(tenant_id=tenant.id, where=where, limit=500)
         return Response(
@@ -79,8 +89,11 @@ class RecordView(AuditView):
         )
 
 
-def _rendered(entries: list[selectors.Entry], tenant: context.TenantIdentity) -> list[dict[str, Any]]:
-    people = {entry.modified_by for entry in entries if _is_uuid(entry.modified_by)}
+def _rendered(
+    entries: list[selectors.Entry], tenant: context.TenantIdentity
+) -> list[dict[str, Any]]:
+    authors = {entry.modified_by for entry in entries if entry.modified_by}
+    people = {author for author in authors if _is_uuid(author)}
     with context.operator():
         emails = dict(get_user_model().objects.filter(pk__in=people).values_list("pk", "email"))
     by_text = {str(person): email for person, email in emails.items()}
@@ -94,9 +107,9 @@ def _person_id(email: str) -> str:
     return str(person.pk) if person else "unknown person"
 
 
-def _is_uuid(text: str | None) -> bool:
+def _is_uuid(text: str) -> bool:
     try:
-        return bool(UUID(text or ""))
+        return bool(UUID(text))
     except ValueError:
         return False
 

@@ -59,7 +59,7 @@ class UnavailableError(AppError):
     """Seconds after which a client should try again."""
 
 
-class TenantContextRequired(RuntimeError):  # noqa: N818 (the name the mission gives it)
+class TenantContextRequired(RuntimeError):
     """Code that needs to know on whose behalf it runs was run on nobody's."""
 
     def __init__(self) -> None:

@@ -59,10 +59,7 @@ def describe(error: Exception) -> dict[str, Any] | None:
     match error:
         case app.AppError():
             status = next(code for kind, code in _STATUS_OF_KIND if isinstance(error, kind))
-            headers = (
-                {"Retry-After": str(error.retry_after)} if isinstance(error, app.UnavailableError) else {}
-            )
-            return _description(status, error.text, error.code, error.details, headers)
+            return _description(status, error.text, error.code, error.details, _headers_of(error))
         case exceptions.ValidationError():
             return _description(400, "Validation failed", "invalid", error.detail)
         case exceptions.APIException():
@@ -78,10 +75,25 @@ def describe(error: Exception) -> dict[str, Any] | None:
     return None
 
 
+def _headers_of(error: app.AppError) -> dict[str, str]:
+    match error:
+        case app.UnavailableError():
+            return {"Retry-After": str(error.retry_after)}
+        case app.UnauthenticatedError():
+            return {"WWW-Authenticate": "Bearer"}  # RFC 9110 asks for it with every 401
+    return {}
+
+
 def _description(
     status: int, error: str, code: str, details: Any = None, headers: dict[str, str] | None = None
 ) -> dict[str, Any]:
-    return {"status": status, "error": error, "code": code, "details": details, "headers": headers or {}}
+    return {
+        "status": status,
+        "error": error,
+        "code": code,
+        "details": details,
+        "headers": headers or {},
+    }
 
 
 def _describe_framework_error(error: exceptions.APIException) -> dict[str, Any]:
@@ -104,17 +116,23 @@ def _describe_database_error(error: Exception) -> dict[str, Any] | None:
             return _description(409, "This already exists.", "already_exists")
         case postgres.ForeignKeyViolation() | postgres.RestrictViolation():
             return _description(409, "Other records refer to this one.", "in_use")
-        case postgres.CheckViolation() | postgres.NotNullViolation() | postgres.ExclusionViolation():
+        case (
+            postgres.CheckViolation() | postgres.NotNullViolation() | postgres.ExclusionViolation()
+        ):
             return _description(409, "A rule of the data forbids this.", "constraint_violated")
         case postgres.NumericValueOutOfRange() | postgres.StringDataRightTruncation():
             return _description(400, "A value is too large.", "out_of_range")
         case postgres.QueryCanceled() | postgres.LockNotAvailable():
             return _description(503, "The request took too long.", "timeout", headers=retry)
         case postgres.SerializationFailure() | postgres.DeadlockDetected():
-            return _description(503, "The request collided with another one.", "collision", headers=retry)
+            return _description(
+                503, "The request collided with another one.", "collision", headers=retry
+            )
     if isinstance(error, OperationalError | InterfaceError):
         # Stopped, unreachable, out of connections or out of disk: not the client's doing.
-        return _description(503, "The database is not available.", "database_unavailable", headers=retry)
+        return _description(
+            503, "The database is not available.", "database_unavailable", headers=retry
+        )
     return None
 
 

@@ -15,7 +15,7 @@ def enqueue(task_name: str, **arguments: Any) -> None:
         celery.exceptions.NotRegistered: no such task; raised here, not in a worker at night.
     """
     current_app.loader.import_default_modules()
-    task = current_app.tasks[task_name]
+    task: Any = current_app.tasks[task_name]
     # Captured now: at commit time the caller's context may have been left.
     headers = task.context_headers()
     transaction.on_commit(lambda: task.apply_async(kwargs=arguments, headers=headers))

@@ -12,8 +12,7 @@ from django.http.response import HttpResponseBase
 from shared_apps.core import context
 from shared_apps.core.errors import AppError
 from shared_apps.core.problems import describe, problem_response
-from shared_apps.tenants import errors, names, routing
-from shared_apps.tenants.choices import TenantState
+from shared_apps.tenants import errors, names, routing, selectors
 
 # Asked by load balancers and orchestrators, which know no tenant's name.
 TENANTLESS_PATHS = ("/health/",)
@@ -67,12 +66,5 @@ def _scope_of(request: HttpRequest) -> context.Scope:
     route = routing.find_route(host)
     if route is None:
         raise errors.UnknownHostError
-    match route.state:
-        case TenantState.ACTIVE:
-            return route.tenant
-        case TenantState.SUSPENDED:
-            raise errors.TenantSuspendedError(reason=route.reason)
-        case TenantState.PENDING | TenantState.PROVISIONING | TenantState.FAILED:
-            raise errors.TenantNotReadyError(state=route.state)
-        case TenantState.ARCHIVED | TenantState.DELETED:
-            raise errors.TenantGoneError
+    selectors.require_served(state=route.state, reason=route.reason)
+    return route.tenant

@@ -6,8 +6,34 @@ from shared_apps.tenants.errors import DomainNameError, ReservedNameError, Tenan
 
 SLUG = re.compile(r"[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?", re.ASCII)
 RESERVED_SLUGS = frozenset(
-    "admin api app audit auth dashboard health help localhost mail media metrics operator portfolio "
-    "postgres public root smtp static status support system template tenant tenants www".split()
+    [
+        "admin",
+        "api",
+        "app",
+        "audit",
+        "auth",
+        "dashboard",
+        "health",
+        "help",
+        "localhost",
+        "mail",
+        "media",
+        "metrics",
+        "operator",
+        "portfolio",
+        "postgres",
+        "public",
+        "root",
+        "smtp",
+        "static",
+        "status",
+        "support",
+        "system",
+        "template",
+        "tenant",
+        "tenants",
+        "www",
+    ]
 )
 _HOST_LABEL = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?", re.ASCII)
 _ROLE_LIMIT = 63  # bytes; NAMEDATALEN - 1

@@ -62,7 +62,9 @@ def find_route(host: str) -> Route | None:
     if tenant is None:
         _memory.routes.pop(host, None)
         return None
-    route = Route(tenant=tenant.identity, state=TenantState(tenant.state), reason=tenant.state_reason)
+    route = Route(
+        tenant=tenant.identity, state=TenantState(tenant.state), reason=tenant.state_reason
+    )
     if len(_memory.routes) >= _CAPACITY:
         _memory.routes.clear()
     _memory.routes[host] = (asked_at, route)
@@ -73,10 +75,14 @@ def announce_change() -> None:
     """Make every process look again. Best effort: without Redis the short life does it."""
     _memory.routes.clear()
     try:
-        with redis.Redis.from_url(settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1) as client:
+        with redis.Redis.from_url(
+            settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1
+        ) as client:
             client.publish(CHANNEL, "changed")
     except redis.RedisError:
-        logger.warning("Routing change could not be announced; other processes follow within a second")
+        logger.warning(
+            "Routing change could not be announced; other processes follow within a second"
+        )
 
 
 def _start_listening() -> None:
@@ -91,17 +97,19 @@ def _start_listening() -> None:
 def _listen() -> None:
     while True:
         try:
-            with redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2) as client:
-                with client.pubsub(ignore_subscribe_messages=True) as channel:
-                    channel.subscribe(CHANNEL)
-                    # Whatever was announced before the subscription was missed.
-                    _memory.routes.clear()
-                    _memory.is_listening = True
-                    while True:
-                        if channel.get_message(timeout=30.0):
-                            _memory.routes.clear()
-                        else:
-                            client.ping()
+            with (
+                redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2) as client,
+                client.pubsub(ignore_subscribe_messages=True) as channel,
+            ):
+                channel.subscribe(CHANNEL)
+                # Whatever was announced before the subscription was missed.
+                _memory.routes.clear()
+                _memory.is_listening = True
+                while True:
+                    if channel.get_message(timeout=30.0):
+                        _memory.routes.clear()
+                    else:
+                        client.ping()
         except (redis.RedisError, OSError):
             _memory.is_listening = False
             time.sleep(1.0)

@@ -6,7 +6,12 @@ from django.db.models import QuerySet
 
 from shared_apps.core import context
 from shared_apps.tenants.choices import TenantState
-from shared_apps.tenants.errors import TenantNotFoundError
+from shared_apps.tenants.errors import (
+    TenantGoneError,
+    TenantNotFoundError,
+    TenantNotReadyError,
+    TenantSuspendedError,
+)
 from shared_apps.tenants.models import Domain, Tenant
 
 
@@ -42,3 +47,20 @@ def list_tenants() -> QuerySet[Tenant]:
 def list_active_tenants() -> list[Tenant]:
     with context.operator():
         return list(Tenant.objects.filter(state=TenantState.ACTIVE))
+
+
+def require_served(*, state: TenantState, reason: str) -> None:
+    """Refuse a tenant that is not active, saying why.
+
+    Raises:
+        TenantSuspendedError, TenantNotReadyError, TenantGoneError: by its state.
+    """
+    match state:
+        case TenantState.ACTIVE:
+            return
+        case TenantState.SUSPENDED:
+            raise TenantSuspendedError(reason=reason)
+        case TenantState.PENDING | TenantState.PROVISIONING | TenantState.FAILED:
+            raise TenantNotReadyError(state=state)
+        case TenantState.ARCHIVED | TenantState.DELETED:
+            raise TenantGoneError

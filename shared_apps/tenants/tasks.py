@@ -52,9 +52,9 @@ class ContextTask(Task):  # type: ignore[type-arg]  # Celery's own generic is un
             return super().__call__(*args, **kwargs)
         headers = self.request.headers or {}
         scope = _resolve(headers.get("scope"))
-        with _entered(scope):
-            with attribution.acting(self._attribution(headers.get("attribution") or {})):
-                return super().__call__(*args, **kwargs)
+        who = self._attribution(headers.get("attribution") or {})
+        with _entered(scope), attribution.acting(who):
+            return super().__call__(*args, **kwargs)
 
     def _attribution(self, sent: dict[str, Any]) -> attribution.Attribution:
         return attribution.Attribution(

@@ -23,7 +23,9 @@ def upgrade(connection: psycopg.Connection, *, writer: str, reader: str, auditor
             "CREATE TABLE IF NOT EXISTS public.audit_store_version ("
             " script text PRIMARY KEY, run_at timestamptz NOT NULL DEFAULT now())"
         )
-        seen = {row[0] for row in connection.execute("SELECT script FROM public.audit_store_version")}
+        seen = {
+            row[0] for row in connection.execute("SELECT script FROM public.audit_store_version")
+        }
         for script in sorted(files(__package__).iterdir(), key=lambda path: path.name):
             if not script.name.endswith(".sql") or script.name in seen:
                 continue
@@ -31,6 +33,8 @@ def upgrade(connection: psycopg.Connection, *, writer: str, reader: str, auditor
             for name, role in roles.items():
                 text = text.replace(f"{{{name}}}", role.as_string(connection))
             connection.execute(text)
-            connection.execute("INSERT INTO public.audit_store_version (script) VALUES (%s)", [script.name])
+            connection.execute(
+                "INSERT INTO public.audit_store_version (script) VALUES (%s)", [script.name]
+            )
             done.append(script.name)
     return done

@@ -51,7 +51,9 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
         return scope if isinstance(scope, context.TenantIdentity) else None
 
     def set_tenant(self, *_: object, **__: object) -> NoReturn:
-        raise RuntimeError("a connection has no tenant of its own: enter context.tenant(...) instead")
+        raise RuntimeError(
+            "a connection has no tenant of its own: enter context.tenant(...) instead"
+        )
 
     set_schema = set_tenant
     set_schema_to_public = set_tenant
@@ -84,7 +86,9 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
 
     def _register_time_zone(self, cursor: Any) -> None:
         """As the base class does for the cursors that it makes."""
-        loader = self.connection.adapters.get_loader(postgresql.TIMESTAMPTZ_OID, postgresql.Format.TEXT)
+        loader = self.connection.adapters.get_loader(
+            postgresql.TIMESTAMPTZ_OID, postgresql.Format.TEXT
+        )
         if self.timezone != loader.timezone:
             postgresql.register_tzloader(self.timezone, cursor)
 

@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Self
 
 import psycopg
-from django.db.backends.postgresql.psycopg_any import Cursor, ServerSideCursor
+from django.db.backends.postgresql.base import Cursor, ServerSideCursor
 from psycopg import sql
 
 from shared_apps.tenants.database.session import ConnectionSession
@@ -30,7 +30,9 @@ class _ContextMixin:
             self.session.note_write(autocommit=self.connection.autocommit)  # type: ignore[attr-defined]
         return self
 
-    def _execute_in_context(self, text: str, verb: str, params: Any, options: dict[str, Any]) -> None:
+    def _execute_in_context(
+        self, text: str, verb: str, params: Any, options: dict[str, Any]
+    ) -> None:
         pending = self.session.pending()
         if not pending or not verb.startswith(_JOINABLE):
             self._apply(pending)
@@ -53,7 +55,9 @@ class _ContextMixin:
         super().executemany(query, params_seq, **options)  # type: ignore[misc]  # mixin
         self.session.note_write(autocommit=self.connection.autocommit)  # type: ignore[attr-defined]
 
-    def copy(self, statement: Any, *args: Any, **options: Any) -> AbstractContextManager[psycopg.Copy]:
+    def copy(
+        self, statement: Any, *args: Any, **options: Any
+    ) -> AbstractContextManager[psycopg.Copy]:
         self._apply(self.session.pending())
         return super().copy(statement, *args, **options)  # type: ignore[misc, no-any-return]  # mixin
 
@@ -83,7 +87,8 @@ class TenantServerSideCursor(_ContextMixin, ServerSideCursor):
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
         self._apply(self.session.pending())
-        return ServerSideCursor.execute(self, query, params, **options)
+        ServerSideCursor.execute(self, query, params, **options)
+        return self
 
 
 def _as_text(query: Any, cursor: Any) -> str:

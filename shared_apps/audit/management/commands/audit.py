@@ -20,7 +20,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        relay = actions.add_parser("relay", help="move outboxes into the audit database, until stopped")
+        relay = actions.add_parser(
+            "relay", help="move outboxes into the audit database, until stopped"
+        )
         relay.add_argument("--once", action="store_true", help="stop when every outbox is empty")
         status = actions.add_parser("status", help="what waits in the outboxes")
         status.add_argument("--json", action="store_true")
@@ -29,7 +31,9 @@ class Command(BaseCommand):
         if not settings.RELAY_DATABASE_URL:
             raise CommandError("RELAY_DATABASE_URL is not set (nor RELAY_DATABASE_URL_FILE)")
         try:
-            self._relay(once=options["once"]) if options["action"] == "relay" else self._status(options)
+            self._relay(once=options["once"]) if options["action"] == "relay" else self._status(
+                options
+            )
         except psycopg.OperationalError as error:
             raise CommandError(str(error).strip().split("\n", 1)[0]) from error
 
@@ -47,13 +51,20 @@ class Command(BaseCommand):
             relay.run()
 
     def _status(self, options: dict[str, Any]) -> None:
-        with psycopg.connect(settings.RELAY_DATABASE_URL, autocommit=True, connect_timeout=5) as source:
+        with psycopg.connect(
+            settings.RELAY_DATABASE_URL, autocommit=True, connect_timeout=5
+        ) as source:
             waiting = backlog.measure(source, now=datetime.now(UTC))
         if options["json"]:
-            rows = [{"schema": w.schema, "rows": w.rows, "oldest_seconds": w.oldest_seconds} for w in waiting]
+            rows = [
+                {"schema": w.schema, "rows": w.rows, "oldest_seconds": w.oldest_seconds}
+                for w in waiting
+            ]
             self.stdout.write(json.dumps({"waiting": rows, "rows": sum(w.rows for w in waiting)}))
             return
         for outbox in waiting:
-            self.stdout.write(f"{outbox.schema}: {outbox.rows} rows, the oldest {outbox.oldest_seconds:.0f} s old")
+            self.stdout.write(
+                f"{outbox.schema}: {outbox.rows} rows, the oldest {outbox.oldest_seconds:.0f} s old"
+            )
         if not waiting:
             self.stdout.write("nothing waits")

@@ -1,0 +1,15 @@
+"""What tenant hosts answer."""
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from config.system_urls import system_urls
+
+v1: list[URLPattern | URLResolver] = [
+    path("auth/", include("shared_apps.authn.urls")),
+    path("", include("shared_apps.accounts.urls")),
+    path("audit/", include("shared_apps.audit.urls")),
+    path("", include("tenant_apps.invoicing.urls")),
+    *system_urls,
+]
+
+urlpatterns = [path("api/v1/", include((v1, "v1")))]

@@ -1,0 +1,19 @@
+"""What the public host answers, and the health addresses, which need no tenant."""
+
+from django.urls import URLPattern, URLResolver, include, path
+
+from config.system_urls import system_urls
+from shared_apps.core import health
+from shared_apps.core.urls import endpoint
+
+v1: list[URLPattern | URLResolver] = [
+    path("auth/", include("shared_apps.authn.urls")),
+    *system_urls,
+]
+
+urlpatterns = [
+    path("api/v1/", include((v1, "v1"))),
+    *endpoint("health/live/", health.live, name="health-live"),
+    *endpoint("health/ready/", health.ready, name="health-ready"),
+    *endpoint("health/startup/", health.ready, name="health-startup"),
+]

@@ -1,0 +1,90 @@
+"""Reads of people and roles. All run in the operator's context, whoever asks."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from django.contrib.postgres.expressions import ArraySubquery
+from django.db.models import OuterRef, QuerySet
+
+from shared_apps.accounts import passwords
+from shared_apps.accounts.choices import OPERATOR_ROLE
+from shared_apps.accounts.emails import canonical_email
+from shared_apps.accounts.errors import PersonNotFoundError
+from shared_apps.accounts.models import CrossTenantGrant, User, UserTenantRole
+from shared_apps.core import context
+
+
+def find_user_by_email(*, email: str) -> User | None:
+    with context.operator():
+        return User.objects.filter(email=canonical_email(email)).first()
+
+
+def find_user(*, user_id: UUID) -> User | None:
+    with context.operator():
+        return User.objects.filter(id=user_id).first()
+
+
+def list_members(*, tenant_id: UUID) -> QuerySet[UserTenantRole]:
+    """People of a tenant with their role. Lazy: evaluate it in the operator's context."""
+    return (
+        UserTenantRole.objects.filter(tenant_id=tenant_id)
+        .select_related("user")
+        .order_by("user__email")
+    )
+
+
+def find_member(
+    *, tenant_id: UUID, user_id: UUID, for_update: bool = False
+) -> UserTenantRole | None:
+    """With `for_update` nobody takes the role away until the transaction ends."""
+    members = list_members(tenant_id=tenant_id).filter(user_id=user_id)
+    if for_update:
+        members = members.select_for_update(of=("self",), no_key=True)
+    with context.operator():
+        return members.first()
+
+
+def get_member(*, tenant_id: UUID, user_id: UUID) -> UserTenantRole:
+    """Raises PersonNotFoundError: nobody of this tenant, whoever else it may be."""
+    member = find_member(tenant_id=tenant_id, user_id=user_id)
+    if member is None:
+        raise PersonNotFoundError
+    return member
+
+
+def cross_tenant_roles_of(user: OuterRef) -> ArraySubquery:
+    """An expression: the cross-tenant roles of the person that `user` refers to, sorted."""
+    grants = CrossTenantGrant.objects.filter(user_id=user)
+    return ArraySubquery(grants.order_by("role").values("role").distinct())
+
+
+def installation_roles(*, is_operator: bool, cross_tenant_roles: list[str]) -> tuple[str, ...]:
+    """The roles that somebody has on the public host."""
+    return (*((OPERATOR_ROLE,) if is_operator else ()), *cross_tenant_roles)
+
+
+def list_installation_roles(*, user: User) -> tuple[str, ...]:
+    with context.operator():
+        grants = CrossTenantGrant.objects.filter(user=user)
+        roles = list(grants.order_by("role").values_list("role", flat=True).distinct())
+    return installation_roles(is_operator=user.is_operator, cross_tenant_roles=roles)
+
+
+@dataclass(frozen=True)
+class PasswordState:
+    is_usable: bool
+    changed_at: datetime | None
+    min_length: int | None
+
+
+def get_password_state(*, user_id: UUID) -> PasswordState:
+    """Raises PersonNotFoundError."""
+    user = find_user(user_id=user_id)
+    if user is None:
+        raise PersonNotFoundError
+    return PasswordState(
+        is_usable=user.has_usable_password(),
+        changed_at=user.password_changed_at,
+        min_length=passwords.minimum_length(),
+    )

@@ -1,0 +1,265 @@
+"""Changes of people and roles. All run in the operator's context, whoever asks."""
+
+from datetime import datetime
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+
+from shared_apps.accounts import passwords, selectors
+from shared_apps.accounts.choices import CrossTenantRole, Role
+from shared_apps.accounts.emails import validated_email
+from shared_apps.accounts.errors import (
+    LastAdminError,
+    OwnRoleError,
+    PasswordRejectedError,
+    PersonExistsError,
+    PersonNotFoundError,
+    RoleExistsError,
+    SignInNotControlledError,
+    WrongPasswordError,
+)
+from shared_apps.accounts.models import CrossTenantGrant, User, UserTenantRole
+from shared_apps.core import context
+
+
+def create_person(
+    *, tenant_id: UUID, email: str, name: str, role: Role, password: str | None, by: UUID | None, at: datetime
+) -> UserTenantRole:  # fmt: skip
+    """Give somebody a role in a tenant, and an account if there is none with this address.
+
+    An account that exists is not changed: its owner's name and password are not this tenant's.
+    Without a password nobody can sign in with one.
+
+    Raises:
+        EmailError: not an address.
+        PasswordRejectedError: the password breaks the rules; whether or not the account exists.
+        RoleExistsError: this person has a role here already.
+    """
+    person = _new_person(email=email, name=name, password=password, at=at)
+    with context.operator(), transaction.atomic():
+        defaults = {
+            "id": person.id,
+            "name": person.name,
+            "password": person.password,
+            "password_changed_at": person.password_changed_at,
+            "created_at": person.created_at,
+        }
+        user, _ = User.objects.get_or_create(email=person.email, defaults=defaults)
+        return grant_role(tenant_id=tenant_id, user_id=user.id, role=role, by=by, at=at)
+
+
+def ensure_admin(
+    *, tenant_id: UUID, email: str, password: str | None, at: datetime
+) -> UserTenantRole:
+    """Make somebody an administrator of a tenant; safe to repeat, for provisioning.
+
+    Raises:
+        EmailError, PasswordRejectedError: as for anybody.
+    """
+    user = selectors.find_user_by_email(email=email)
+    member = selectors.find_member(tenant_id=tenant_id, user_id=user.id) if user else None
+    if member is None:
+        return create_person(
+            tenant_id=tenant_id, email=email, name="", role=Role.ADMIN, password=password, by=None, at=at
+        )  # fmt: skip
+    if member.role == Role.ADMIN:
+        return member
+    return change_role(tenant_id=tenant_id, user_id=member.user_id, role=Role.ADMIN, by=None)
+
+
+def create_operator(*, email: str, name: str, password: str, at: datetime) -> User:
+    """Create somebody who runs the installation.
+
+    Raises:
+        EmailError, PasswordRejectedError: as for anybody.
+        PersonExistsError: somebody has this address; an account is never raised to an operator's,
+            because a tenant's administrator may know its password.
+    """
+    person = _new_person(email=email, name=name, password=password, at=at)
+    person.is_operator = person.is_managed_by_operator = True
+    return _save_new(person)
+
+
+def create_managed_person(*, email: str, name: str, password: str, at: datetime) -> User:
+    """Create somebody whom operators may give roles over several tenants.
+
+    Raises:
+        EmailError, PasswordRejectedError, PersonExistsError: as for an operator.
+    """
+    person = _new_person(email=email, name=name, password=password, at=at)
+    person.is_managed_by_operator = True
+    return _save_new(person)
+
+
+def grant_role(
+    *, tenant_id: UUID, user_id: UUID, role: Role, by: UUID | None, at: datetime
+) -> UserTenantRole:
+    """Raises RoleExistsError: one role per person and tenant; change it instead."""
+    with context.operator():
+        try:
+            with transaction.atomic():
+                member = UserTenantRole.objects.create(
+                    tenant_id=tenant_id, user_id=user_id, role=role, granted_at=at, granted_by=by
+                )
+        except IntegrityError:
+            if selectors.find_member(tenant_id=tenant_id, user_id=user_id) is None:
+                raise
+            raise RoleExistsError from None
+        return selectors.get_member(tenant_id=tenant_id, user_id=member.user_id)
+
+
+def change_role(*, tenant_id: UUID, user_id: UUID, role: Role, by: UUID | None) -> UserTenantRole:
+    """Give a person another role; it counts from their next request on.
+
+    Raises:
+        PersonNotFoundError: nobody of this tenant.
+        OwnRoleError: nobody changes their own role.
+        LastAdminError: no administrator would be left.
+    """
+    with context.operator(), transaction.atomic():
+        member = _lock_member(
+            tenant_id=tenant_id, user_id=user_id, by=by, keeps_admin=role == Role.ADMIN
+        )
+        member.role = role
+        member.save(update_fields=["role"])
+    return member
+
+
+def revoke_role(*, tenant_id: UUID, user_id: UUID, by: UUID | None) -> None:
+    """Take a person's role away. Their sessions in this tenant hang on it and end with it.
+
+    Raises:
+        PersonNotFoundError: nobody of this tenant.
+        OwnRoleError: nobody takes away their own role.
+        LastAdminError: no administrator would be left.
+    """
+    with context.operator(), transaction.atomic():
+        _lock_member(tenant_id=tenant_id, user_id=user_id, by=by, keeps_admin=False).delete()
+
+
+def grant_cross_tenant_role(
+    *, tenant_id: UUID, user_id: UUID, role: CrossTenantRole, by: UUID | None, at: datetime
+) -> CrossTenantGrant:
+    """Extend somebody's cross-tenant role to one tenant; for operators only.
+
+    Raises:
+        PersonNotFoundError: no such person.
+        SignInNotControlledError: no operator created this person.
+        RoleExistsError: granted already.
+    """
+    user = selectors.find_user(user_id=user_id)
+    if user is None:
+        raise PersonNotFoundError
+    if not user.is_managed_by_operator:
+        raise SignInNotControlledError
+    with context.operator(), transaction.atomic():
+        grant, is_new = CrossTenantGrant.objects.get_or_create(
+            tenant_id=tenant_id, user_id=user_id, role=role, defaults={"granted_at": at, "granted_by": by}
+        )  # fmt: skip
+    if not is_new:
+        raise RoleExistsError
+    return grant
+
+
+def check_password(*, email: str, password: str) -> User | None:
+    """The active person with this address and password.
+
+    Whoever is asked for, known or not, it takes the time of one hash. No transaction is open
+    meanwhile.
+
+    Raises:
+        PasswordChecksBusyError: too many are being checked.
+    """
+    user = selectors.find_user_by_email(email=email)
+    check = passwords.verify_password(password, user.password if user else None)
+    if user is None or not user.is_active or not check.is_correct:
+        return None
+    if check.needs_rehash:
+        _replace_password(user=user, encoded=passwords.hash_password(password))
+    return user
+
+
+def spend_password_check() -> None:
+    """Take the time of a check, for a sign-in that was refused before there was anything to check.
+
+    Raises:
+        PasswordChecksBusyError: too many are being checked.
+    """
+    passwords.verify_password("", None)
+
+
+def change_password(*, user_id: UUID, old_password: str, new_password: str, at: datetime) -> None:
+    """Replace a password by its owner's wish.
+
+    Raises:
+        WrongPasswordError: the old one is not theirs.
+        PasswordRejectedError: the new one breaks the rules or is the old one.
+        PasswordChecksBusyError: too many are being checked.
+    """
+    user = selectors.find_user(user_id=user_id)
+    if user is None or not passwords.verify_password(old_password, user.password).is_correct:
+        raise WrongPasswordError
+    if new_password == old_password:
+        raise PasswordRejectedError(password=["This is the present password."])
+    passwords.require_acceptable(new_password, person=user)
+    # Whoever changed it meanwhile made `old_password` a wrong one.
+    if not _replace_password(
+        user=user, encoded=passwords.hash_password(new_password), changed_at=at
+    ):
+        raise WrongPasswordError
+
+
+def _replace_password(*, user: User, encoded: str, changed_at: datetime | None = None) -> bool:
+    """Unless it was changed since `user` was read: hashing takes long and holds no lock."""
+    changes: dict[str, object] = {"password": encoded}
+    if changed_at is not None:
+        changes["password_changed_at"] = changed_at
+    with context.operator():
+        return User.objects.filter(id=user.id, password=user.password).update(**changes) == 1
+
+
+def _new_person(*, email: str, name: str, password: str | None, at: datetime) -> User:
+    person = User(email=validated_email(email), name=name, created_at=at)
+    if password is None:
+        person.password = passwords.unusable_hash()
+    else:
+        passwords.require_acceptable(password, person=person)
+        person.password = passwords.hash_password(password)
+        person.password_changed_at = at
+    return person
+
+
+def _save_new(person: User) -> User:
+    with context.operator():
+        try:
+            with transaction.atomic():
+                person.save(force_insert=True)
+        except IntegrityError:
+            if selectors.find_user_by_email(email=person.email) is None:
+                raise
+            raise PersonExistsError from None
+    return person
+
+
+def _lock_member(
+    *, tenant_id: UUID, user_id: UUID, by: UUID | None, keeps_admin: bool
+) -> UserTenantRole:
+    """The member's row, locked together with those of all administrators.
+
+    In primary-key order, so that two administrators who demote each other wait for one another
+    instead of both succeeding or deadlocking; the second then sees what the first left.
+    """
+    if by == user_id:
+        raise OwnRoleError
+    members = UserTenantRole.objects.filter(tenant_id=tenant_id)
+    concerned = members.filter(role=Role.ADMIN) | members.filter(user_id=user_id)
+    locked = list(concerned.select_related("user").order_by("pk").select_for_update(of=("self",)))
+    member = next((row for row in locked if row.user_id == user_id), None)
+    if member is None:
+        raise PersonNotFoundError
+    others = [
+        row for row in locked if row is not member and row.role == Role.ADMIN and row.user.is_active
+    ]
+    if member.role == Role.ADMIN and not keeps_admin and not others:
+        raise LastAdminError
+    return member

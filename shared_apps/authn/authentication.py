@@ -1,0 +1,50 @@
+"""From the Authorization header to `request.user` and `request.auth`."""
+
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.utils import timezone
+from rest_framework.authentication import BaseAuthentication
+from rest_framework.request import Request
+
+from shared_apps.authn import selectors
+from shared_apps.authn.errors import InvalidTokenError, LoginExpiredError
+from shared_apps.authn.tokens import AccessToken
+from shared_apps.core import attribution, context
+
+if TYPE_CHECKING:
+    from shared_apps.accounts.models import User
+
+
+class TokenAuthentication(BaseAuthentication):
+    """`Authorization: Bearer <access token>`, good for the tenant whose host was asked.
+
+    The database is asked once a request, so signing out, a changed role and a suspended tenant count
+    from the next request on.
+    """
+
+    def authenticate(self, request: Request) -> "tuple[User, selectors.SignIn] | None":
+        header = request.headers.get("Authorization", "").strip()
+        if not header:
+            return None
+        scheme, _, raw = header.partition(" ")
+        if scheme.lower() != "bearer":
+            raise InvalidTokenError
+        at = timezone.now()
+        try:
+            claims = AccessToken.read(raw, tenant_id=requested_tenant_id(), at=at)
+            sign_in = selectors.get_sign_in(claims=claims, at=at)
+        except LoginExpiredError:
+            # The refresh token of this sign-in says so; here it is one of many reasons.
+            raise InvalidTokenError from None
+        attribution.signed_in(sign_in.user.id)
+        return sign_in.user, sign_in
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+def requested_tenant_id() -> UUID | None:
+    """The tenant whose host the request came to; None at the public host."""
+    scope = context.require()
+    return scope.id if isinstance(scope, context.TenantIdentity) else None

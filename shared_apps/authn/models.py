@@ -1,0 +1,69 @@
+"""Sign-ins and the refresh tokens that prolong them. Shared tables."""
+
+import uuid
+
+from django.db import models
+from django.db.models.functions import Coalesce
+
+from shared_apps.audit.models import Auditable, AuditPolicy
+from shared_apps.authn.choices import SessionEnd
+
+
+class Session(Auditable):
+    """One sign-in, at one tenant or (without a tenant) at the public host.
+
+    It hangs on the role that opened it: taking the role away ends it for good, and a role that is
+    granted again does not bring it back.
+    """
+
+    audit = AuditPolicy(exclude=("last_used_at", "expires_at"))
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="sessions")
+    tenant = models.ForeignKey(
+        "tenants.Tenant", null=True, on_delete=models.CASCADE, related_name="sessions"
+    )
+    membership = models.ForeignKey(
+        "accounts.UserTenantRole", null=True, on_delete=models.SET_NULL, related_name="sessions"
+    )
+    backend = models.CharField(max_length=20)
+    auth_time = models.DateTimeField()
+    """When the person proved who they are; nothing moves it."""
+    created_at = models.DateTimeField()
+    last_used_at = models.DateTimeField()
+    """Of a refresh; a request writes nothing."""
+    expires_at = models.DateTimeField()
+    """When it ends unless it is refreshed."""
+    revoked_at = models.DateTimeField(null=True)
+    revoked_reason = models.CharField(max_length=20, choices=SessionEnd, blank=True)
+    ip = models.GenericIPAddressField(null=True)
+    user_agent = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        indexes = [
+            # For the daily clean-up.
+            models.Index(Coalesce("revoked_at", "expires_at"), name="session_ended_at"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                name="session_end_has_reason",
+                condition=models.Q(revoked_at__isnull=True, revoked_reason="")
+                | models.Q(revoked_at__isnull=False, revoked_reason__in=SessionEnd.values),
+            ),
+            models.CheckConstraint(
+                name="session_membership_is_of_a_tenant",
+                condition=models.Q(membership__isnull=True) | models.Q(tenant__isnull=False),
+            ),
+        ]
+
+
+class RefreshToken(models.Model):
+    """One link of a session's chain: good for one use. The token itself is not kept."""
+
+    jti = models.UUIDField(primary_key=True, editable=False)
+    session = models.ForeignKey(Session, on_delete=models.CASCADE, related_name="refresh_tokens")
+    hash = models.CharField(max_length=64, editable=False)
+    """SHA-256 of the token as it was sent, in hexadecimal."""
+    issued_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+    expires_at = models.DateTimeField(db_index=True)

@@ -1,0 +1,70 @@
+"""What a role must allow for a request to be carried out."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, TypeVar
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+
+from shared_apps.accounts.choices import Permission
+from shared_apps.authn.errors import MissingTokenError
+from shared_apps.authn.selectors import SignIn
+
+_View = TypeVar("_View", bound=Callable[..., Any])
+
+PERMISSION_OF_METHOD: Mapping[str, Permission] = {
+    "GET": Permission.READ,
+    "HEAD": Permission.READ,
+    "OPTIONS": Permission.READ,
+    "POST": Permission.WRITE,
+    "PUT": Permission.WRITE,
+    "PATCH": Permission.WRITE,
+    "DELETE": Permission.DELETE,
+}
+
+
+class IsSignedIn(BasePermission):
+    """Anybody with a role here, for what concerns themselves."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        _signed_in(request)
+        return True
+
+
+class HasPermission(BasePermission):
+    """The method decides, unless the view's `required_permissions` says otherwise for it."""
+
+    message = "Insufficient permissions"
+    required_permissions: ClassVar[Mapping[str, Permission]] = {}
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        method = request.method or ""
+        required: Mapping[str, Permission] = {
+            **PERMISSION_OF_METHOD,
+            **getattr(view, "required_permissions", {}),
+            **self.required_permissions,
+        }
+        # A method that nobody thought of is for those who may do anything.
+        return required.get(method, Permission.ADMIN) in _signed_in(request).permissions
+
+
+def require_permission(permission: Permission | str) -> Callable[[_View], _View]:
+    """Ask for one permission, whatever the method; between `@api_view` and a function view."""
+
+    class Required(HasPermission):
+        required_permissions = dict.fromkeys(PERMISSION_OF_METHOD, Permission(permission))
+
+    def decorate(view: _View) -> _View:
+        if hasattr(view, "cls"):
+            raise TypeError("@require_permission belongs below @api_view: above it has no effect")
+        view.permission_classes = [Required]  # type: ignore[attr-defined]  # api_view reads it
+        return view
+
+    return decorate
+
+
+def _signed_in(request: Request) -> SignIn:
+    """Raises MissingTokenError: nobody has."""
+    if not isinstance(request.auth, SignIn):
+        raise MissingTokenError
+    return request.auth

@@ -1,0 +1,51 @@
+from typing import Any
+
+from rest_framework import serializers
+
+from shared_apps.authn.models import Session
+from shared_apps.core.fields import OpaqueField
+from shared_apps.core.serializers import InputSerializer
+
+_NAMES = ("identifier", "email", "username")
+
+
+class LoginInput(InputSerializer):
+    """Who signs in, under whichever name the client's form gives the field.
+
+    Only shapes are judged here: an impossible name or password is answered as a wrong one.
+    """
+
+    identifier = OpaqueField(required=False)
+    email = OpaqueField(required=False)
+    username = OpaqueField(required=False)
+    password = OpaqueField()
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        given = [attrs[name] for name in _NAMES if name in attrs]
+        if len(given) != 1:
+            raise serializers.ValidationError(
+                {"identifier": [f"Send exactly one of {', '.join(_NAMES)}."]}
+            )
+        return {"username": given[0], "password": attrs["password"]}
+
+
+class RefreshInput(InputSerializer):
+    refresh = OpaqueField()
+
+
+class PasswordChangeInput(InputSerializer):
+    old_password = OpaqueField()
+    new_password = OpaqueField()
+
+
+class SessionSerializer(serializers.ModelSerializer[Session]):
+    is_current = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Session
+        fields = [
+            "id", "created_at", "last_used_at", "expires_at", "ip", "user_agent", "is_current"
+        ]  # fmt: skip
+
+    def get_is_current(self, session: Session) -> bool:
+        return bool(session.id == self.context["current"])

@@ -1,0 +1,205 @@
+"""Signing in and out, and what happens to sessions in between. All in the operator's context."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce
+
+from shared_apps.accounts import selectors as people
+from shared_apps.authn import selectors, tokens
+from shared_apps.authn.backends import backend_for
+from shared_apps.authn.choices import SessionEnd
+from shared_apps.authn.errors import InvalidCredentialsError, InvalidTokenError, NoMembershipError
+from shared_apps.authn.models import RefreshToken, Session
+from shared_apps.authn.selectors import SignIn
+from shared_apps.core import attribution, context
+
+# A client that lost the answer, or asks twice at once, is no thief.
+REPLAY_LEEWAY = timedelta(seconds=10)
+_BATCH = 1000
+
+
+@dataclass(frozen=True)
+class Client:
+    """What a sign-in came from; shown to its owner, never believed."""
+
+    ip: str | None
+    user_agent: str
+
+
+@dataclass(frozen=True)
+class TokenPair:
+    access: str
+    refresh: str
+    expires_in: int
+    """Seconds for which the access token is good."""
+
+
+def sign_in(
+    *, tenant_id: UUID | None, username: str, password: str, client: Client, at: datetime
+) -> tuple[SignIn, TokenPair]:
+    """Open a session at a tenant, or at the public host without one.
+
+    Raises:
+        InvalidCredentialsError: not proven; the same for whatever reason.
+        NoMembershipError: proven, but there is no role here.
+        UnavailableError: the backend cannot tell now.
+    """
+    backend = backend_for(tenant_id)
+    user = backend.authenticate(username=username, password=password)
+    if user is None:
+        raise InvalidCredentialsError
+    with context.operator(), _attributed_to(user.id), transaction.atomic():
+        if tenant_id is None:
+            membership, roles = None, people.list_installation_roles(user=user)
+        else:
+            membership = people.find_member(tenant_id=tenant_id, user_id=user.id, for_update=True)
+            roles = (membership.role,) if membership else ()
+        if not roles:
+            raise NoMembershipError
+        session = Session.objects.create(
+            user=user, tenant_id=tenant_id, membership=membership, backend=backend.name,
+            auth_time=at, created_at=at, last_used_at=at, expires_at=at,
+            ip=client.ip, user_agent=client.user_agent,
+        )  # fmt: skip
+        pair = _issue_pair(session=session, at=at)
+    return SignIn(session_id=session.id, user=user, tenant_id=tenant_id, roles=roles), pair
+
+
+def refresh(*, tenant_id: UUID | None, token: str, at: datetime) -> TokenPair:
+    """Exchange a refresh token for the next pair. Of concurrent uses exactly one succeeds.
+
+    A token that is used again after `REPLAY_LEEWAY` ends its session: either use may be a thief's.
+
+    Raises:
+        InvalidTokenError: it is not good, here or any more.
+        LoginExpiredError: MAX_LOGIN_LIFETIME has passed since the person signed in.
+        NoMembershipError, and the errors of a tenant that is not served.
+    """
+    claims = tokens.RefreshToken.read(token, tenant_id=tenant_id, at=at)
+    selectors.get_sign_in(claims=claims, at=at)
+    with context.operator(), _attributed_to(claims.user_id):
+        with transaction.atomic():
+            pair = None
+            if _use_up(token=token, claims=claims, at=at):
+                session = Session.objects.get(id=claims.session_id)
+                pair = _issue_pair(session=session, at=at)
+        if pair is None:
+            # After the transaction: the error must not take the revocation back.
+            _judge_replay(claims=claims, at=at)
+            raise InvalidTokenError
+    return pair
+
+
+def sign_out(*, tenant_id: UUID | None, token: str, at: datetime) -> None:
+    """End the session of a refresh token, also one that was exchanged already.
+
+    Raises:
+        InvalidTokenError, LoginExpiredError: it is not good, or the session has ended.
+    """
+    claims = tokens.RefreshToken.read(token, tenant_id=tenant_id, at=at)
+    known = Q(refresh_tokens__jti=claims.jti, refresh_tokens__hash=tokens.fingerprint(token))
+    with context.operator(), _attributed_to(claims.user_id):
+        sessions = selectors.sessions_at(tenant_id).filter(known, id=claims.session_id)
+        if not _end(sessions, why=SessionEnd.SIGNED_OUT, at=at):
+            raise InvalidTokenError
+
+
+def end_session(*, session_id: UUID, user_id: UUID, tenant_id: UUID | None, at: datetime) -> None:
+    """Raises SessionNotFoundError: no live sign-in of this person at this host."""
+    selectors.require_own_session(
+        session_id=session_id, user_id=user_id, tenant_id=tenant_id, at=at
+    )
+    with context.operator():
+        _end(Session.objects.filter(id=session_id), why=SessionEnd.TERMINATED, at=at)
+
+
+def change_password(*, sign_in: SignIn, old_password: str, new_password: str, at: datetime) -> None:
+    """Change the password where it is kept, and end all of the person's other sessions everywhere.
+
+    Raises:
+        WrongOldPasswordError, PolicyViolationError: nothing was changed.
+        UnavailableError: the backend cannot do it now.
+    """
+    backend = backend_for(sign_in.tenant_id)
+    backend.change_password(
+        user=sign_in.user, old_password=old_password, new_password=new_password, at=at
+    )
+    with context.operator():
+        others = Session.objects.filter(user=sign_in.user.id, backend=backend.name)
+        _end(others.exclude(id=sign_in.session_id), why=SessionEnd.PASSWORD_CHANGED, at=at)
+
+
+def delete_expired_sessions(*, at: datetime) -> int:
+    """Delete what ended longer ago than a refresh token lives; return how many sessions.
+
+    Until then it shows a replay for what it is. In small transactions: it can be stopped and
+    repeated at any time.
+    """
+    before = at - settings.REFRESH_TOKEN_LIFETIME
+    deleted = 0
+    with context.operator():
+        ended = Session.objects.alias(ended_at=Coalesce("revoked_at", "expires_at")).filter(
+            ended_at__lt=before
+        )
+        while batch := list(ended.values_list("id", flat=True)[:_BATCH]):
+            deleted += Session.objects.filter(id__in=batch).delete()[1].get("authn.Session", 0)
+        expired = RefreshToken.objects.filter(expires_at__lt=before)
+        while used := list(expired.values_list("jti", flat=True)[:_BATCH]):
+            RefreshToken.objects.filter(jti__in=used).delete()
+    return deleted
+
+
+@contextmanager
+def _attributed_to(user_id: UUID) -> Iterator[None]:
+    with attribution.acting(replace(attribution.current(), user_id=user_id)):
+        yield
+
+
+def _issue_pair(*, session: Session, at: datetime) -> TokenPair:
+    """Tokens of a session, and the row that makes the refresh token good for one use."""
+    refresh_token = tokens.RefreshToken.issue(session=session, at=at)
+    access_token = tokens.AccessToken.issue(session=session, at=at)
+    encoded = str(refresh_token)
+    RefreshToken.objects.create(
+        jti=refresh_token.jti, session=session, hash=tokens.fingerprint(encoded),
+        issued_at=at, expires_at=refresh_token.expires_at,
+    )  # fmt: skip
+    session.last_used_at, session.expires_at = at, refresh_token.expires_at
+    session.save(update_fields=["last_used_at", "expires_at"])
+    return TokenPair(
+        access=str(access_token),
+        refresh=encoded,
+        expires_in=int(access_token.expires_at.timestamp()) - int(at.timestamp()),
+    )
+
+
+# One statement decides who was first; the ORM's update cannot return the row.
+_USE_UP = """
+    UPDATE authn_refreshtoken SET used_at = %s
+    WHERE jti = %s AND session_id = %s AND hash = %s AND used_at IS NULL
+    RETURNING jti
+"""
+
+
+def _use_up(*, token: str, claims: tokens.Claims, at: datetime) -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(_USE_UP, [at, claims.jti, claims.session_id, tokens.fingerprint(token)])
+        return cursor.fetchone() is not None
+
+
+def _judge_replay(*, claims: tokens.Claims, at: datetime) -> None:
+    used = RefreshToken.objects.filter(jti=claims.jti, used_at__gte=at - REPLAY_LEEWAY)
+    if not used.exists():
+        session = Session.objects.filter(id=claims.session_id)
+        _end(session, why=SessionEnd.REFRESH_REPLAYED, at=at)
+
+
+def _end(sessions: QuerySet[Session], *, why: SessionEnd, at: datetime) -> int:
+    return sessions.filter(revoked_at=None).update(revoked_at=at, revoked_reason=why)

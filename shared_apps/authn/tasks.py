@@ -1,0 +1,12 @@
+from typing import Any
+
+from celery import shared_task
+from django.utils import timezone
+
+from shared_apps.authn import services
+
+
+@shared_task(name="authn.delete_expired_sessions")
+def delete_expired_sessions(**_: Any) -> int:
+    """Daily."""
+    return services.delete_expired_sessions(at=timezone.now())

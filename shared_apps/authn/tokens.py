@@ -1,0 +1,178 @@
+"""Tokens that are good for one tenant, one session and one purpose (docs/adr: tokens).
+
+simplejwt's classes with a key ring and checks of our own: theirs neither require nor compare the
+issuer and the audience, read the clock themselves, and accept any header.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar, Self, cast
+from uuid import UUID, uuid4
+
+import jwt
+from django.conf import settings
+from rest_framework_simplejwt import tokens as simplejwt
+from rest_framework_simplejwt.backends import TokenBackend
+from rest_framework_simplejwt.exceptions import TokenBackendError, TokenError
+
+from shared_apps.authn.errors import InvalidTokenError, LoginExpiredError
+from shared_apps.authn.models import Session
+
+PUBLIC_AUDIENCE = "public"
+_ALGORITHM = "HS256"
+_HEADER = frozenset({"alg", "kid", "typ"})
+_LONGEST = 4096
+# How far ahead the clock of the server that issued a token may be.
+_CLOCK_SKEW = timedelta(seconds=5)
+
+
+class KeyRing(TokenBackend):
+    """Signs with the first of settings.JWT_SIGNING_KEYS, verifies with the one that `kid` names.
+
+    The header chooses among those keys and nothing else: not the algorithm, not an address to fetch
+    a key from.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(_ALGORITHM)
+
+    def encode(self, payload: dict[str, Any]) -> str:
+        key_id, key = next(iter(_keys().items()))
+        return jwt.encode(payload, key, algorithm=_ALGORITHM, headers={"kid": key_id})
+
+    def decode(self, token: Any, verify: bool = True) -> dict[str, Any]:
+        """Verifies whatever `verify` says; the claims are checked by the token class."""
+        if not isinstance(token, str) or not token.isascii() or len(token) > _LONGEST:
+            raise TokenBackendError("not a token")
+        try:
+            header = jwt.get_unverified_header(token)
+            key = _keys().get(header.get("kid", ""))
+            if key is None or not header.keys() <= _HEADER:
+                raise TokenBackendError("not a header of ours")
+            return jwt.decode(token, key, algorithms=[_ALGORITHM], options=_SIGNATURE_ONLY)
+        except (jwt.PyJWTError, ValueError, TypeError) as error:
+            raise TokenBackendError("not signed by us") from error
+
+
+_SIGNATURE_ONLY: Any = {
+    f"verify_{claim}": False for claim in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")
+}
+
+
+def _keys() -> Mapping[str, str]:
+    return cast(Mapping[str, str], settings.JWT_SIGNING_KEYS)
+
+
+@dataclass(frozen=True)
+class Claims:
+    """What a token that was found valid says."""
+
+    session_id: UUID
+    user_id: UUID
+    tenant_id: UUID | None
+    jti: UUID
+
+
+def audience_of(tenant_id: UUID | None) -> str:
+    return PUBLIC_AUDIENCE if tenant_id is None else str(tenant_id)
+
+
+def login_ends_at(auth_time: datetime) -> datetime:
+    """No token of a session outlives this, by the setting of the moment."""
+    longest: timedelta = settings.MAX_LOGIN_LIFETIME
+    return auth_time + longest
+
+
+class _SessionToken(simplejwt.Token):
+    """A token of a session: audience, issuer, session and sign-in time, and no role."""
+
+    _token_backend = KeyRing()
+    _lifetime_setting: ClassVar[str]
+
+    @classmethod
+    def issue(cls, *, session: Session, at: datetime) -> Self:
+        token = cls()
+        audience = audience_of(session.tenant_id)
+        lifetime: timedelta = getattr(settings, cls._lifetime_setting)
+        expires_at = min(at + lifetime, login_ends_at(session.auth_time))
+        token.payload = {
+            "typ": cls.token_type,
+            "iss": settings.JWT_ISSUER,
+            "aud": audience,
+            "tid": audience,
+            "sub": str(session.user_id),
+            "sid": str(session.id),
+            "jti": str(uuid4()),
+            "auth_time": int(session.auth_time.timestamp()),
+            "iat": int(at.timestamp()),
+            "nbf": int(at.timestamp()),
+            "exp": int(expires_at.timestamp()),
+        }
+        return token
+
+    @classmethod
+    def read(cls, raw: str, *, tenant_id: UUID | None, at: datetime) -> Claims:
+        """The claims of a token that is good here and now, as far as it can tell itself.
+
+        Raises:
+            LoginExpiredError: the sign-in that it stems from is too old.
+            InvalidTokenError: anything else is wrong.
+        """
+        try:
+            return cls(cast(Any, raw), verify=False)._checked(tenant_id=tenant_id, at=at)
+        except (TokenError, KeyError, ValueError, TypeError, OverflowError) as error:
+            raise InvalidTokenError from error
+
+    @property
+    def expires_at(self) -> datetime:
+        return self._time("exp")
+
+    @property
+    def jti(self) -> UUID:
+        return UUID(self.payload["jti"])
+
+    def _checked(self, *, tenant_id: UUID | None, at: datetime) -> Claims:
+        audience = audience_of(tenant_id)
+        expected = {
+            "typ": self.token_type, "iss": settings.JWT_ISSUER, "aud": audience, "tid": audience
+        }  # fmt: skip
+        if any(self.payload[claim] != value for claim, value in expected.items()):
+            raise InvalidTokenError
+        expires_at, auth_time = self._time("exp"), self._time("auth_time")
+        if max(self._time("iat"), self._time("nbf")) > at + _CLOCK_SKEW:
+            raise InvalidTokenError
+        if at >= login_ends_at(auth_time):
+            raise LoginExpiredError
+        if at >= expires_at:
+            raise InvalidTokenError
+        return Claims(
+            session_id=UUID(self.payload["sid"]),
+            user_id=UUID(self.payload["sub"]),
+            tenant_id=tenant_id,
+            jti=self.jti,
+        )
+
+    def _time(self, claim: str) -> datetime:
+        value = self.payload[claim]
+        if type(value) is not int:  # a bool is an int and no time
+            raise InvalidTokenError
+        return datetime.fromtimestamp(value, tz=UTC)
+
+
+class AccessToken(_SessionToken, simplejwt.AccessToken):
+    """Shown with every request."""
+
+    _lifetime_setting = "ACCESS_TOKEN_LIFETIME"
+
+
+class RefreshToken(_SessionToken, simplejwt.RefreshToken):  # type: ignore[misc]  # theirs disagree on for_user
+    """Exchanged once for the next pair."""
+
+    _lifetime_setting = "REFRESH_TOKEN_LIFETIME"
+
+
+def fingerprint(raw: str) -> str:
+    """What is stored of a refresh token. It holds 256 bits of signature, so it needs no salt."""
+    return hashlib.sha256(raw.encode()).hexdigest()

@@ -1,0 +1,174 @@
+"""Signing in, staying signed in, signing out; at tenants and at the public host alike."""
+
+import logging
+from dataclasses import asdict
+from typing import Any
+
+from django.utils import timezone
+from rest_framework import status
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from shared_apps.authn import selectors, serializers, services
+from shared_apps.authn.authentication import requested_tenant_id
+from shared_apps.authn.backends import backend_for
+from shared_apps.authn.errors import (
+    InvalidCredentialsError,
+    NoMembershipError,
+    RegistrationClosedError,
+)
+from shared_apps.authn.permissions import IsSignedIn
+from shared_apps.authn.selectors import SignIn
+from shared_apps.core import context
+from shared_apps.core.pagination import PagePagination
+from shared_apps.core.serializers import InputSerializer
+
+logger = logging.getLogger(__name__)
+
+_LONGEST_USER_AGENT = 300
+
+
+class OpenView(APIView):
+    """For those who have no access token, or none that is good any more."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+
+class OwnView(APIView):
+    """For anybody who is signed in, about themselves."""
+
+    permission_classes = [IsSignedIn]
+
+
+class LoginView(OpenView):
+    def post(self, request: Request) -> Response:
+        credentials = _validated(serializers.LoginInput, request)
+        scope = context.require()
+        tenant = scope if isinstance(scope, context.TenantIdentity) else None
+        try:
+            sign_in, pair = services.sign_in(
+                tenant_id=tenant.id if tenant else None,
+                client=_client(request),
+                at=timezone.now(),
+                **credentials,
+            )
+        except (InvalidCredentialsError, NoMembershipError) as error:
+            # Without the name that was tried: people type passwords into the wrong field.
+            logger.warning("Sign-in refused: %s", error.code)
+            raise
+        user = {"id": sign_in.user.id, "email": sign_in.user.email, "roles": sign_in.roles}
+        return Response(
+            {
+                **_rendered(pair),
+                "user": user,
+                "tenant": {"id": tenant.id, "slug": tenant.slug} if tenant else None,
+            },
+            headers=_NOT_STORED,
+        )
+
+
+class RefreshView(OpenView):
+    def post(self, request: Request) -> Response:
+        token = _validated(serializers.RefreshInput, request)["refresh"]
+        pair = services.refresh(tenant_id=requested_tenant_id(), token=token, at=timezone.now())
+        return Response(_rendered(pair), headers=_NOT_STORED)
+
+
+class LogoutView(OpenView):
+    def post(self, request: Request) -> Response:
+        token = _validated(serializers.RefreshInput, request)["refresh"]
+        services.sign_out(tenant_id=requested_tenant_id(), token=token, at=timezone.now())
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class RegistrationView(OpenView):
+    def post(self, request: Request) -> Response:
+        raise RegistrationClosedError
+
+
+class CurrentUserView(OwnView):
+    def get(self, request: Request) -> Response:
+        sign_in = _sign_in(request)
+        user = sign_in.user
+        return Response(
+            {
+                "id": user.id,
+                "email": user.email,
+                "name": user.name,
+                "roles": sign_in.roles,
+                "permissions": sorted(sign_in.permissions),
+            }
+        )
+
+
+class SessionListView(OwnView):
+    def get(self, request: Request) -> Response:
+        sign_in = _sign_in(request)
+        paginator = PagePagination()
+        with context.operator():
+            live = selectors.list_live_sessions(
+                user_id=sign_in.user.id, tenant_id=sign_in.tenant_id, at=timezone.now()
+            )
+            page = paginator.paginate_queryset(live, request, view=self)
+        rendered = serializers.SessionSerializer(
+            page, many=True, context={"current": sign_in.session_id}
+        )
+        return paginator.get_paginated_response(rendered.data)
+
+
+class SessionView(OwnView):
+    def delete(self, request: Request, session_id: Any) -> Response:
+        sign_in = _sign_in(request)
+        services.end_session(
+            session_id=session_id,
+            user_id=sign_in.user.id,
+            tenant_id=sign_in.tenant_id,
+            at=timezone.now(),
+        )
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class PasswordInfoView(OwnView):
+    def get(self, request: Request) -> Response:
+        sign_in = _sign_in(request)
+        backend = backend_for(sign_in.tenant_id)
+        info = backend.get_password_info(user=sign_in.user, at=timezone.now())
+        return Response(asdict(info))
+
+
+class PasswordChangeView(OwnView):
+    def post(self, request: Request) -> Response:
+        passwords = _validated(serializers.PasswordChangeInput, request)
+        services.change_password(sign_in=_sign_in(request), at=timezone.now(), **passwords)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+# RFC 6749, section 5.1: no cache keeps a token.
+_NOT_STORED = {"Cache-Control": "no-store"}
+
+
+def _validated(kind: type[InputSerializer], request: Request) -> dict[str, Any]:
+    body = kind(data=request.data)
+    body.is_valid(raise_exception=True)
+    return dict(body.validated_data)
+
+
+def _rendered(pair: services.TokenPair) -> dict[str, Any]:
+    return {"access": pair.access, "refresh": pair.refresh, "expires_in": pair.expires_in}
+
+
+def _sign_in(request: Request) -> SignIn:
+    """What `IsSignedIn` has made sure of."""
+    assert isinstance(request.auth, SignIn)
+    return request.auth
+
+
+def _client(request: Request) -> services.Client:
+    agent = request.headers.get("User-Agent", "")
+    printable = "".join(character if character.isprintable() else "?" for character in agent)
+    return services.Client(
+        ip=request.META.get("REMOTE_ADDR") or None, user_agent=printable[:_LONGEST_USER_AGENT]
+    )

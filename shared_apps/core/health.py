@@ -1,0 +1,60 @@
+"""For load balancers and orchestrators: is the process alive, can it work."""
+
+from collections.abc import Callable
+
+import psycopg
+import redis
+from django.conf import settings
+from django.db import DatabaseError, connection
+from django.http import HttpRequest, JsonResponse
+
+from shared_apps.core import context
+
+
+def live(request: HttpRequest) -> JsonResponse:
+    """The process answers; nothing else is asked, so that an outage restarts nobody."""
+    return JsonResponse({"status": "ok"})
+
+
+def ready(request: HttpRequest) -> JsonResponse:
+    """Whether requests can be served: 503 names what is missing, never why in detail."""
+    checks = {name: _works(check) for name, check in _CHECKS.items()}
+    # Without the audit database requests are served: what it should hold waits in the outboxes.
+    is_ready = checks["database"] and checks["redis"]
+    states = {name: "ok" if works else "unavailable" for name, works in checks.items()}
+    return JsonResponse(
+        {"status": "ok" if is_ready else "unavailable", "checks": states},
+        status=200 if is_ready else 503,
+    )
+
+
+def _works(check: Callable[[], None]) -> bool:
+    try:
+        check()
+    except (DatabaseError, psycopg.Error, redis.RedisError, OSError):
+        return False
+    return True
+
+
+def _ask_database() -> None:
+    with context.operator(), connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+
+
+def _ask_audit_database() -> None:
+    with psycopg.connect(settings.AUDIT_READER_DATABASE_URL, connect_timeout=2) as audit:
+        audit.execute("SELECT 1")
+
+
+def _ask_redis() -> None:
+    with redis.Redis.from_url(
+        settings.REDIS_URL, socket_timeout=2, socket_connect_timeout=2
+    ) as client:
+        client.ping()
+
+
+_CHECKS: dict[str, Callable[[], None]] = {
+    "database": _ask_database,
+    "audit_database": _ask_audit_database,
+    "redis": _ask_redis,
+}

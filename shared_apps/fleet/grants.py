@@ -1,0 +1,72 @@
+"""Which role may do what in which schema, as SQL that can be run again and again.
+
+A tenant's role has its own schema and nothing else: no shared table, no other tenant's. The
+application's login has the shared tables and may become any tenant's role. The relay empties
+outboxes. None of them owns a table or may define one.
+"""
+
+from django.conf import settings
+from psycopg import conninfo, sql
+
+_OUTBOX = "audit_outbox"
+_HISTORY = "django_migrations"
+
+
+def application_login() -> str:
+    return str(settings.DATABASES["default"]["USER"])
+
+
+def relay_login() -> str:
+    return str(conninfo.conninfo_to_dict(settings.RELAY_DATABASE_URL)["user"])
+
+
+def tenant_schema(schema: str, role: str) -> list[sql.Composed]:
+    """The rights of a tenant's role and of the relay in a tenant's schema."""
+    return _format(
+        [
+            "GRANT USAGE ON SCHEMA {schema} TO {role}",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
+            "GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}",
+            "REVOKE ALL ON {outbox}, {history} FROM {role}",
+            *_RELAY,
+        ],
+        schema,
+        role,
+    )
+
+
+def shared_schema() -> list[sql.Composed]:
+    """The rights of the application's login and of the relay in the shared schema."""
+    return _format(
+        [
+            "GRANT USAGE ON SCHEMA {schema} TO {role}",
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
+            "GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}",
+            "REVOKE ALL ON {outbox}, {history} FROM {role}",
+            "GRANT SELECT ON {history} TO {role}",
+            *_RELAY,
+            "GRANT SELECT (id, schema_name) ON {schema}.tenants_tenant TO {relay}",
+        ],
+        "public",
+        application_login(),
+    )
+
+
+# FOR UPDATE SKIP LOCKED asks for the right to update one column.
+_RELAY = [
+    "GRANT USAGE ON SCHEMA {schema} TO {relay}",
+    "GRANT SELECT, DELETE, UPDATE (id) ON {outbox} TO {relay}",
+]
+
+
+def _format(statements: list[str], schema: str, role: str) -> list[sql.Composed]:
+    return [
+        sql.SQL(statement).format(
+            schema=sql.Identifier(schema),
+            role=sql.Identifier(role),
+            relay=sql.Identifier(relay_login()),
+            outbox=sql.Identifier(schema, _OUTBOX),
+            history=sql.Identifier(schema, _HISTORY),
+        )
+        for statement in statements
+    ]

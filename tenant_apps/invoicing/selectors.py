@@ -1,0 +1,121 @@
+"""Reads of vendors, invoices and the policy."""
+
+import re
+from collections.abc import Iterator, Sequence
+from uuid import UUID
+
+from django.db.models import Prefetch, Q, QuerySet
+
+from tenant_apps.invoicing.choices import InvoiceStatus
+from tenant_apps.invoicing.errors import InvoiceNotFoundError, VendorNotFoundError
+from tenant_apps.invoicing.models import (
+    Invoice,
+    InvoiceItem,
+    InvoiceNumberCounter,
+    InvoicingPolicy,
+    Vendor,
+)
+
+VENDOR_ORDERINGS = ("name", "created_at")
+INVOICE_ORDERINGS = ("created_at", "issued_at", "due_date", "number", "amount")
+
+_REFERENCE = re.compile(r"(\d{4})-(\d{1,9})", re.ASCII)
+
+
+def list_vendors(*, search: str = "", ordering: Sequence[str] = ("name",)) -> QuerySet[Vendor]:
+    """`search`: part of the name, the VAT number or the e-mail address."""
+    vendors = Vendor.objects.order_by(*ordering, "id")
+    if search:
+        vendors = vendors.filter(
+            Q(name__icontains=search) | Q(vat_id__icontains=search) | Q(email__icontains=search)
+        )
+    return vendors
+
+
+def find_vendor(*, vendor_id: UUID) -> Vendor | None:
+    return Vendor.objects.filter(id=vendor_id).first()
+
+
+def get_vendor(*, vendor_id: UUID, for_update: bool = False) -> Vendor:
+    """Raises VendorNotFoundError. `for_update` locks the row until the transaction ends."""
+    vendors = Vendor.objects.select_for_update() if for_update else Vendor.objects.all()
+    vendor = vendors.filter(id=vendor_id).first()
+    if vendor is None:
+        raise VendorNotFoundError
+    return vendor
+
+
+def has_invoices(*, vendor_id: UUID) -> bool:
+    return Invoice.objects.filter(vendor_id=vendor_id).exists()
+
+
+def list_invoices(
+    *,
+    status: InvoiceStatus | None = None,
+    vendor_id: UUID | None = None,
+    search: str = "",
+    ordering: Sequence[str] = ("-created_at",),
+) -> QuerySet[Invoice]:
+    """With vendor, items and credit note, in two queries however many there are.
+
+    `search`: part of the vendor's name, or a reference such as 2026-00042.
+    """
+    invoices = _with_relations(Invoice.objects.order_by(*_columns(ordering), "id"))
+    if status is not None:
+        invoices = invoices.filter(status=status)
+    if vendor_id is not None:
+        invoices = invoices.filter(vendor_id=vendor_id)
+    if search:
+        wanted = Q(vendor__name__icontains=search)
+        if match := _REFERENCE.fullmatch(search):
+            wanted |= Q(year=int(match[1]), number=int(match[2]))
+        invoices = invoices.filter(wanted)
+    return invoices
+
+
+def get_invoice(*, invoice_id: UUID, for_update: bool = False) -> Invoice:
+    """One invoice with what `list_invoices` gives.
+
+    `for_update` locks its row, and no other, until the transaction ends.
+
+    Raises:
+        InvoiceNotFoundError: this tenant has no such invoice.
+    """
+    invoices = _with_relations(Invoice.objects.all())
+    if for_update:
+        invoices = invoices.select_for_update(of=("self",))
+    invoice = invoices.filter(id=invoice_id).first()
+    if invoice is None:
+        raise InvoiceNotFoundError
+    return invoice
+
+
+def get_policy() -> InvoicingPolicy:
+    """The tenant's policy; an unsaved one with the defaults while nobody has changed them."""
+    return InvoicingPolicy.objects.first() or InvoicingPolicy()
+
+
+def iterate_issued_invoices() -> Iterator[Invoice]:
+    """Everything but drafts with its items, in portions, so that memory does not grow with the books."""
+    issued = Invoice.objects.exclude(status=InvoiceStatus.DRAFT).order_by("year", "number")
+    return _with_relations(issued).iterator(chunk_size=500)
+
+
+def list_last_numbers() -> dict[int, int]:
+    """Year → the last number that was given in it."""
+    return dict(InvoiceNumberCounter.objects.values_list("year", "last_number"))
+
+
+def _with_relations(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
+    items = Prefetch("items", queryset=InvoiceItem.objects.order_by("position"))
+    return invoices.select_related("vendor", "credit_note").prefetch_related(items)
+
+
+def _columns(ordering: Sequence[str]) -> list[str]:
+    """A number counts within its year."""
+    columns: list[str] = []
+    for term in ordering:
+        if term.removeprefix("-") == "number":
+            columns.append(term.replace("number", "year"))
+        columns.append(term)
+    return columns

@@ -1,0 +1,128 @@
+"""The shape of what the API takes and gives; nothing is read or written here."""
+
+from decimal import Decimal
+from typing import Any
+
+from rest_framework import serializers
+
+from shared_apps.core.fields import AmountField, CurrencyField, ExactDecimalField, OrderingField
+from shared_apps.core.serializers import StrictSerializer, TextField
+from tenant_apps.invoicing.choices import InvoiceStatus, VatRounding
+from tenant_apps.invoicing.selectors import INVOICE_ORDERINGS, VENDOR_ORDERINGS
+from tenant_apps.invoicing.totals import QUANTITY, TAX_RATE, UNIT_PRICE, Line
+
+MOST_ITEMS = 1000
+
+
+class VendorSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+    vat_id = serializers.CharField()
+    email = serializers.CharField()
+    address = serializers.CharField()
+    created_at = serializers.DateTimeField()
+    created_by = serializers.UUIDField()
+
+
+class VendorCreateInput(StrictSerializer):
+    name = TextField(max_length=200)
+    vat_id = TextField(max_length=32, required=False, allow_blank=True)
+    email = serializers.EmailField(max_length=254, required=False, allow_blank=True)
+    address = TextField(max_length=1000, required=False, allow_blank=True)
+
+
+class VendorChangeInput(VendorCreateInput):
+    name = TextField(max_length=200, required=False)
+
+
+class VendorQuery(serializers.Serializer[Any]):
+    search = TextField(max_length=200, required=False)
+    ordering = OrderingField(names=VENDOR_ORDERINGS, required=False)
+
+
+class InvoiceItemSerializer(serializers.Serializer[Any]):
+    position = serializers.IntegerField()
+    description = serializers.CharField()
+    quantity = ExactDecimalField(digits=QUANTITY)
+    unit_price = AmountField(currency="invoice.currency", places=UNIT_PRICE.places)
+    tax_rate = ExactDecimalField(digits=TAX_RATE)
+    net = AmountField(currency="invoice.currency")
+    tax = AmountField(currency="invoice.currency")
+
+
+class InvoiceSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    kind = serializers.CharField()
+    status = serializers.CharField()
+    year = serializers.IntegerField()
+    number = serializers.IntegerField()
+    reference = serializers.CharField()
+    vendor = serializers.UUIDField(source="vendor_id")
+    vendor_name = serializers.CharField(source="vendor.name")
+    original = serializers.UUIDField(source="original_id")
+    credit_note = serializers.SerializerMethodField()
+    currency = serializers.CharField()
+    rounding = serializers.CharField()
+    items = InvoiceItemSerializer(many=True)
+    net = AmountField()
+    tax = AmountField()
+    amount = AmountField()
+    due_date = serializers.DateField()
+    created_at = serializers.DateTimeField()
+    created_by = serializers.UUIDField()
+    issued_at = serializers.DateTimeField()
+    paid_at = serializers.DateTimeField()
+    voided_at = serializers.DateTimeField()
+    credited_at = serializers.DateTimeField()
+
+    def get_credit_note(self, invoice: Any) -> str | None:
+        """The id of the credit note that took this invoice back."""
+        # The other end of a one-to-one relation raises instead of being None.
+        note = getattr(invoice, "credit_note", None)
+        return str(note.id) if note else None
+
+
+class InvoiceItemInput(StrictSerializer):
+    description = TextField(max_length=500)
+    quantity = ExactDecimalField(digits=QUANTITY, above=Decimal(0))
+    unit_price = ExactDecimalField(digits=UNIT_PRICE, minimum=Decimal(0))
+    tax_rate = ExactDecimalField(digits=TAX_RATE, minimum=Decimal(0), maximum=Decimal(1))
+
+    def to_internal_value(self, data: Any) -> Line:
+        return Line(**super().to_internal_value(data))
+
+
+class InvoiceCreateInput(StrictSerializer):
+    vendor = serializers.UUIDField(source="vendor_id")
+    currency = CurrencyField(required=False)
+    rounding = serializers.ChoiceField(choices=VatRounding.choices, required=False)
+    due_date = serializers.DateField(required=False)
+    items = InvoiceItemInput(many=True, max_length=MOST_ITEMS, default=list)
+
+
+class InvoiceChangeInput(InvoiceCreateInput):
+    vendor = serializers.UUIDField(source="vendor_id", required=False)
+    items = InvoiceItemInput(many=True, max_length=MOST_ITEMS, required=False)
+
+
+class InvoiceQuery(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(choices=InvoiceStatus.choices, required=False)
+    vendor = serializers.UUIDField(source="vendor_id", required=False)
+    search = TextField(max_length=200, required=False)
+    ordering = OrderingField(names=INVOICE_ORDERINGS, required=False)
+
+
+class InvoiceStepInput(StrictSerializer):
+    """Issuing, paying, voiding and crediting take no arguments."""
+
+
+class PolicySerializer(serializers.Serializer[Any]):
+    vat_rounding = serializers.CharField()
+    default_currency = serializers.CharField()
+    payment_terms_days = serializers.IntegerField()
+
+
+class PolicyChangeInput(StrictSerializer):
+    vat_rounding = serializers.ChoiceField(choices=VatRounding.choices, required=False)
+    default_currency = CurrencyField(required=False)
+    payment_terms_days = serializers.IntegerField(min_value=0, max_value=3650, required=False)

@@ -1,0 +1,112 @@
+"""The suite's servers, installation and people. All parts are real; see `--infra`.
+
+Tests commit. After each one that asked for a tenant, the tables of both tenants and whatever was
+added to the shared ones are emptied again by the owner of the tables.
+"""
+
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import django
+import pytest
+
+from scripts.stack import containers, infra
+from scripts.stack.environment import Secrets, product_environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from shared_apps.core.context import TenantIdentity
+    from tests.client import Api
+    from tests.installation import Installation
+
+_servers = ExitStack()
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--infra",
+        choices=["embedded", "containers", "external"],
+        default="embedded",
+        help="where PostgreSQL and Redis come from",
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the servers before anything imports a model: settings are read from the environment."""
+    if config.option.help or config.option.collectonly:
+        servers = infra.Servers(
+            *["postgresql://nobody@127.0.0.1:9/none"] * 2, "redis://127.0.0.1:9/0"
+        )
+    else:
+        servers = _servers.enter_context(_start(config.getoption("--infra")))
+    environment = product_environment(
+        servers,
+        Secrets(),
+        settings="config.settings.test",
+        prefix=f"test_{secrets.token_hex(3)}",
+    )
+    os.environ.update(environment)
+    django.setup()
+
+
+def pytest_unconfigure() -> None:
+    _servers.close()
+
+
+def _start(kind: str) -> AbstractContextManager[infra.Servers]:
+    match kind:
+        case "containers":
+            return containers.containers()
+        case "external":
+            return infra.external()
+    directory = _servers.enter_context(tempfile.TemporaryDirectory(prefix="freehold-test-"))
+    return infra.embedded(Path(directory))
+
+
+@pytest.fixture(scope="session")
+def installation(django_db_blocker: pytest.FixtureRequest) -> "Iterator[Installation]":
+    """An installed system with the tenants acme and globex."""
+    from tests.installation import Installation
+
+    with django_db_blocker.unblock():
+        installed = Installation.set_up()
+    yield installed
+    with django_db_blocker.unblock():
+        installed.drop()
+
+
+@pytest.fixture
+def system(
+    installation: "Installation", django_db_blocker: pytest.FixtureRequest
+) -> "Iterator[Installation]":
+    """The installation, for one test; cleaned afterwards."""
+    with django_db_blocker.unblock():
+        yield installation
+        installation.clean()
+
+
+@pytest.fixture
+def acme(system: "Installation") -> "TenantIdentity":
+    return system.tenants["acme"]
+
+
+@pytest.fixture
+def globex(system: "Installation") -> "TenantIdentity":
+    return system.tenants["globex"]
+
+
+@pytest.fixture
+def api(system: "Installation") -> "Callable[..., Api]":
+    """`api(acme, "editor")`: a client that is signed in; `api(acme)`: one that is not."""
+    from tests.client import Api
+
+    return lambda tenant, role=None: Api(
+        tenant, password=system.password if role else None, role=role
+    )

@@ -1,0 +1,107 @@
+"""An installation of the product in the test servers."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Self
+from uuid import UUID
+
+import psycopg
+from django.conf import settings
+from django.core.management import call_command
+from django.db import connections
+from psycopg import sql
+
+from shared_apps.audit import triggers
+from shared_apps.audit.relay import Relay
+from shared_apps.core import attribution, context
+from shared_apps.core.context import TenantIdentity
+from shared_apps.onboarding import demo
+from shared_apps.tenants import routing, selectors
+
+PASSWORD = "correct horse battery staple"
+
+
+@dataclass(frozen=True)
+class Installation:
+    tenants: dict[str, TenantIdentity]
+    people: frozenset[UUID]
+    password: str
+
+    @classmethod
+    def set_up(cls) -> Self:
+        """Install, migrate, and make acme and globex with an admin, an editor and a viewer each."""
+        people = [
+            f"{role}@{slug}.example"
+            for slug in demo.SLUGS
+            for role in ("admin", "editor", "viewer")
+        ]
+        known = dict.fromkeys([*people, "operator@example.com", "auditor@example.com"], PASSWORD)
+        with context.operator(), attribution.acting(attribution.command("test")):
+            call_command("install", verbosity=0)
+            demo.set_up(
+                passwords=demo.Passwords(known), at=datetime.now(UTC), report=lambda _: None
+            )
+            with connections["default"].cursor() as cursor:
+                cursor.execute("SELECT id FROM accounts_user")
+                ids = frozenset(row[0] for row in cursor.fetchall())
+        tenants = {slug: selectors.get_tenant(slug=slug).identity for slug in demo.SLUGS}
+        installed = cls(tenants=tenants, people=ids, password=PASSWORD)
+        installed.relay()
+        return installed
+
+    def relay(self) -> int:
+        """Move every outbox into the audit database now."""
+        return Relay(
+            source_url=settings.RELAY_DATABASE_URL,
+            target_url=settings.AUDIT_DATABASE_URL,
+            redis_url=settings.REDIS_URL,
+        ).run_once()
+
+    def clean(self) -> None:
+        """Empty what a test may have filled."""
+        tables = [table.name for table in triggers.tables(shared=False)]
+        with self._owner() as connection, connection.transaction():
+            for tenant in self.tenants.values():
+                names = [sql.Identifier(tenant.schema, name) for name in [*tables, "audit_outbox"]]
+                # In one statement, so that the triggers of the tables fill an outbox that is emptied.
+                connection.execute(
+                    sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(names[:-1]))
+                ) if tables else None
+                connection.execute(sql.SQL("DELETE FROM {}").format(names[-1]))
+            connection.execute("DELETE FROM authn_refreshtoken")
+            connection.execute("DELETE FROM authn_session")
+            connection.execute(
+                "DELETE FROM accounts_user WHERE NOT id = ANY(%s)", [list(self.people)]
+            )
+            connection.execute("DELETE FROM audit_outbox")
+        routing.announce_change()
+
+    def drop(self) -> None:
+        """Leave nothing on a server that outlives the tests."""
+        for connection in connections.all():
+            connection.close()
+        self._drop(settings.ADMIN_DATABASE_URL, settings.DATABASES["default"]["NAME"])
+        audit = psycopg.conninfo.conninfo_to_dict(settings.AUDIT_DATABASE_URL)["dbname"]
+        self._drop(settings.AUDIT_ADMIN_DATABASE_URL, str(audit))
+
+    def _drop(self, admin_url: str, database: str) -> None:
+        with psycopg.connect(admin_url, autocommit=True) as admin:
+            admin.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database))
+            )
+            prefix = database.removesuffix("_audit")
+            roles = admin.execute(
+                "SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s)", [f"{prefix}_"]
+            ).fetchall()
+            for (role,) in roles:
+                try:
+                    admin.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(role)))
+                except psycopg.errors.DependentObjectsStillExist:
+                    continue  # its other database is dropped next
+
+    def _owner(self) -> psycopg.Connection[Any]:
+        database = settings.DATABASES["migration"]
+        return psycopg.connect(
+            host=database["HOST"], port=database["PORT"], dbname=database["NAME"],
+            user=database["USER"], password=database["PASSWORD"],
+        )  # fmt: skip
