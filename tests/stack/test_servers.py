@@ -104,7 +104,7 @@ def test_start_refuses_data_of_another_version(place: Path, binaries: Binaries) 
     (data / "PG_VERSION").write_text("16\n")
     server = _postgres(place, binaries)
 
-    with pytest.raises(StackError, match="PostgreSQL 16 .* PostgreSQL 18"):
+    with pytest.raises(StackError, match=r"PostgreSQL 16 .* PostgreSQL 18"):
         server.start()
 
     assert [entry.name for entry in data.iterdir()] == ["PG_VERSION"]
