@@ -198,12 +198,18 @@ def test_stop_returns_after_the_last_process_of_a_killed_server(
     assert not processes_of(place)
 
 
-def test_servers_below_a_directory_that_others_cannot_enter(place: Path) -> None:
+def test_servers_below_a_directory_that_others_cannot_enter(
+    place: Path, binaries: Binaries
+) -> None:
     closed = place / "closed"
     closed.mkdir(mode=0o700)
+    enclosed = Binaries(closed / "binaries")
+    shutil.copytree(binaries.directory, enclosed.directory)
 
-    with embedded(closed / "with space, comma") as servers:
-        psycopg.connect(servers.admin_url).close()
+    server = _postgres(closed / "with space, comma", enclosed)
+    server.start()
+    psycopg.connect(server.url).close()
+    server.stop()
 
     assert closed.stat().st_mode & 0o777 == 0o700
 
