@@ -66,7 +66,7 @@ def install(cursor: Any, *, schema: str, shared: bool) -> list[str]:
 def _describe(model: type[models.Model]) -> AuditedTable:
     policy = model.audit if issubclass(model, Auditable) else None
     fields = {field.name: field.column for field in model._meta.concrete_fields}
-    columns = tuple(fields[name] for name in policy.exclude) if policy else ()
+    columns = tuple(str(fields[name]) for name in policy.exclude) if policy else ()
     return AuditedTable(
         name=model._meta.db_table,
         key=cast(str, model._meta.pk.column),

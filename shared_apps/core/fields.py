@@ -33,7 +33,7 @@ class OpaqueField(serializers.Field[str, Any, str, Any]):
         return value
 
 
-class ExactDecimalField(serializers.Field[Decimal, Any, Decimal, Any]):
+class ExactDecimalField(serializers.Field[Decimal, Any, str, Decimal]):
     """A number sent as a string (`"10.50"`) or a whole JSON number; a JSON float is refused.
 
     The parser has already turned `10.1` into the nearest binary fraction, so what was meant is lost.
@@ -94,13 +94,16 @@ class AmountField(serializers.Field[Any, Any, str, Any]):
     smallest coin has, where a price needs them.
     """
 
-    def __init__(self, *, currency: str = "currency", places: int | None = None, **options: Any) -> None:
+    def __init__(
+        self, *, currency: str = "currency", places: int | None = None, **options: Any
+    ) -> None:
         super().__init__(read_only=True, **options)
         self.currency_of = attrgetter(currency)
         self.places = places
 
     def get_attribute(self, instance: Any) -> tuple[Decimal, str]:
-        return super().get_attribute(instance), self.currency_of(instance)
+        amount: Decimal = super().get_attribute(instance)  # type: ignore[assignment]  # columns are not null
+        return amount, self.currency_of(instance)
 
     def to_representation(self, value: tuple[Decimal, str]) -> str:
         amount, currency = value

@@ -47,24 +47,23 @@ _WIDE = Context(prec=_PRECISION, traps=[InvalidOperation, DivisionByZero, Overfl
 _WRITTEN = re.compile(rf"-?[0-9]{{1,{_MOST_DIGITS}}}(?:\.[0-9]{{1,{_MOST_DIGITS}}})?", re.ASCII)
 
 # ISO 4217, list one (active codes, without precious metals, bond units and test codes), minor units
-# as published there. Whatever is not named in `_EXPONENTS` has two decimals.
-_CODES = frozenset(
-    """
-    AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BZD
-    CAD CDF CHE CHF CHW CLF CLP CNY COP COU CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP
-    GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR
-    KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN
-    MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD
-    SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX
-    USD USN UYI UYU UYW UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG
-    """.split()
-)
-_EXPONENTS = {
-    **dict.fromkeys(
-        "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split(), 0
-    ),
-    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
-    **dict.fromkeys("CLF UYW".split(), 4),
+# as published there. Whatever `_CODES_BY_EXPONENT` does not name has two decimals.
+_LIST_ONE = """
+AED AFN ALL AMD AOA ARS AUD AWG AZN BAM BBD BDT BHD BIF BMD BND BOB BOV BRL BSD BTN BWP BYN BZD
+CAD CDF CHE CHF CHW CLF CLP CNY COP COU CRC CUP CVE CZK DJF DKK DOP DZD EGP ERN ETB EUR FJD FKP
+GBP GEL GHS GIP GMD GNF GTQ GYD HKD HNL HTG HUF IDR ILS INR IQD IRR ISK JMD JOD JPY KES KGS KHR
+KMF KPW KRW KWD KYD KZT LAK LBP LKR LRD LSL LYD MAD MDL MGA MKD MMK MNT MOP MRU MUR MVR MWK MXN
+MXV MYR MZN NAD NGN NIO NOK NPR NZD OMR PAB PEN PGK PHP PKR PLN PYG QAR RON RSD RUB RWF SAR SBD
+SCR SDG SEK SGD SHP SLE SOS SRD SSP STN SVC SYP SZL THB TJS TMT TND TOP TRY TTD TWD TZS UAH UGX
+USD USN UYI UYU UYW UZS VED VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG
+"""
+_CODES_BY_EXPONENT = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+_EXPONENTS = dict.fromkeys(_LIST_ONE.split(), 2) | {
+    code: exponent for exponent, codes in _CODES_BY_EXPONENT.items() for code in codes.split()
 }
 
 
@@ -92,7 +91,9 @@ def exact(value: str | int | Decimal) -> Decimal:
         ValueError: text that is no plain decimal number: blank, signed with +, an exponent, NaN.
     """
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        raise TypeError(f"money is read from text or a whole number, not from {type(value).__name__}")
+        raise TypeError(
+            f"money is read from text or a whole number, not from {type(value).__name__}"
+        )
     if isinstance(value, str) and not _WRITTEN.fullmatch(value):
         raise ValueError("not a plain decimal number")
     number = Decimal(value)
@@ -112,7 +113,7 @@ def places_of(value: Decimal) -> int:
 
 
 def is_currency(code: str) -> bool:
-    return code in _CODES
+    return code in _EXPONENTS
 
 
 def exponent_of(currency: str) -> int:
@@ -121,9 +122,9 @@ def exponent_of(currency: str) -> int:
     Raises:
         ValueError: ISO 4217 has no such code.
     """
-    if currency not in _CODES:
+    if currency not in _EXPONENTS:
         raise ValueError(f"{currency!r} is not a currency of ISO 4217")
-    return _EXPONENTS.get(currency, 2)
+    return _EXPONENTS[currency]
 
 
 def round_to(value: Decimal, *, places: int, rounding: str = ROUND_HALF_UP) -> Decimal:
@@ -204,7 +205,7 @@ def _unit(places: int) -> Decimal:
 
 
 def _coins(amount: Decimal, places: int) -> int:
-    coins = Fraction(amount) * 10**places
+    coins = Fraction(amount) * Fraction(10) ** places
     if coins.denominator != 1:
         raise ValueError(f"{amount} has a fraction of the smallest coin")
     return coins.numerator

@@ -109,9 +109,7 @@ class Invoice(Auditable):
             models.CheckConstraint(
                 name="invoice_rounding_rule", condition=Q(rounding__in=VatRounding.values)
             ),
-            models.CheckConstraint(
-                name="invoice_adds_up", condition=Q(amount=F("net") + F("tax"))
-            ),
+            models.CheckConstraint(name="invoice_adds_up", condition=Q(amount=F("net") + F("tax"))),
         ]
         indexes = [
             models.Index(name="invoice_by_age", fields=["created_at", "id"]),
@@ -181,9 +179,7 @@ class InvoicingPolicy(Auditable):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     is_only = models.BooleanField(default=True, unique=True, editable=False)
-    vat_rounding = models.CharField(
-        max_length=8, choices=VatRounding, default=VatRounding.LINE
-    )
+    vat_rounding = models.CharField(max_length=8, choices=VatRounding, default=VatRounding.LINE)
     default_currency = models.CharField(max_length=3, default="EUR")
     payment_terms_days = models.PositiveSmallIntegerField(default=30)
 

@@ -5,8 +5,14 @@ from typing import Any
 
 from rest_framework import serializers
 
-from shared_apps.core.fields import AmountField, CurrencyField, ExactDecimalField, OrderingField
-from shared_apps.core.serializers import StrictSerializer, TextField
+from shared_apps.core.fields import (
+    AmountField,
+    CurrencyField,
+    ExactDecimalField,
+    OrderingField,
+    TextField,
+)
+from shared_apps.core.serializers import InputSerializer
 from tenant_apps.invoicing.choices import InvoiceStatus, VatRounding
 from tenant_apps.invoicing.selectors import INVOICE_ORDERINGS, VENDOR_ORDERINGS
 from tenant_apps.invoicing.totals import QUANTITY, TAX_RATE, UNIT_PRICE, Line
@@ -24,7 +30,7 @@ class VendorSerializer(serializers.Serializer[Any]):
     created_by = serializers.UUIDField()
 
 
-class VendorCreateInput(StrictSerializer):
+class VendorCreateInput(InputSerializer):
     name = TextField(max_length=200)
     vat_id = TextField(max_length=32, required=False, allow_blank=True)
     email = serializers.EmailField(max_length=254, required=False, allow_blank=True)
@@ -82,7 +88,7 @@ class InvoiceSerializer(serializers.Serializer[Any]):
         return str(note.id) if note else None
 
 
-class InvoiceItemInput(StrictSerializer):
+class InvoiceItemInput(InputSerializer):
     description = TextField(max_length=500)
     quantity = ExactDecimalField(digits=QUANTITY, above=Decimal(0))
     unit_price = ExactDecimalField(digits=UNIT_PRICE, minimum=Decimal(0))
@@ -92,17 +98,21 @@ class InvoiceItemInput(StrictSerializer):
         return Line(**super().to_internal_value(data))
 
 
-class InvoiceCreateInput(StrictSerializer):
+class InvoiceCreateInput(InputSerializer):
     vendor = serializers.UUIDField(source="vendor_id")
     currency = CurrencyField(required=False)
     rounding = serializers.ChoiceField(choices=VatRounding.choices, required=False)
     due_date = serializers.DateField(required=False)
-    items = InvoiceItemInput(many=True, max_length=MOST_ITEMS, default=list)
+    items = serializers.ListSerializer(
+        child=InvoiceItemInput(), max_length=MOST_ITEMS, default=list
+    )
 
 
 class InvoiceChangeInput(InvoiceCreateInput):
     vendor = serializers.UUIDField(source="vendor_id", required=False)
-    items = InvoiceItemInput(many=True, max_length=MOST_ITEMS, required=False)
+    items = serializers.ListSerializer(
+        child=InvoiceItemInput(), max_length=MOST_ITEMS, required=False
+    )
 
 
 class InvoiceQuery(serializers.Serializer[Any]):
@@ -112,7 +122,7 @@ class InvoiceQuery(serializers.Serializer[Any]):
     ordering = OrderingField(names=INVOICE_ORDERINGS, required=False)
 
 
-class InvoiceStepInput(StrictSerializer):
+class InvoiceStepInput(InputSerializer):
     """Issuing, paying, voiding and crediting take no arguments."""
 
 
@@ -122,7 +132,7 @@ class PolicySerializer(serializers.Serializer[Any]):
     payment_terms_days = serializers.IntegerField()
 
 
-class PolicyChangeInput(StrictSerializer):
+class PolicyChangeInput(InputSerializer):
     vat_rounding = serializers.ChoiceField(choices=VatRounding.choices, required=False)
     default_currency = CurrencyField(required=False)
     payment_terms_days = serializers.IntegerField(min_value=0, max_value=3650, required=False)

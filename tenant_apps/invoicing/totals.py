@@ -43,9 +43,11 @@ class Line:
             "unit_price": unit_price >= 0 and UNIT_PRICE.hold(unit_price),
             "tax_rate": 0 <= tax_rate <= 1 and TAX_RATE.hold(tax_rate),
         }
-        wrong = {name: ["This number is out of range."] for name in acceptable if not acceptable[name]}
+        wrong = {
+            name: ["This number is out of range."] for name in acceptable if not acceptable[name]
+        }
         if wrong:
-            raise LineInvalidError(**wrong)
+            raise LineInvalidError(None, **wrong)
 
 
 class Taxable(Protocol):
@@ -73,9 +75,7 @@ class Totals:
     amount: Decimal
 
 
-def compute_totals(
-    lines: Sequence[Taxable], *, currency: str, rounding: VatRounding
-) -> Totals:
+def compute_totals(lines: Sequence[Taxable], *, currency: str, rounding: VatRounding) -> Totals:
     """Net, VAT and sum of each line and of the whole.
 
     A line's net is rounded to whole coins always (EN 16931, BR-DEC-23); `rounding` decides on VAT.

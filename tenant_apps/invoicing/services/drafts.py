@@ -98,9 +98,7 @@ def delete_invoice(*, invoice_id: UUID) -> None:
     """
     invoice = selectors.get_invoice(invoice_id=invoice_id, for_update=True)
     if not invoice.is_draft:
-        raise InvoiceNotDraftError(
-            "An issued invoice cannot be deleted.", status=invoice.status
-        )
+        raise InvoiceNotDraftError("An issued invoice cannot be deleted.", status=invoice.status)
     invoice.delete()
 
 
