@@ -4,8 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import OuterRef, QuerySet
+from django.db.models import QuerySet
 
 from shared_apps.accounts import passwords
 from shared_apps.accounts.choices import OPERATOR_ROLE
@@ -51,12 +50,6 @@ def get_member(*, tenant_id: UUID, user_id: UUID) -> UserTenantRole:
     if member is None:
         raise PersonNotFoundError
     return member
-
-
-def cross_tenant_roles_of(user: OuterRef) -> ArraySubquery:
-    """An expression: the cross-tenant roles of the person that `user` refers to, sorted."""
-    grants = CrossTenantGrant.objects.filter(user_id=user)
-    return ArraySubquery(grants.order_by("role").values("role").distinct())
 
 
 def installation_roles(*, is_operator: bool, cross_tenant_roles: list[str]) -> tuple[str, ...]:

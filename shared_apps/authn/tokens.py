@@ -1,4 +1,4 @@
-"""Tokens that are good for one tenant, one session and one purpose (docs/adr: tokens).
+"""Tokens that are good for one tenant, one session and one purpose.
 
 simplejwt's classes with a key ring and checks of our own: theirs neither require nor compare the
 issuer and the audience, read the clock themselves, and accept any header.

@@ -1,4 +1,4 @@
-"""Attacks 1 to 17 on tokens, by their numbers in the threat list (docs/security)."""
+"""Attacks 1 to 17 on tokens, by their numbers in the threat list."""
 
 import base64
 import hashlib

@@ -26,6 +26,7 @@ from shared_apps.core.context import TenantIdentity
 from shared_apps.tenants import services as tenants
 from shared_apps.tenants.choices import TenantState
 from shared_apps.tenants.errors import TenantSuspendedError
+from tests.concurrency import at_once
 from tests.installation import PASSWORD
 from tests.people import Person, make_person
 
@@ -303,3 +304,22 @@ def test_delete_expired_sessions_deletes_what_ended_long_ago(acme: TenantIdentit
 
     assert [count_tokens(person.id) for person in (ended, revoked, live)] == [0, 0, 2]
     assert use(pair, acme)
+
+
+@pytest.mark.parametrize("attempt", range(5))
+def test_signing_in_while_the_role_is_taken_away_leaves_no_session(
+    acme: TenantIdentity, attempt: int
+) -> None:
+    person = make_person(acme)
+
+    def take_away() -> None:
+        accounts.revoke_role(tenant_id=acme.id, user_id=person.id, by=None)
+
+    signed_in, taken = at_once([lambda: sign_in(person, acme), take_away])
+
+    assert taken is None
+    if isinstance(signed_in, tuple):
+        with pytest.raises(NoMembershipError):
+            use(signed_in[1], acme)
+    else:
+        assert isinstance(signed_in, NoMembershipError)
