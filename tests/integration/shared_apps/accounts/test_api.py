@@ -13,7 +13,9 @@ from tests.people import add_role, make_person
 ApiFactory = Callable[..., Api]
 
 
-def test_an_admin_invites_somebody_who_can_then_sign_in(acme: TenantIdentity, api: ApiFactory) -> None:
+def test_an_admin_invites_somebody_who_can_then_sign_in(
+    acme: TenantIdentity, api: ApiFactory
+) -> None:
     admin = api(acme, "admin")
 
     response = admin.post(

@@ -56,14 +56,24 @@ def count_people() -> int:
 
 def create(tenant: TenantIdentity, email: str, role: Role = Role.EDITOR) -> UserTenantRole:
     return services.create_person(
-        tenant_id=tenant.id, email=email, name="Grace", role=role, password=PASSWORD, by=None, at=NOW
+        tenant_id=tenant.id,
+        email=email,
+        name="Grace",
+        role=role,
+        password=PASSWORD,
+        by=None,
+        at=NOW,
     )
 
 
 def test_create_person_makes_an_account_with_a_role(acme: TenantIdentity) -> None:
     member = create(acme, " Grace@Acme.Example ")
 
-    assert (member.user.email, member.role, member.granted_at) == ("grace@acme.example", "editor", NOW)
+    assert (member.user.email, member.role, member.granted_at) == (
+        "grace@acme.example",
+        "editor",
+        NOW,
+    )
     assert member.user.password_changed_at == NOW
     assert services.check_password(email="GRACE@acme.example", password=PASSWORD) == member.user
 

@@ -11,7 +11,9 @@ def test_canonical_email_is_one_for_all_spellings(typed: str) -> None:
     assert canonical_email(typed) == "bob@example.com"
 
 
-@pytest.mark.parametrize("typed", ["", "bob", "bob@", "@example.com", "b\x00b@example.com", "a b@c.de"])
+@pytest.mark.parametrize(
+    "typed", ["", "bob", "bob@", "@example.com", "b\x00b@example.com", "a b@c.de"]
+)
 def test_validated_email_refuses_what_is_none(typed: str) -> None:
     with pytest.raises(EmailError):
         validated_email(typed)
