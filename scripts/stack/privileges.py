@@ -19,7 +19,8 @@ from scripts.stack.errors import StackError
 
 _CAP_DAC_OVERRIDE = 1
 _CAP_DAC_READ_SEARCH = 2
-_PR_SET_KEEPCAPS = 8
+_PR_SET_SECUREBITS = 28
+_SECBIT_NO_SETUID_FIXUP = 1 << 2
 _PR_CAP_AMBIENT = 47
 _PR_CAP_AMBIENT_RAISE = 2
 
@@ -35,7 +36,9 @@ class Identity:
     def assume(self) -> None:
         """Become this user for good; to be called between fork and exec."""
         if self.capability is not None:
-            linux.prctl(_PR_SET_KEEPCAPS, 1)
+            # Keeps the capabilities through setuid(), and lets access() count them: PostgreSQL
+            # looks for its own programs with access(), which otherwise ignores capabilities.
+            linux.prctl(_PR_SET_SECUREBITS, _SECBIT_NO_SETUID_FIXUP)
         os.setgroups([self.group_id])
         os.setgid(self.group_id)
         os.setuid(self.user_id)
@@ -87,7 +90,9 @@ def _reaches(identity: Identity, paths: Sequence[Path]) -> bool:
         try:
             identity.assume()
             for path in paths:
-                path.stat()
+                os.stat(path)
+                if path.is_file() and not os.access(path, os.R_OK | os.X_OK):
+                    os._exit(1)
         except BaseException:
             os._exit(1)
         os._exit(0)

@@ -69,16 +69,13 @@ def reset(state: State) -> None:
 
 def _start(state: State, *, port: int, detach: bool, as_json: bool) -> None:
     console = for_people(json=as_json)
-    if state.running_process() is not None:
-        _join_running(state, console)
-        _show(state, console, as_json=as_json)
-        return
-    state.create()
+    if state.running_process() is None:
+        state.create()
+    while not state.lock.try_acquire():
+        if _becomes_healthy(state, console):
+            _show(state, console, as_json=as_json)
+            return
     check_port(port)
-    if not state.lock.try_acquire():
-        _join_running(state, console)
-        _show(state, console, as_json=as_json)
-        return
     if detach:
         # The background process takes the lock over from this one.
         background.start(state, port=port, console=console)
@@ -93,15 +90,17 @@ def _start(state: State, *, port: int, detach: bool, as_json: bool) -> None:
     )
 
 
-def _join_running(state: State, console: Console) -> None:
-    """Somebody else starts or has started it: wait until it is healthy."""
-    process = state.running_process()
-    console.line(f"Already running in {state.path} (process {process}).")
+def _becomes_healthy(state: State, console: Console) -> bool:
+    """Wait for somebody else's start; False when it ends, so that this one can have its turn."""
+    console.line(f"Already running in {state.path} (process {state.running_process()}).")
     deadline = time.monotonic() + _START_SECONDS
     while not state.summary.exists():
-        if state.running_process() is None or time.monotonic() > deadline:
-            raise StackError(f"The other start in {state.path} has failed; see {state.own_log}")
-        time.sleep(0.2)
+        if state.running_process() is None:
+            return False
+        if time.monotonic() > deadline:
+            raise StackError(f"The other start in {state.path} hangs; see {state.own_log}")
+        time.sleep(0.1)
+    return True
 
 
 def _show(state: State, console: Console, *, as_json: bool, hint: str = "") -> None:

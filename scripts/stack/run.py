@@ -60,8 +60,9 @@ def run(
     except StopRequested:
         console.line(stopping)
     finally:
-        supervisor.stop()
+        # First, because it says to others that the system is healthy.
         state.summary.unlink(missing_ok=True)
+        supervisor.stop()
 
 
 def _start(supervisor: Supervisor, state: State, *, port: int, console: Console) -> None:

@@ -37,4 +37,6 @@ def clone(place: Path) -> Iterator[Path]:
     """A clone whose path holds a space, with a small product; stopped at the end."""
     path = make_clone(place / "a clone")
     yield path
-    subprocess.run([path / "scripts" / "quickstart", "--stop"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [path / "scripts" / "quickstart", "--stop"], check=True, stdout=subprocess.DEVNULL
+    )

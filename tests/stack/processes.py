@@ -20,9 +20,9 @@ def processes_of(directory: Path) -> list[str]:
             state = (process / "stat").read_text().rpartition(")")[2].split()[0]
         except OSError:
             continue
-        if int(process.name) != os.getpid() and state != "Z" and command:
-            if str(directory) in command or works_in.startswith(str(directory)):
-                found.append(f"{process.name} {command}")
+        belongs = str(directory) in command or works_in.startswith(str(directory))
+        if belongs and state != "Z" and int(process.name) != os.getpid():
+            found.append(f"{process.name} {command}")
     return found
 
 

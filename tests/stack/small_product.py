@@ -8,7 +8,7 @@ from pathlib import Path
 
 from scripts.stack.paths import ROOT
 
-_MANAGE = '''
+_MANAGE = """
 import json, os, signal, subprocess, sys, time
 from pathlib import Path
 import psycopg
@@ -21,13 +21,13 @@ def demo(accounts):
         connection.execute("CREATE TABLE IF NOT EXISTS starts (at timestamptz DEFAULT now())")
         connection.execute("INSERT INTO starts DEFAULT VALUES")
     users = [{"email": "admin@acme.example", "password": "pw", "role": "admin"}]
-    auditor = {"email": "auditor@example.com", "password": "pw", "role": "auditor", "tenants": ["acme"]}
+    auditor = {"email": "auditor@example.com", "password": "pw", "role": "auditor"}
     Path(accounts).write_text(
         json.dumps(
             {
                 "operator": {"email": "operator@example.com", "password": "pw"},
                 "tenants": [{"slug": "acme", "users": users}],
-                "cross_tenant": [auditor],
+                "cross_tenant": [{**auditor, "tenants": ["acme"]}],
             }
         )
     )
@@ -48,21 +48,22 @@ if sys.argv[1] == "demo":
 elif sys.argv[1] == "audit":
     relay()
 else:
-    print(json.dumps({"arguments": sys.argv[1:], "input": sys.stdin.read(), "env": dict(os.environ)}))
+    seen = {"arguments": sys.argv[1:], "input": sys.stdin.read(), "env": dict(os.environ)}
+    print(json.dumps(seen))
     sys.exit(7)
-'''
-_ASGI = '''
+"""
+_ASGI = """
 async def application(scope, receive, send):
     if scope["type"] == "http":
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"ready"})
-'''
-_CELERY = '''
+"""
+_CELERY = """
 import os
 from celery import Celery
 
 app = Celery("product", broker=os.environ["CELERY_BROKER_URL"])
-'''
+"""
 
 
 def make_clone(path: Path) -> Path:

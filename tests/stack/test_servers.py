@@ -104,7 +104,7 @@ def test_start_refuses_data_of_another_version(place: Path, binaries: Binaries) 
     (data / "PG_VERSION").write_text("16\n")
     server = _postgres(place, binaries)
 
-    with pytest.raises(StackError, match="PostgreSQL 16 .* PostgreSQL 18"):
+    with pytest.raises(StackError, match=r"PostgreSQL 16 .* PostgreSQL 18"):
         server.start()
 
     assert [entry.name for entry in data.iterdir()] == ["PG_VERSION"]
@@ -198,12 +198,18 @@ def test_stop_returns_after_the_last_process_of_a_killed_server(
     assert not processes_of(place)
 
 
-def test_servers_below_a_directory_that_others_cannot_enter(place: Path) -> None:
+def test_servers_below_a_directory_that_others_cannot_enter(
+    place: Path, binaries: Binaries
+) -> None:
     closed = place / "closed"
     closed.mkdir(mode=0o700)
+    enclosed = Binaries(closed / "binaries")
+    shutil.copytree(binaries.directory, enclosed.directory)
 
-    with embedded(closed / "with space, comma") as servers:
-        psycopg.connect(servers.admin_url).close()
+    server = _postgres(closed / "with space, comma", enclosed)
+    server.start()
+    psycopg.connect(server.url).close()
+    server.stop()
 
     assert closed.stat().st_mode & 0o777 == 0o700
 
