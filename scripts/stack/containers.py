@@ -32,7 +32,7 @@ def containers() -> Iterator[Servers]:
     # process that waits for our end.
     os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
     # Inside, because they are installed for tests only.
-    import docker.errors  # type: ignore[import-untyped]
+    import docker.errors  # type: ignore[import-untyped]  # it ships no types
     import requests.exceptions
     from testcontainers.core.container import DockerContainer
 
