@@ -32,9 +32,9 @@ def containers() -> Iterator[Servers]:
     # process that waits for our end.
     os.environ["TESTCONTAINERS_RYUK_DISABLED"] = "true"
     # Inside, because they are installed for tests only.
-    import docker.errors  # type: ignore[import-untyped]  # noqa: PLC0415 - it ships no types
-    import requests.exceptions  # noqa: PLC0415
-    from testcontainers.core.container import DockerContainer  # noqa: PLC0415
+    import docker.errors  # type: ignore[import-untyped]  # it ships no types
+    import requests.exceptions
+    from testcontainers.core.container import DockerContainer
 
     password = secrets.token_urlsafe(24)
 
@@ -94,8 +94,8 @@ def _guard() -> Iterator[Callable[[str], None]]:
 
 
 def _wait_until_ready(servers: Servers) -> None:
-    import psycopg  # noqa: PLC0415
-    import redis  # noqa: PLC0415
+    import psycopg
+    import redis
 
     deadline = time.monotonic() + _START_SECONDS
     while True:

@@ -21,6 +21,10 @@ def one_line_errors() -> Iterator[None]:
         sys.exit(f"{Path(sys.argv[0]).name}: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
+    except BrokenPipeError:
+        # Whoever read our lines (`| head`) has seen enough; Python must not try to flush more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
 
 
 def prepare(requirements: Requirements) -> Path:
@@ -37,7 +41,11 @@ def run_python(
     env: Mapping[str, str] | None = None,
 ) -> NoReturn:
     """Become the environment's Python, in the repository root."""
-    python = prepare(requirements)
+    become(prepare(requirements), arguments, env=os.environ)
+
+
+def become(python: Path, arguments: Sequence[str], *, env: Mapping[str, str]) -> NoReturn:
+    """Replace this process; exit code, input and output are the new one's."""
     os.chdir(ROOT)
     sys.stdout.flush()
-    os.execve(python, [str(python), *arguments], dict(os.environ if env is None else env))
+    os.execve(python, [str(python), *arguments], dict(env))

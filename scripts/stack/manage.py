@@ -8,6 +8,7 @@ from scripts.stack import entry
 from scripts.stack.environment import LOCAL_SETTINGS, Secrets, product_environment
 from scripts.stack.errors import StackError
 from scripts.stack.infra import Servers
+from scripts.stack.paths import PYTHON
 from scripts.stack.state import State
 
 # Commands that read code only.
@@ -33,11 +34,13 @@ def main(arguments: Sequence[str]) -> NoReturn:
     """
     state = State.from_environment()
     if state.running_process() is not None and (stored := state.environment()) is not None:
-        environment = stored
+        # Its own Python, whichever one this script was started with.
+        python, environment = PYTHON, stored
     elif not arguments or arguments[0] in _SERVERLESS or {"--help", "-h"} & set(arguments):
+        python = entry.prepare("base")
         environment = serverless_environment(settings=LOCAL_SETTINGS)
     else:
         raise StackError(
             f"No quickstart runs in {state.path}; start one with scripts/quickstart --detach"
         )
-    entry.run_python("base", ["manage.py", *arguments], env={**os.environ, **environment})
+    entry.become(python, ["manage.py", *arguments], env={**os.environ, **environment})

@@ -66,7 +66,7 @@ def spawn(
         stderr=subprocess.STDOUT,
         start_new_session=True,
         # Safe without threads, and nothing else can run code as the child before its exec.
-        preexec_fn=in_child,  # noqa: PLW1509
+        preexec_fn=in_child,
     )
 
 
