@@ -36,6 +36,7 @@ def test_child_of_a_passing_thread_outlives_the_thread(place: Path) -> None:
         "        time.sleep(0.5)\n"
         "        open('lived', 'w').close()\n"
         "        os._exit(0)\n"
+        "    time.sleep(0.2)\n"
         "thread = threading.Thread(target=fork)\n"
         "thread.start()\n"
         "thread.join()\n"
