@@ -70,6 +70,13 @@ class Installation:
                 connection.execute(sql.SQL("DELETE FROM {}").format(names[-1]))
             connection.execute("DELETE FROM authn_refreshtoken")
             connection.execute("DELETE FROM authn_session")
+            for table in ("accounts_usertenantrole", "accounts_crosstenantgrant"):
+                connection.execute(
+                    sql.SQL("DELETE FROM {} WHERE NOT user_id = ANY(%s)").format(
+                        sql.Identifier(table)
+                    ),
+                    [list(self.people)],
+                )
             connection.execute(
                 "DELETE FROM accounts_user WHERE NOT id = ANY(%s)", [list(self.people)]
             )

@@ -4,7 +4,7 @@ REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["shared_apps.authn.authentication.TokenAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["shared_apps.authn.permissions.HasPermission"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["shared_apps.core.parsers.BoundedJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "shared_apps.core.pagination.PagePagination",
     "EXCEPTION_HANDLER": "shared_apps.core.problems.exception_handler",
     "DEFAULT_VERSIONING_CLASS": "rest_framework.versioning.NamespaceVersioning",

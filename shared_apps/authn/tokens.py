@@ -26,6 +26,7 @@ _HEADER = frozenset({"alg", "kid", "typ"})
 _LONGEST = 4096
 # How far ahead the clock of the server that issued a token may be.
 _CLOCK_SKEW = timedelta(seconds=5)
+_END_OF_TIME = 2**32  # seconds since 1970, in the year 2106
 
 
 class KeyRing(TokenBackend):
@@ -122,7 +123,7 @@ class _SessionToken(simplejwt.Token):
         """
         try:
             return cls(cast(Any, raw), verify=False)._checked(tenant_id=tenant_id, at=at)
-        except (TokenError, KeyError, ValueError, TypeError, OverflowError) as error:
+        except (TokenError, KeyError, ValueError) as error:
             raise InvalidTokenError from error
 
     @property
@@ -131,7 +132,7 @@ class _SessionToken(simplejwt.Token):
 
     @property
     def jti(self) -> UUID:
-        return UUID(self.payload["jti"])
+        return self._uuid("jti")
 
     def _checked(self, *, tenant_id: UUID | None, at: datetime) -> Claims:
         audience = audience_of(tenant_id)
@@ -148,17 +149,23 @@ class _SessionToken(simplejwt.Token):
         if at >= expires_at:
             raise InvalidTokenError
         return Claims(
-            session_id=UUID(self.payload["sid"]),
-            user_id=UUID(self.payload["sub"]),
+            session_id=self._uuid("sid"),
+            user_id=self._uuid("sub"),
             tenant_id=tenant_id,
             jti=self.jti,
         )
 
     def _time(self, claim: str) -> datetime:
         value = self.payload[claim]
-        if type(value) is not int:  # a bool is an int and no time
+        if type(value) is not int or not 0 <= value < _END_OF_TIME:  # a bool is an int and no time
             raise InvalidTokenError
         return datetime.fromtimestamp(value, tz=UTC)
+
+    def _uuid(self, claim: str) -> UUID:
+        value = self.payload[claim]
+        if not isinstance(value, str):
+            raise InvalidTokenError
+        return UUID(value)
 
 
 class AccessToken(_SessionToken, simplejwt.AccessToken):

@@ -22,7 +22,7 @@ class TextField(serializers.CharField):
 class OpaqueField(serializers.Field[str, Any, str, Any]):
     """A string that is passed on exactly as sent, blanks and all: a password, a token."""
 
-    default_error_messages = {"invalid": "Not a valid string."}  # noqa: RUF012 (the framework's shape)
+    default_error_messages = {"invalid": "Not a valid string."}
 
     def to_internal_value(self, data: Any) -> str:
         if not isinstance(data, str):

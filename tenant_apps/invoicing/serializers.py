@@ -103,14 +103,14 @@ class InvoiceCreateInput(InputSerializer):
     currency = CurrencyField(required=False)
     rounding = serializers.ChoiceField(choices=VatRounding.choices, required=False)
     due_date = serializers.DateField(required=False)
-    items = serializers.ListSerializer(
+    items: serializers.ListSerializer[Any] = serializers.ListSerializer(
         child=InvoiceItemInput(), max_length=MOST_ITEMS, default=list
     )
 
 
 class InvoiceChangeInput(InvoiceCreateInput):
     vendor = serializers.UUIDField(source="vendor_id", required=False)
-    items = serializers.ListSerializer(
+    items: serializers.ListSerializer[Any] = serializers.ListSerializer(
         child=InvoiceItemInput(), max_length=MOST_ITEMS, required=False
     )
 

@@ -3,6 +3,7 @@
 import json
 import os
 from argparse import ArgumentParser
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ from shared_apps.tenants import selectors
 
 # Seeds of tenant apps, which shared apps may not import: named, as settings name classes.
 _SEEDS = ("tenant_apps.invoicing.demo.seed_demo_data",)
+
+# The demo's documents are last year's, so that this year's numbers start at 1 for whoever tries it.
+_AGE = timedelta(days=366)
 
 
 class Command(BaseCommand):
@@ -42,7 +46,7 @@ class Command(BaseCommand):
             assert admin is not None
             with context.tenant(selectors.get_tenant(slug=slug).identity):
                 for seed in _SEEDS:
-                    import_string(seed)(created_by=admin.id, at=timezone.now())
+                    import_string(seed)(created_by=admin.id, at=timezone.now() - _AGE)
         self.stdout.write("demo data ready")
 
 

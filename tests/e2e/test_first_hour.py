@@ -1,0 +1,164 @@
+"""What a stranger does first, with the real quickstart and over real HTTP."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+ROOT = Path(__file__).parents[2]
+ITEM = {"description": "Paper", "quantity": "1", "unit_price": "10.50", "tax_rate": "0.19"}
+
+
+@dataclass(frozen=True)
+class Quickstart:
+    state: Path
+    port: int
+    clients: ExitStack
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {
+            **os.environ,
+            "FREEHOLD_STATE_DIR": str(self.state),
+            "FREEHOLD_PORT": str(self.port),
+        }
+        return subprocess.run(
+            [sys.executable, ROOT / "scripts" / "quickstart", *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        loaded: dict[str, Any] = json.loads((self.state / "quickstart.json").read_text())
+        return loaded
+
+    def visitor(self, slug: str) -> httpx.Client:
+        return self.clients.enter_context(
+            httpx.Client(
+                base_url=f"http://127.0.0.1:{self.port}/api/v1/",
+                headers={"host": f"{slug}.localhost:{self.port}"},
+                timeout=30,
+            )
+        )
+
+    def person(self, slug: str, role: str) -> httpx.Client:
+        tenant = next(tenant for tenant in self.summary["tenants"] if tenant["slug"] == slug)
+        user = next(user for user in tenant["users"] if user["role"] == role)
+        client = self.visitor(slug)
+        response = client.post(
+            "auth/login/", json={"email": user["email"], "password": user["password"]}
+        )
+        assert response.status_code == 200, response.text
+        client.headers["authorization"] = f"Bearer {response.json()['access']}"
+        return client
+
+
+@pytest.fixture(scope="module")
+def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quickstart]:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with ExitStack() as clients:
+        stack = Quickstart(tmp_path_factory.mktemp("state") / "local", port, clients)
+        started = stack.run("--detach")
+        assert started.returncode == 0, started.stdout + started.stderr
+        yield stack
+    stopped = stack.run("--stop")
+    assert stopped.returncode == 0, stopped.stderr
+    with socket.socket() as caller:
+        assert caller.connect_ex(("127.0.0.1", port)) != 0
+
+
+def _draft(editor: httpx.Client, *items: dict[str, str]) -> dict[str, Any]:
+    vendor = editor.post("vendors/", json={"name": "Paper AG"}).json()
+    body = {"vendor": vendor["id"], "currency": "EUR", "items": list(items)}
+    response = editor.post("invoices/", json=body)
+    assert response.status_code == 201, response.text
+    draft: dict[str, Any] = response.json()
+    return draft
+
+
+def test_the_summary_is_private(quickstart: Quickstart) -> None:
+    assert (quickstart.state / "quickstart.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_an_invoice_is_issued_and_nobody_else_sees_it(quickstart: Quickstart) -> None:
+    editor = quickstart.person("acme", "editor")
+    draft = _draft(editor, ITEM, ITEM, ITEM)
+
+    issued = editor.post(f"invoices/{draft['id']}/issue/").json()
+
+    assert (issued["status"], issued["net"], issued["tax"], issued["amount"]) == (
+        "ISSUED",
+        "31.50",
+        "6.00",
+        "37.50",
+    )
+    assert quickstart.person("globex", "admin").get(f"invoices/{draft['id']}/").status_code == 404
+    stranger = quickstart.visitor("globex")
+    stranger.headers["authorization"] = editor.headers["authorization"]
+    assert stranger.get("invoices/").status_code == 401
+
+
+def test_the_audit_trail_has_it_within_two_seconds_and_the_application_has_it_not(
+    quickstart: Quickstart,
+) -> None:
+    draft = _draft(quickstart.person("acme", "editor"), ITEM)
+    admin = quickstart.person("acme", "admin")
+    deadline = time.monotonic() + 2
+
+    found: list[dict[str, Any]] = []
+    while not found and time.monotonic() < deadline:
+        found = admin.get("audit/entries/", params={"record_id": draft["id"]}).json()["results"]
+        time.sleep(0.05)
+
+    assert [(entry["operation"], entry["modified_by_email"]) for entry in found] == [
+        ("CREATE", "editor@acme.example")
+    ]
+    with psycopg.connect(quickstart.summary["audit_auditor_database_url"]) as audit:
+        rows = audit.execute(
+            "SELECT operation, modified_by FROM audit.entry WHERE record_id = %s", [draft["id"]]
+        ).fetchall()
+    assert rows == [("CREATE", found[0]["modified_by"])]
+    with psycopg.connect(quickstart.summary["database_url"]) as application:
+        tables = application.execute(
+            "SELECT count(*) FROM pg_tables WHERE tablename = 'entry'"
+        ).fetchone()
+    assert tables == (0,)
+
+
+def test_a_hundred_concurrent_issues_leave_no_gap(quickstart: Quickstart) -> None:
+    editor = quickstart.person("globex", "editor")
+    drafts = [_draft(editor, ITEM)["id"] for _ in range(100)]
+
+    with ThreadPoolExecutor(20) as pool:
+        numbers = pool.map(
+            lambda draft: editor.post(f"invoices/{draft}/issue/").json()["number"], drafts
+        )
+
+    assert sorted(numbers) == list(range(1, 101))
+
+
+def test_it_starts_again_with_its_data(quickstart: Quickstart) -> None:
+    before = quickstart.person("acme", "viewer").get("vendors/").json()["count"]
+    assert quickstart.run("--stop").returncode == 0
+
+    started = quickstart.run("--detach")
+
+    assert started.returncode == 0, started.stderr
+    assert quickstart.person("acme", "viewer").get("vendors/").json()["count"] == before

@@ -1,0 +1,33 @@
+"""People made for one test."""
+
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID
+
+from shared_apps.accounts import services as accounts
+from shared_apps.accounts.choices import Role
+from shared_apps.core.context import TenantIdentity
+from tests.installation import PASSWORD
+
+
+@dataclass(frozen=True)
+class Person:
+    id: UUID
+    email: str
+    password: str = PASSWORD
+
+
+def make_person(tenant: TenantIdentity, role: str = "editor") -> Person:
+    email = f"{role}-{uuid.uuid4().hex[:8]}@{tenant.slug}.example"
+    member = accounts.create_person(
+        tenant_id=tenant.id, email=email, name="", role=Role(role), password=PASSWORD,
+        by=None, at=datetime.now(UTC),
+    )  # fmt: skip
+    return Person(id=member.user_id, email=email)
+
+
+def add_role(person: Person, tenant: TenantIdentity, role: str) -> None:
+    accounts.grant_role(
+        tenant_id=tenant.id, user_id=person.id, role=Role(role), by=None, at=datetime.now(UTC)
+    )
