@@ -140,8 +140,9 @@ def test_start_overcomes_the_pid_file_of_a_dead_server(place: Path, binaries: Bi
     server = _postgres(place, binaries)
     server.start()
     server.stop()
-    stranger = subprocess.Popen(["sleep", "60"])
     data = place / "postgres" / "data"
+    # The same user: PostgreSQL itself sees through a process that it may not signal.
+    stranger = subprocess.Popen(["sleep", "60"], user=data.stat().st_uid)
     pid_file = data / "postmaster.pid"
     pid_file.write_text(f"{stranger.pid}\n{data}\n1\n{server.port}\n\n127.0.0.1\n1 1\nready\n")
     shutil.chown(pid_file, data.owner(), data.group())
