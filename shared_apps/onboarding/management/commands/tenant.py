@@ -1,4 +1,4 @@
-"""`manage.py tenant create|list|show`."""
+"""`manage.py tenant create|list|show|run-leak-lab`."""
 
 import getpass
 import json
@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from shared_apps.core import context
 from shared_apps.core.errors import AppError
+from shared_apps.onboarding.laboratory import console as laboratory
 from shared_apps.onboarding.services import TenantRequest, create_tenant
 from shared_apps.tenants import selectors
 from shared_apps.tenants.models import Tenant
@@ -40,6 +41,11 @@ class Command(BaseCommand):
         show = actions.add_parser("show", help="one tenant")
         show.add_argument("slug")
         show.add_argument("--json", action="store_true")
+        laboratory.add_arguments(
+            actions.add_parser(
+                "run-leak-lab", help="try everything that could leak between tenants"
+            )
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -50,6 +56,8 @@ class Command(BaseCommand):
                     self._list(options)
                 case "show":
                     self._show(selectors.get_tenant(slug=options["slug"]), options)
+                case "run-leak-lab":
+                    laboratory.run(options, stdout=self.stdout, stderr=self.stderr)
         except AppError as error:
             details = "; ".join(f"{name}: {value}" for name, value in error.details.items())
             raise CommandError(error.text + (f" ({details})" if details else "")) from error
