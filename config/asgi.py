@@ -1,9 +1,19 @@
-"""What gunicorn's asgi worker serves: HTTP now, WebSocket beside it when an app needs it."""
+"""What gunicorn's asgi worker serves: requests and sockets."""
 
 import os
 
+from channels.routing import ProtocolTypeRouter
 from django.core.asgi import get_asgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
-application = get_asgi_application()
+requests = get_asgi_application()
+
+# They import models, which wait for the line above.
+from config.routing import sockets  # noqa: E402
+from shared_apps.authn.sockets import SocketSignInMiddleware  # noqa: E402
+from shared_apps.tenants.sockets import TenantSocketMiddleware  # noqa: E402
+
+application = ProtocolTypeRouter(
+    {"http": requests, "websocket": TenantSocketMiddleware(SocketSignInMiddleware(sockets))}
+)

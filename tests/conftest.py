@@ -50,6 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
         servers,
         Secrets(),
         settings="config.settings.test",
+        files=Path(_servers.enter_context(tempfile.TemporaryDirectory(prefix="freehold-files-"))),
         prefix=f"test_{secrets.token_hex(3)}",
     )
     os.environ.update(environment)

@@ -4,7 +4,13 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFilesSent
+import redis
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFilesSent,
+)
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from psycopg import errors as postgres
@@ -70,6 +76,13 @@ def describe(error: Exception) -> dict[str, Any] | None:
             return _description(403, "Insufficient permissions", "permission_denied")
         case RequestDataTooBig() | TooManyFilesSent():
             return _description(413, "The request body is too large.", "too_large")
+        case SuspiciousOperation():
+            return _description(400, "Bad request.", "bad_request")
+        case redis.ConnectionError() | redis.TimeoutError():
+            retry = {"Retry-After": str(app.UnavailableError.retry_after)}
+            return _description(
+                503, "The service is temporarily unavailable.", "unavailable", headers=retry
+            )
         case IntegrityError() | DataError() | OperationalError() | InterfaceError():
             return _describe_database_error(error)
     return None

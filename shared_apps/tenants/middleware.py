@@ -34,7 +34,7 @@ class TenantMiddleware:
             with context.nobody():
                 return self.get_response(request)
         try:
-            scope = _scope_of(request)
+            scope = scope_of(request)
         except DisallowedHost:
             return problem_response(
                 request, status=400, error="The Host header is not valid.", code="invalid_host"
@@ -54,7 +54,7 @@ class TenantMiddleware:
                     return self.get_response(request)
 
 
-def _scope_of(request: HttpRequest) -> context.Scope:
+def scope_of(request: HttpRequest) -> context.Scope:
     """Raises DisallowedHost, UnknownHostError or the error of a tenant that is not served."""
     domain, _ = split_domain_port(request.get_host())
     try:
