@@ -28,3 +28,6 @@ CHANNEL_LAYERS = {
 
 # How often a process asks whether the sign-ins of its open sockets still hold.
 SOCKET_CHECK_SECONDS = env.integer("SOCKET_CHECK_SECONDS", default=2, low=1, high=60)
+
+# Where the leak laboratory finds the addresses of sockets.
+SOCKET_ROUTER = "config.routing.sockets"

@@ -136,7 +136,9 @@ def test_groups_need_a_context(acme: TenantIdentity) -> None:
 @pytest.mark.parametrize("name", ["a b", "a:b", "a/../b", "ключ", "x" * 61, ""])
 def test_a_groups_name_cannot_leave_its_tenant(acme: TenantIdentity, name: str) -> None:
     with context.tenant(acme), pytest.raises((TypeError, AssertionError)):
-        async_to_sync(get_channel_layer().group_send)(f"dashboard{name}" if name == "" else name, {})
+        async_to_sync(get_channel_layer().group_send)(
+            f"dashboard{name}" if name == "" else name, {}
+        )
         assert name != "", "an empty part is an ordinary name"
         raise AssertionError
 
@@ -281,9 +283,7 @@ def test_a_socket_ends_with_the_role(server: Server, acme: TenantIdentity) -> No
     client.sign_in(person.email, person.password)
     with server.open_socket(acme, token=token_of(client)) as socket:
         await_members(acme, 1)
-        accounts.revoke_role(
-            tenant_id=acme.id, user_id=person.id, by=None, at=datetime.now(UTC)
-        )
+        accounts.revoke_role(tenant_id=acme.id, user_id=person.id, by=None, at=datetime.now(UTC))
         assert close_code(socket) == 4003
 
 

@@ -2,7 +2,16 @@
 
 from collections.abc import Callable, Iterator
 
-from shared_apps.onboarding.laboratory.probes import http, interleaving, models, tasks, wall
+from shared_apps.onboarding.laboratory.probes import (
+    caches,
+    files,
+    http,
+    interleaving,
+    models,
+    sockets,
+    tasks,
+    wall,
+)
 from shared_apps.onboarding.laboratory.report import Record
 from shared_apps.onboarding.laboratory.subjects import Pair
 
@@ -12,12 +21,15 @@ Probe = Callable[[Pair, Record], None]
 PROBES: dict[str, Probe] = {
     "wall": wall.probe,
     "models": models.probe,
+    "caches": caches.probe,
+    "files": files.probe,
     "tasks": tasks.probe,
+    "sockets": sockets.probe,
     "interleaving": interleaving.probe,
     "http": http.probe,
 }
 # Probes that must have seen a tenant's own marker to be believed.
-_SEEING = {"models", "tasks", "interleaving", "http"}
+_SEEING = PROBES.keys() - {"wall"}
 
 
 def run(pair: Pair, names: list[str]) -> Iterator[Record]:
