@@ -70,6 +70,9 @@ def test_a_model_without_marker_rows_is_refused(
     ("probe", "leaks"),
     [
         ("wall", {"a statement without a context", "SELECT t_globex.invoicing_vendor as acme"}),
+        ("caches", {"default.clear() as acme", "default.set without a context"}),
+        ("files", {"listdir as acme", "listdir without a context"}),
+        ("sockets", {"/ws/updates/ at acme", "/ws/updates/ at globex"}),
         ("models", {"invoicing.Vendor.save() of globex's instance as acme"}),
     ],
 )

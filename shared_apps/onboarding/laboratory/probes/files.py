@@ -19,11 +19,11 @@ _REFUSALS = (AppError, OSError, RuntimeError, SuspiciousOperation, ValueError)
 def probe(pair: Pair, record: Record) -> None:
     for asking, other in pair.directions():
         with context.tenant(other.identity):
-            name = default_storage.save(f"{other.marker}.txt", ContentFile(other.marker))
+            name: str = default_storage.save(f"{other.marker}.txt", ContentFile(other.marker))
         try:
             _examine(asking, other, name, record)
             with context.tenant(other.identity):
-                record.sightings += other.marker in _text(default_storage, name)
+                record.sightings += _shown(lambda name=name: _text(default_storage, name), other) is not None
         finally:
             with context.tenant(other.identity):
                 default_storage.delete(name)
@@ -47,8 +47,8 @@ def _examine(asking: Subject, other: Subject, name: str, record: Record) -> None
         record.expect(default_storage.exists(name), f"delete as {asking.slug}", "was done")
     _over_http(asking, other, url, record)
     with context.nobody():
-        refused = _refused(lambda: default_storage.open(name))
-    record.expect(refused, "open without a context", "was done")
+        refused = _refused(lambda: default_storage.listdir(""))
+    record.expect(refused, "listdir without a context", "was done")
 
 
 def _over_http(asking: Subject, other: Subject, url: str, record: Record) -> None:
