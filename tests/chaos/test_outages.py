@@ -1,5 +1,6 @@
 """A server goes away under load and comes back: clear refusals, nothing half-written, no help needed."""
 
+import time
 from collections.abc import Callable
 
 import httpx
@@ -10,6 +11,7 @@ from tests.chaos.problems import assert_problem
 from tests.chaos.system import System
 
 _RECOVERY_SECONDS = 30.0
+_CUTS = 100
 
 
 @pytest.fixture
@@ -46,6 +48,24 @@ def test_postgres_goes_away_and_comes_back(
     load.assert_refusals_are_clear()
     assert_books_are_whole(system, load)
     assert_worker_works(system)
+
+
+def test_connections_are_cut_at_any_moment(
+    system: System, workers: tuple[list[httpx.Client], list[httpx.Client]]
+) -> None:
+    with under_load(*workers) as load:
+        for _ in range(_CUTS):
+            system.ask(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE usename IN ('freehold_app', 'freehold_relay', 'freehold_audit_writer')"
+            )
+            time.sleep(0.05)
+        worked = load.successes()
+        system.wait_until(lambda: load.successes() > worked + 20, seconds=_RECOVERY_SECONDS)
+
+    assert load.count(503) > 20
+    load.assert_refusals_are_clear()
+    assert_books_are_whole(system, load)
 
 
 def test_redis_goes_away_and_nobody_notices(
