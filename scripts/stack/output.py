@@ -1,11 +1,13 @@
 """The output of a supervised program, line by line into a log file."""
 
+import errno
 import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
 
 _LARGEST_LOG = 10_000_000
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class OutputLog:
@@ -26,12 +28,15 @@ class OutputLog:
         return decoded
 
     def write(self, line: str) -> None:
+        """On a full disk the line is lost: what it is about must go on, and recover by itself."""
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        os.write(self._file, f"{time} {self._name} | {line}\n".encode())
-        if os.fstat(self._file).st_size > _LARGEST_LOG:
-            os.close(self._file)
-            self.path.replace(self.path.with_suffix(".log.1"))
-            self._file = self._open()
+        try:
+            os.write(self._file, f"{time} {self._name} | {line}\n".encode())
+            if os.fstat(self._file).st_size > _LARGEST_LOG:
+                self._rotate()
+        except OSError as error:
+            if error.errno not in _DISK_FULL:
+                raise
 
     def close(self) -> None:
         if self._partial:
@@ -42,6 +47,12 @@ class OutputLog:
     def last_lines(self, *, count: int = 12) -> str:
         lines = self.path.read_text(errors="replace").splitlines()[-count:]
         return "\n".join(f"  {re.sub('^.*? [|] ', '', line)}" for line in lines)
+
+    def _rotate(self) -> None:
+        self.path.replace(self.path.with_suffix(".log.1"))
+        new = self._open()
+        os.close(self._file)
+        self._file = new
 
     def _open(self) -> int:
         return os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
