@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from scripts.stack.binaries import ensure_binaries
@@ -51,3 +52,12 @@ def running_system(volume: Path) -> Iterator[System]:
 def system(running_system: System) -> System:
     """The running product, which a test leaves whole."""
     return running_system
+
+
+@pytest.fixture
+def workers(system: System) -> tuple[list[httpx.Client], list[httpx.Client]]:
+    """Four who write, two who read."""
+    return (
+        [system.person("acme", "editor") for _ in range(4)],
+        [system.person("acme", "viewer") for _ in range(2)],
+    )

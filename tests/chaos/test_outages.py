@@ -14,15 +14,6 @@ _RECOVERY_SECONDS = 30.0
 _CUTS = 100
 
 
-@pytest.fixture
-def workers(system: System) -> tuple[list[httpx.Client], list[httpx.Client]]:
-    """Four who write, two who read."""
-    return (
-        [system.person("acme", "editor") for _ in range(4)],
-        [system.person("acme", "viewer") for _ in range(2)],
-    )
-
-
 @pytest.mark.parametrize("how", ["shut down", "kill"])
 def test_postgres_goes_away_and_comes_back(
     system: System, workers: tuple[list[httpx.Client], list[httpx.Client]], how: str

@@ -1,0 +1,47 @@
+"""The disk runs full under the whole product, and is freed again."""
+
+import errno
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.chaos.load import under_load
+from tests.chaos.system import System
+from tests.chaos.test_outages import assert_books_are_whole, assert_worker_works
+
+_SECONDS = 30.0
+
+
+@pytest.fixture
+def ballast(volume: Path) -> Path:
+    if not volume.is_mount():
+        pytest.skip("no file system can be mounted here, and filling everybody's is no test")
+    return volume / "ballast"
+
+
+def test_writing_is_refused_until_there_is_space(
+    system: System, workers: tuple[list[httpx.Client], list[httpx.Client]], ballast: Path
+) -> None:
+    with under_load(*workers) as load:
+        system.wait_until(lambda: load.successes() > 20, seconds=_SECONDS)
+        _fill(ballast)
+        system.wait_until(lambda: load.count(503) > 20, seconds=_SECONDS)
+        ballast.unlink()
+        worked = load.successes()
+        system.wait_until(lambda: load.successes() > worked + 20, seconds=_SECONDS)
+
+    load.assert_refusals_are_clear()
+    assert_books_are_whole(system, load)
+    assert_worker_works(system)
+
+
+def _fill(ballast: Path) -> None:
+    """Until not a byte is left."""
+    block = bytes(2**20)
+    with ballast.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(block)
+        except OSError as error:
+            assert error.errno == errno.ENOSPC
