@@ -37,7 +37,8 @@ def _succeeds(command: list[str | Path]) -> bool:
 
 
 @pytest.fixture(scope="session")
-def running_system(volume: Path) -> Iterator[System]:
+def running(volume: Path) -> Iterator[System]:
+    """The running product, which a test leaves whole."""
     system = System(volume / "state", binaries=ensure_binaries())
     try:
         system.start()
@@ -49,15 +50,9 @@ def running_system(volume: Path) -> Iterator[System]:
 
 
 @pytest.fixture
-def system(running_system: System) -> System:
-    """The running product, which a test leaves whole."""
-    return running_system
-
-
-@pytest.fixture
-def workers(system: System) -> tuple[list[httpx.Client], list[httpx.Client]]:
+def workers(running: System) -> tuple[list[httpx.Client], list[httpx.Client]]:
     """Four who write, two who read."""
     return (
-        [system.person("acme", "editor") for _ in range(4)],
-        [system.person("acme", "viewer") for _ in range(2)],
+        [running.person("acme", "editor") for _ in range(4)],
+        [running.person("acme", "viewer") for _ in range(2)],
     )

@@ -75,8 +75,8 @@ _BODIES = [
 
 
 @pytest.fixture(scope="module")
-def editor(running_system: System) -> httpx.Client:
-    return running_system.person("acme", "editor")
+def editor(running: System) -> httpx.Client:
+    return running.person("acme", "editor")
 
 
 @pytest.fixture(scope="module")
@@ -85,11 +85,11 @@ def vendor(editor: httpx.Client) -> str:
 
 
 @pytest.fixture
-def unchanged(system: System, vendor: str) -> Iterator[None]:
+def unchanged(running: System, vendor: str) -> Iterator[None]:
     """Nothing has been written when the test ends."""
 
     def rows() -> list[tuple[Any, ...]]:
-        return system.ask(
+        return running.ask(
             "SELECT (SELECT count(*) FROM t_acme.invoicing_invoice),"
             " (SELECT count(*) FROM t_acme.invoicing_vendor)"
         )
@@ -177,29 +177,29 @@ def test_a_host_is_refused(editor: httpx.Client, host: str, status: int) -> None
 
 
 @pytest.mark.parametrize("token", ["", "Bearer", "Bearer x", "Bearer a.b.c", "Basic eDp5"])
-def test_a_token_is_refused(system: System, token: str) -> None:
-    answer = system.visitor("acme").get("invoices/", headers={"authorization": token})
+def test_a_token_is_refused(running: System, token: str) -> None:
+    answer = running.visitor("acme").get("invoices/", headers={"authorization": token})
 
     assert_problem(answer, 401)
     assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-def test_a_token_of_another_tenant_is_refused(system: System, editor: httpx.Client) -> None:
+def test_a_token_of_another_tenant_is_refused(running: System, editor: httpx.Client) -> None:
     bearer = {"authorization": editor.headers["authorization"]}
 
-    assert_problem(system.visitor("globex").get("invoices/", headers=bearer), 401)
+    assert_problem(running.visitor("globex").get("invoices/", headers=bearer), 401)
 
 
-def test_an_expired_token_is_refused(system: System, editor: httpx.Client) -> None:
+def test_an_expired_token_is_refused(running: System, editor: httpx.Client) -> None:
     token = editor.headers["authorization"].removeprefix("Bearer ")
     claims = jwt.decode(token, options={"verify_signature": False})
-    kid, key = system.environment["JWT_SIGNING_KEYS"].split(":", 1)
+    kid, key = running.environment["JWT_SIGNING_KEYS"].split(":", 1)
 
     def sent(expires_in: int) -> httpx.Response:
         again = claims | {"exp": int(time.time()) + expires_in}
         forged = jwt.encode(again, key, algorithm="HS256", headers=jwt.get_unverified_header(token))
         assert jwt.get_unverified_header(forged)["kid"] == kid
-        return system.visitor("acme").get(
+        return running.visitor("acme").get(
             "invoices/", headers={"authorization": f"Bearer {forged}"}
         )
 
@@ -207,25 +207,25 @@ def test_an_expired_token_is_refused(system: System, editor: httpx.Client) -> No
     assert_problem(sent(-60), 401, "token_not_valid")
 
 
-def test_a_suspended_tenant_is_refused(system: System) -> None:
-    viewer = system.person("globex", "viewer")
-    _set_state(system, "SUSPENDED")
+def test_a_suspended_tenant_is_refused(running: System) -> None:
+    viewer = running.person("globex", "viewer")
+    _set_state(running, "SUSPENDED")
 
     try:
         answers = [
             viewer.get("invoices/"),
-            viewer.post("auth/login/", json=system.credentials("globex", "viewer")),
+            viewer.post("auth/login/", json=running.credentials("globex", "viewer")),
         ]
     finally:
-        _set_state(system, "ACTIVE")
+        _set_state(running, "ACTIVE")
 
     for answer in answers:
         assert_problem(answer, 403, "tenants.suspended")
     assert viewer.get("invoices/").status_code == 200
 
 
-def _set_state(system: System, state: str) -> None:
-    done = system.in_product(
+def _set_state(running: System, state: str) -> None:
+    done = running.in_product(
         "from django.utils import timezone\n"
         "from shared_apps.tenants import selectors, services\n"
         "tenant = selectors.get_tenant(slug='globex')\n"
