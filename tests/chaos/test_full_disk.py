@@ -1,15 +1,18 @@
 """The disk runs full under the whole product, and is freed again."""
 
+import re
 import shutil
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import httpx
 import pytest
 
+from scripts.stack.ports import free_port
 from tests.chaos.load import under_load
 from tests.chaos.system import System
 from tests.chaos.test_outages import assert_books_are_whole, assert_worker_works
+from tests.e2e.quickstart import Quickstart
 
 _SECONDS = 30.0
 
@@ -36,6 +39,20 @@ def test_writing_is_refused_until_there_is_space(
     assert all(answer.is_success for answer in load.answers if answer.request.method == "GET")
     assert_books_are_whole(running, load)
     assert_worker_works(running)
+
+
+def test_a_quickstart_without_space_says_so(volume: Path, ballast: Path) -> None:
+    with ExitStack() as clients:
+        quickstart = Quickstart(volume / "another", free_port(), clients)
+        _fill(ballast)
+        try:
+            refused = quickstart.run("--detach")
+        finally:
+            ballast.unlink()
+
+    assert refused.returncode == 1
+    assert re.fullmatch(r"quickstart: .*(space|MB are free).*\n", refused.stderr)
+    assert quickstart.processes() == []
 
 
 def _fill(ballast: Path) -> None:
