@@ -1,14 +1,14 @@
 """Django's ASGI handler, which would otherwise keep whatever anybody sends."""
 
 import os
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import IO, Any
 
 import django
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 
-Message = MutableMapping[str, Any]
+Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
 

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from typing import Any, NoReturn
 
 from rest_framework.exceptions import ParseError
-from rest_framework.parsers import JSONParser, get_encoding
+from rest_framework.parsers import (  # type: ignore[attr-defined]  # the stubs lack get_encoding
+    JSONParser,
+    get_encoding,
+)
 
 
 class BoundedJSONParser(JSONParser):
