@@ -17,7 +17,7 @@ from tests.stack.processes import processes_of
 _BYTES = 600 * 2**20
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def volume() -> Iterator[Path]:
     """A small file system of our own, where we may mount one; else an ordinary directory."""
     path = Path(tempfile.mkdtemp(prefix="freehold-chaos-")).resolve()
@@ -36,7 +36,7 @@ def _succeeds(command: list[str | Path]) -> bool:
         return False
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running(volume: Path) -> Iterator[System]:
     """The running product, which a test leaves whole."""
     system = System(volume / "state", binaries=ensure_binaries())

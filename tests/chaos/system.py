@@ -32,7 +32,7 @@ from scripts.stack.state import State
 from scripts.stack.supervisor import Supervisor
 from tests.stack.processes import wait_until
 
-_LONGEST_LIFE = 600.0  # seconds
+_LONGEST_LIFE = 1800.0  # seconds
 
 
 class System:
