@@ -52,6 +52,13 @@ def ensure_environment(
     """
     venv = root / ".venv"
     if not _satisfies(venv, requirements, root=root):
+        if venv.is_symlink():
+            # Others work in it, and their locks lie beside their own links.
+            raise StackError(
+                f"{venv} is a link to an environment that does not have what"
+                f" requirements/{requirements}.txt lists; bring it up to date where it lies,"
+                " or remove the link"
+            )
         try:
             with exclusive(root / ".venv.lock"):
                 # Another start may have done it while this one waited.

@@ -144,6 +144,19 @@ def test_somebody_elses_environment_is_left_alone(root: Path) -> None:
     assert [entry.name for entry in (root / ".venv").iterdir()] == ["mine"]
 
 
+def test_an_environment_is_not_changed_through_a_link(root: Path, place: Path) -> None:
+    elsewhere = place / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "made-by-freehold").touch()
+    (elsewhere / "theirs").touch()
+    (root / ".venv").symlink_to(elsewhere)
+
+    with pytest.raises(StackError, match="is a link to an environment"):
+        bootstrap.ensure_environment("base", root=root)
+
+    assert {entry.name for entry in elsewhere.iterdir()} == {"made-by-freehold", "theirs"}
+
+
 def test_unreachable_index_is_one_line(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (root / "requirements" / "base.txt").write_text(_UNKNOWN)
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/")
