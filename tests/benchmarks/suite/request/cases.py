@@ -1,0 +1,130 @@
+"""Sets the servers, tenants and processes up and puts the contenders' work together."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass
+
+from scripts.stack.errors import StackError
+from tests.benchmarks.benchmark import Case, Contender, Scale
+from tests.benchmarks.site import Site, site
+from tests.benchmarks.suite.request.contenders import CONTENDERS, RequestContender
+from tests.benchmarks.suite.request.installation import PASSWORD, admin_email, host
+from tests.benchmarks.suite.request.token import FIXED_TOKEN
+from tests.benchmarks.workers import Worker, worker
+
+_ROWS = 50
+_HERE = "tests.benchmarks.suite.request"
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    tenants: int
+    requests: int
+    """In one batch, which is one sample."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    name: str
+    path: str
+
+
+_LOADS = {Scale.FULL: _Load(tenants=20, requests=20), Scale.QUICK: _Load(tenants=2, requests=2)}
+# Invoices are what people list; vendors are flat rows in two queries, where tenancy weighs most.
+_LISTINGS = (
+    _Listing("50 invoices with vendor and items", "/api/v1/invoices/"),
+    _Listing("50 vendors", "/api/v1/vendors/"),
+)
+
+
+@contextmanager
+def cases(scale: Scale) -> Iterator[Sequence[Case]]:
+    load = _LOADS[scale]
+    hosts = [host(number) for number in range(1, load.tenants + 1)]
+    with ExitStack() as stack:
+        place = stack.enter_context(site())
+        _install(place, load)
+        workers = {
+            contender: stack.enter_context(_driver(contender, place, hosts))
+            for contender in CONTENDERS
+        }
+        _require_same_answers(workers, hosts)
+        yield [
+            Case(
+                name=f"{listing.name}, {occasion}",
+                contenders=tuple(
+                    _contender(contender, process, listing, asked, load.requests)
+                    for contender, process in workers.items()
+                ),
+            )
+            for listing in _LISTINGS
+            for occasion, asked in (
+                ("one tenant", hosts[:1]),
+                (f"alternating between {len(hosts)} tenants", hosts),
+            )
+        ]
+
+
+def _install(place: Site, load: _Load) -> None:
+    with worker(
+        f"{_HERE}.installation:Installer",
+        name="installation",
+        environment=place.environment,
+        directory=place.directory,
+    ) as installer:
+        installer.call("install", tenants=load.tenants, rows=_ROWS)
+
+
+@contextmanager
+def _driver(contender: RequestContender, place: Site, hosts: Sequence[str]) -> Iterator[Worker]:
+    with worker(
+        f"{_HERE}.driver:RequestDriver",
+        name=contender.name,
+        environment={
+            **place.environment,
+            "DJANGO_SETTINGS_MODULE": contender.settings,
+            # Longer than the benchmark takes.
+            "ACCESS_TOKEN_MINUTES": "60",
+        },
+        directory=place.directory,
+    ) as process:
+        if contender.signs_in:
+            credentials = {
+                name: (admin_email(number), PASSWORD) for number, name in enumerate(hosts, start=1)
+            }
+            process.call("sign_in", credentials=credentials)
+        else:
+            process.call("use_tokens", tokens=dict.fromkeys(hosts, FIXED_TOKEN))
+        yield process
+
+
+def _require_same_answers(
+    workers: Mapping[RequestContender, Worker], hosts: Sequence[str]
+) -> None:
+    """Byte by byte, at each tenant; raises StackError. It also makes every connection warm."""
+    for listing in _LISTINGS:
+        expected: list[str] = []
+        for contender, process in workers.items():
+            asked = hosts if contender.has_tenants else hosts[:1]
+            digests = process.call("digests", path=listing.path, hosts=asked, rows=_ROWS)
+            expected = digests if len(digests) > len(expected) else expected
+            if digests != expected[: len(digests)]:
+                raise StackError(f"{contender.name} gives another list of {listing.name}")
+
+
+def _contender(
+    contender: RequestContender,
+    process: Worker,
+    listing: _Listing,
+    hosts: Sequence[str],
+    requests: int,
+) -> Contender:
+    def measure() -> float:
+        rate: float = process.call("rate", path=listing.path, hosts=hosts, requests=requests)
+        return rate
+
+    def count() -> Mapping[str, float]:
+        traffic = asdict(process.call("traffic", path=listing.path, hosts=hosts))
+        return {name.replace("_", " "): value for name, value in traffic.items()}
+
+    return Contender(contender.name, contender.part, contender.what, measure, count)

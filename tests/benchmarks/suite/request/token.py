@@ -1,0 +1,1 @@
+FIXED_TOKEN = "fixed"
