@@ -17,33 +17,28 @@ _HERE = "tests.benchmarks.suite.request"
 
 
 @dataclass(frozen=True, slots=True)
-class _Load:
-    tenants: int
-    requests: int
-    """In one batch, which is one sample."""
-
-
-@dataclass(frozen=True, slots=True)
 class _Listing:
+    """`batch`: requests in one sample; few, so that contenders take turns every tenth of a second."""
+
     name: str
     path: str
+    batch: int
 
 
-_LOADS = {Scale.FULL: _Load(tenants=20, requests=20), Scale.QUICK: _Load(tenants=2, requests=2)}
+_TENANTS = {Scale.FULL: 20, Scale.QUICK: 2}
 # Invoices are what people list; vendors are flat rows in two queries, where tenancy weighs most.
 _LISTINGS = (
-    _Listing("50 invoices with vendor and items", "/api/v1/invoices/"),
-    _Listing("50 vendors", "/api/v1/vendors/"),
+    _Listing("50 invoices with vendor and items", "/api/v1/invoices/", batch=4),
+    _Listing("50 vendors", "/api/v1/vendors/", batch=16),
 )
 
 
 @contextmanager
 def cases(scale: Scale) -> Iterator[Sequence[Case]]:
-    load = _LOADS[scale]
-    hosts = [host(number) for number in range(1, load.tenants + 1)]
+    hosts = [host(number) for number in range(1, _TENANTS[scale] + 1)]
     with ExitStack() as stack:
         place = stack.enter_context(site())
-        _install(place, load)
+        _install(place, tenants=len(hosts))
         workers = {
             contender: stack.enter_context(_driver(contender, place, hosts))
             for contender in CONTENDERS
@@ -53,7 +48,7 @@ def cases(scale: Scale) -> Iterator[Sequence[Case]]:
             Case(
                 name=f"{listing.name}, {occasion}",
                 contenders=tuple(
-                    _contender(contender, process, listing, asked, load.requests)
+                    _contender(contender, process, listing, asked)
                     for contender, process in workers.items()
                 ),
             )
@@ -65,14 +60,14 @@ def cases(scale: Scale) -> Iterator[Sequence[Case]]:
         ]
 
 
-def _install(place: Site, load: _Load) -> None:
+def _install(place: Site, *, tenants: int) -> None:
     with worker(
         f"{_HERE}.installation:Installer",
         name="installation",
         environment=place.environment,
         directory=place.directory,
     ) as installer:
-        installer.call("install", tenants=load.tenants, rows=_ROWS)
+        installer.call("install", tenants=tenants, rows=_ROWS)
 
 
 @contextmanager
@@ -117,10 +112,11 @@ def _contender(
     process: Worker,
     listing: _Listing,
     hosts: Sequence[str],
-    requests: int,
 ) -> Contender:
     def measure() -> float:
-        rate: float = process.call("rate", path=listing.path, hosts=hosts, requests=requests)
+        rate: float = process.call(
+            "rate", path=listing.path, hosts=hosts, requests=listing.batch
+        )
         return rate
 
     def count() -> Mapping[str, float]:

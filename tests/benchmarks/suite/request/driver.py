@@ -7,9 +7,10 @@ kept as there.
 
 import hashlib
 import io
+import itertools
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import django
@@ -28,6 +29,7 @@ class RequestDriver:
         django.setup()
         self._application = get_wsgi_application()
         self._tokens: Mapping[str, str] = {}
+        self._turns: dict[tuple[str, ...], Iterator[str]] = {}
 
     def use_tokens(self, *, tokens: Mapping[str, str]) -> None:
         self._tokens = tokens
@@ -56,12 +58,13 @@ class RequestDriver:
         return [hashlib.sha256(answer).hexdigest() for answer in answers]
 
     def rate(self, *, path: str, hosts: Sequence[str], requests: int) -> float:
-        """Requests a second, to one host after the other."""
-        order = [hosts[number % len(hosts)] for number in range(_LEAD_IN + requests)]
-        for host in order[:_LEAD_IN]:
-            self._get(path, host)
+        """Requests a second, to one host after the other; the next call goes on where this one ends."""
+        turns = self._turns.setdefault(tuple(hosts), itertools.cycle(hosts))
+        for _ in range(_LEAD_IN):
+            self._get(path, next(turns))
+        order = list(itertools.islice(turns, requests))
         started = time.perf_counter()
-        for host in order[_LEAD_IN:]:
+        for host in order:
             self._get(path, host)
         return requests / (time.perf_counter() - started)
 
