@@ -36,9 +36,7 @@ def main(arguments: Sequence[str]) -> None:
         benchmark = registry.load(name)
         rounds = options.rounds or (1 if options.quick else benchmark.rounds)
         with console.step(name) as progress:
-            results.append(
-                run(name, benchmark, rounds=rounds, scale=scale, progress=progress)
-            )
+            results.append(run(name, benchmark, rounds=rounds, scale=scale, progress=progress))
     print(report.as_json(facts, results) if options.json else report.as_text(facts, results))
 
 

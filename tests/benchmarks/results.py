@@ -126,6 +126,8 @@ def _concerns(goal: Goal, case: Case) -> bool:
 def _value(goal: Goal, measured: Measured) -> float:
     if goal.counted is not None:
         value = measured.counts[goal.contender][goal.counted]
-        return value if goal.against is None else value / measured.counts[goal.against][goal.counted]
+        return (
+            value if goal.against is None else value / measured.counts[goal.against][goal.counted]
+        )
     ratio = _ratio(measured.samples, goal.contender, goal.against)
     return (ratio or Spread.of(measured.samples[goal.contender])).median

@@ -19,9 +19,7 @@ def run(
     warm_up_rounds = benchmark.warm_up_rounds if scale is Scale.FULL else 0
     progress("setting up")
     with benchmark.cases(scale) as cases:
-        measured = measure(
-            cases, rounds=rounds, warm_up_rounds=warm_up_rounds, progress=progress
-        )
+        measured = measure(cases, rounds=rounds, warm_up_rounds=warm_up_rounds, progress=progress)
     return BenchmarkResult(
         name=name,
         summary=benchmark.summary,

@@ -12,7 +12,7 @@ from tests.benchmarks.suite.request.contenders import OURS, PLAIN
 BENCHMARK = Benchmark(
     summary="list of 50 rows through the REST framework",
     unit=Unit("requests/s", higher_is_better=True),
-    rounds=100,
+    rounds=60,
     warm_up_rounds=3,
     goals=(
         Goal(OURS.name, against=PLAIN.name, at_least=0.97),

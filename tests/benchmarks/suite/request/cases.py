@@ -18,7 +18,7 @@ _HERE = "tests.benchmarks.suite.request"
 
 @dataclass(frozen=True, slots=True)
 class _Listing:
-    """`batch`: requests in one sample; few, so that contenders take turns every tenth of a second."""
+    """`batch`: requests in one sample; few, so that contenders take turns several times a second."""
 
     name: str
     path: str
@@ -28,7 +28,7 @@ class _Listing:
 _TENANTS = {Scale.FULL: 20, Scale.QUICK: 2}
 # Invoices are what people list; vendors are flat rows in two queries, where tenancy weighs most.
 _LISTINGS = (
-    _Listing("50 invoices with vendor and items", "/api/v1/invoices/", batch=4),
+    _Listing("50 invoices with vendor and items", "/api/v1/invoices/", batch=8),
     _Listing("50 vendors", "/api/v1/vendors/", batch=16),
 )
 
@@ -93,9 +93,7 @@ def _driver(contender: RequestContender, place: Site, hosts: Sequence[str]) -> I
         yield process
 
 
-def _require_same_answers(
-    workers: Mapping[RequestContender, Worker], hosts: Sequence[str]
-) -> None:
+def _require_same_answers(workers: Mapping[RequestContender, Worker], hosts: Sequence[str]) -> None:
     """Byte by byte, at each tenant; raises StackError. It also makes every connection warm."""
     for listing in _LISTINGS:
         expected: list[str] = []
@@ -114,9 +112,7 @@ def _contender(
     hosts: Sequence[str],
 ) -> Contender:
     def measure() -> float:
-        rate: float = process.call(
-            "rate", path=listing.path, hosts=hosts, requests=listing.batch
-        )
+        rate: float = process.call("rate", path=listing.path, hosts=hosts, requests=listing.batch)
         return rate
 
     def count() -> Mapping[str, float]:

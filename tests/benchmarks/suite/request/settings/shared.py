@@ -16,5 +16,7 @@ REST_FRAMEWORK = {
 
 def owner_database(**changes: Any) -> dict[str, Any]:
     """For those without roles: the login that owns the schemas, kept as long as the product keeps its."""
-    login = {key: _PRODUCT["migration"][key] for key in ("HOST", "PORT", "NAME", "USER", "PASSWORD")}
+    login = {
+        key: _PRODUCT["migration"][key] for key in ("HOST", "PORT", "NAME", "USER", "PASSWORD")
+    }
     return {**login, "CONN_MAX_AGE": _PRODUCT["default"]["CONN_MAX_AGE"], **changes}
