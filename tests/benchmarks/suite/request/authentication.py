@@ -8,7 +8,7 @@ from rest_framework.request import Request
 from shared_apps.accounts.models import User
 from shared_apps.authn.selectors import SignIn
 from shared_apps.core import attribution
-from tests.benchmarks.suite.request.token import FIXED_TOKEN
+from tests.benchmarks.suite.request.contenders import FIXED_TOKEN
 
 _USER = User(id=UUID(int=1), email="bench@example.com")
 _SIGN_IN = SignIn(session_id=UUID(int=2), user=_USER, tenant_id=None, roles=("viewer",))

@@ -1,15 +1,14 @@
 """Sets the servers, tenants and processes up and puts the contenders' work together."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 
 from scripts.stack.errors import StackError
 from tests.benchmarks.benchmark import Case, Contender, Scale
 from tests.benchmarks.site import Site, site
-from tests.benchmarks.suite.request.contenders import CONTENDERS, RequestContender
+from tests.benchmarks.suite.request.contenders import FIXED_TOKEN, RequestContender
 from tests.benchmarks.suite.request.installation import PASSWORD, admin_email, host
-from tests.benchmarks.suite.request.token import FIXED_TOKEN
 from tests.benchmarks.workers import Worker, worker
 
 _ROWS = 50
@@ -34,15 +33,17 @@ _LISTINGS = (
 
 
 @contextmanager
-def cases(scale: Scale) -> Iterator[Sequence[Case]]:
+def cases(scale: Scale, *, contenders: Sequence[RequestContender]) -> Iterator[Sequence[Case]]:
     hosts = [host(number) for number in range(1, _TENANTS[scale] + 1)]
     with ExitStack() as stack:
         place = stack.enter_context(site())
-        _install(place, tenants=len(hosts))
+        # They load Django while the tenants are made.
         workers = {
-            contender: stack.enter_context(_driver(contender, place, hosts))
-            for contender in CONTENDERS
+            contender: stack.enter_context(_driver(contender, place)) for contender in contenders
         }
+        _install(place, tenants=len(hosts))
+        for contender, process in workers.items():
+            _give_tokens(contender, process, hosts)
         _require_same_answers(workers, hosts)
         yield [
             Case(
@@ -70,9 +71,8 @@ def _install(place: Site, *, tenants: int) -> None:
         installer.call("install", tenants=tenants, rows=_ROWS)
 
 
-@contextmanager
-def _driver(contender: RequestContender, place: Site, hosts: Sequence[str]) -> Iterator[Worker]:
-    with worker(
+def _driver(contender: RequestContender, place: Site) -> AbstractContextManager[Worker]:
+    return worker(
         f"{_HERE}.driver:RequestDriver",
         name=contender.name,
         environment={
@@ -82,15 +82,17 @@ def _driver(contender: RequestContender, place: Site, hosts: Sequence[str]) -> I
             "ACCESS_TOKEN_MINUTES": "60",
         },
         directory=place.directory,
-    ) as process:
-        if contender.signs_in:
-            credentials = {
-                name: (admin_email(number), PASSWORD) for number, name in enumerate(hosts, start=1)
-            }
-            process.call("sign_in", credentials=credentials)
-        else:
-            process.call("use_tokens", tokens=dict.fromkeys(hosts, FIXED_TOKEN))
-        yield process
+    )
+
+
+def _give_tokens(contender: RequestContender, process: Worker, hosts: Sequence[str]) -> None:
+    if contender.signs_in:
+        credentials = {
+            name: (admin_email(number), PASSWORD) for number, name in enumerate(hosts, start=1)
+        }
+        process.call("sign_in", credentials=credentials)
+    else:
+        process.call("use_tokens", tokens=dict.fromkeys(hosts, FIXED_TOKEN))
 
 
 def _require_same_answers(workers: Mapping[RequestContender, Worker], hosts: Sequence[str]) -> None:
@@ -100,9 +102,10 @@ def _require_same_answers(workers: Mapping[RequestContender, Worker], hosts: Seq
         for contender, process in workers.items():
             asked = hosts if contender.has_tenants else hosts[:1]
             digests = process.call("digests", path=listing.path, hosts=asked, rows=_ROWS)
-            expected = digests if len(digests) > len(expected) else expected
-            if digests != expected[: len(digests)]:
+            both = min(len(digests), len(expected))
+            if digests[:both] != expected[:both]:
                 raise StackError(f"{contender.name} gives another list of {listing.name}")
+            expected = max(expected, digests, key=len)
 
 
 def _contender(

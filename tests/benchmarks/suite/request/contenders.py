@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from tests.benchmarks.benchmark import Part
 
+FIXED_TOKEN = "fixed"
 _SETTINGS = "tests.benchmarks.suite.request.settings"
 
 

@@ -1,1 +1,0 @@
-FIXED_TOKEN = "fixed"
