@@ -10,6 +10,7 @@ from scripts.stack.console import for_people
 from scripts.stack.errors import StackError
 from tests.benchmarks import machine, registry, report
 from tests.benchmarks.benchmark import Scale
+from tests.benchmarks.progress import Progress
 from tests.benchmarks.running import run
 
 _USAGE_ERROR = 2
@@ -35,7 +36,8 @@ def main(arguments: Sequence[str]) -> None:
     for name in options.names or registry.names():
         benchmark = registry.load(name)
         rounds = options.rounds or (1 if options.quick else benchmark.rounds)
-        with console.step(name) as progress:
+        with console.step(name) as show:
+            progress = Progress(name, show=show, line=console.line)
             results.append(run(name, benchmark, rounds=rounds, scale=scale, progress=progress))
     print(report.as_json(facts, results) if options.json else report.as_text(facts, results))
 

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -18,7 +19,7 @@ from tests.benchmarks.interleaving import measure
 from tests.benchmarks.results import BenchmarkResult, Spread
 from tests.benchmarks.running import run
 from tests.benchmarks.workers import worker
-from tests.stack.processes import wait_until
+from tests.stack.processes import processes_of, wait_until
 
 SECONDS = Unit("s", higher_is_better=False)
 
@@ -165,10 +166,12 @@ def test_list_names_the_benchmarks() -> None:
     assert finished.stdout.split()[0] == "request"
 
 
-def test_request_prints_ratios_goals_and_counts_as_json() -> None:
-    finished = _bench("request", "--quick", "--rounds", "1", "--json")
+def test_request_prints_json_and_leaves_nothing(place: Path) -> None:
+    finished = _bench("request", "--quick", "--rounds", "1", "--json", TMPDIR=str(place))
 
     assert finished.returncode == 0, finished.stderr
+    assert list(place.iterdir()) == []
+    assert processes_of(place) == []
     document = json.loads(finished.stdout)
     (result,) = document["benchmarks"]
     assert document["machine"]["postgresql"].startswith("18.")
@@ -182,10 +185,10 @@ def test_request_prints_ratios_goals_and_counts_as_json() -> None:
         assert ours["counts"]["round trips"] == plain["counts"]["round trips"]
 
 
-def _bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+def _bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "tests.benchmarks", *arguments],
-        cwd=ROOT, capture_output=True, text=True, check=False,
+        cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False,
     )  # fmt: skip
 
 
