@@ -80,6 +80,11 @@ def _entered(scope: Scope | None) -> Iterator[None]:
         _scope.reset(token)
 
 
+def entered(scope: Scope) -> AbstractContextManager[None]:
+    """Work in a scope that was captured, looked up or handed over, whichever it is."""
+    return _entered(scope)
+
+
 def tenant(identity: TenantIdentity) -> AbstractContextManager[None]:
     """Work for one tenant."""
     return _entered(identity)

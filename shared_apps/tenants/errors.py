@@ -63,3 +63,8 @@ class DomainTakenError(ConflictError):
 class StateTransitionError(ConflictError):
     code = "tenants.state"
     message = "The tenant's state does not allow this."
+
+
+class TaskRefusedError(ForbiddenError):
+    code = "tenants.task_refused"
+    message = "This task is not carried out."

@@ -1,87 +1,131 @@
 """Celery tasks run on behalf of whoever sent them, or not at all."""
 
+import contextvars
+import logging
+import time
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from celery import Task
+from celery import Task, uuid
 from celery.exceptions import Reject
+from django.db import DatabaseError
 
 from shared_apps.core import attribution, context
-from shared_apps.tenants import selectors
+from shared_apps.tenants import messages, selectors
 from shared_apps.tenants.choices import TenantState
-from shared_apps.tenants.errors import TenantNotFoundError
+from shared_apps.tenants.errors import TaskRefusedError, TenantNotFoundError
 
-OPERATOR = "operator"
+logger = logging.getLogger(__name__)
+
+Tracer = Callable[..., Any]
+
+_refusal: ContextVar[Exception | None] = ContextVar("refusal", default=None)
+"""Why the task that is being traced must not run."""
+
+_PAUSE_WITHOUT_DATABASE = 1.0  # seconds, so that a message that goes back is not read at once again
+
+
+class _InSendersContext:
+    """Wraps whatever tracer Celery gives a task, so that all it does is done in the sender's context.
+
+    The tracer is what runs a task in every pool: body, hooks, retries, and the sending of callbacks,
+    chain and chord. A signal handler could not refuse (Celery swallows its errors), and `__call__`
+    alone would leave the hooks and callbacks without context.
+    """
+
+    def __get__(self, task: "ContextTask | None", owner: type) -> Tracer | None:
+        return None if task is None else task.__dict__.get("_tracer")
+
+    def __set__(self, task: "ContextTask", tracer: Tracer | None) -> None:
+        task.__dict__["_tracer"] = None if tracer is None else _in_senders_context(task, tracer)
+
+
+def _in_senders_context(task: "ContextTask", tracer: Tracer) -> Tracer:
+    def trace(task_id: str, args: Any, kwargs: Any, request: dict[str, Any] | None = None) -> Any:
+        run = partial(tracer, task_id, args, kwargs, request)
+        return _run_for_sender(run, task=task.name, task_id=task_id, headers=request or {})
+
+    return trace
+
+
+def _run_for_sender(
+    run: Callable[[], Any], *, task: str, task_id: str, headers: Mapping[str, Any]
+) -> Any:
+    """In a Context of its own: whatever a task sets and forgets is gone with it, on every pool."""
+    return contextvars.Context().run(_enter_and_run, run, task, task_id, headers)
+
+
+def _enter_and_run(
+    run: Callable[[], Any], task: str, task_id: str, headers: Mapping[str, Any]
+) -> Any:
+    who = messages.attribution_of(headers, task=task, task_id=task_id)
+    with attribution.acting(who), messages.forwarding():
+        try:
+            scope = _scope_of(headers)
+        except TaskRefusedError as refusal:
+            logger.warning("Task %s[%s] refused: %s", task, task_id, refusal)
+            _refusal.set(refusal)
+            return run()
+        except DatabaseError as error:
+            logger.warning("Task %s[%s] goes back to the queue: %s", task, task_id, error)
+            time.sleep(_PAUSE_WITHOUT_DATABASE)
+            _refusal.set(Reject(error, requeue=True))
+            return run()
+        with context.entered(scope):
+            return run()
 
 
 class ContextTask(Task):  # type: ignore[type-arg]  # Celery's own generic is untyped at run time
     """Carries the sender's scope and attribution in the message's headers and works in them.
 
-    The tenant travels as its id and is looked up when the task runs: one that is gone or suspended
-    by then is not worked for. A message without a scope is refused, never run in the shared schema.
+    The tenant is looked up when the task runs. One that is gone, suspended or unnamed by then fails
+    the task with TaskRefusedError before its body: acknowledged, logged, visible as its result.
+    Called as a function, a task works in the context of its caller.
     """
 
     abstract = True
-
-    def context_headers(self) -> dict[str, Any]:
-        """The headers that hand the present context to a task.
-
-        Raises:
-            TenantContextRequired: there is none.
-        """
-        scope, who = context.require(), attribution.current()
-        return {
-            "scope": str(scope.id) if isinstance(scope, context.TenantIdentity) else OPERATOR,
-            "attribution": {
-                "user_id": str(who.user_id) if who.user_id else None,
-                "on_behalf_of": str(who.on_behalf_of) if who.on_behalf_of else None,
-                "request_id": who.request_id,
-                "parent_task_id": who.task_id,
-                "ip": who.ip,
-            },
-        }
-
-    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
-        headers = options.pop("headers", None) or {}
-        if "scope" not in headers:
-            headers = {**self.context_headers(), **headers}
-        return super().apply_async(args, kwargs, headers=headers, **options)
+    # Expected: logged in one line, by the refusal itself at WARNING.
+    throws = (TaskRefusedError,)
+    __trace__ = _InSendersContext()
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if self.request.called_directly:
-            return super().__call__(*args, **kwargs)
-        headers = self.request.headers or {}
-        scope = _resolve(headers.get("scope"))
-        who = self._attribution(headers.get("attribution") or {})
-        with _entered(scope), attribution.acting(who):
+        refusal = _refusal.get()
+        if refusal is not None:
+            raise refusal
+        with messages.composing():
             return super().__call__(*args, **kwargs)
 
-    def _attribution(self, sent: dict[str, Any]) -> attribution.Attribution:
-        return attribution.Attribution(
-            user_id=UUID(sent["user_id"]) if sent.get("user_id") else None,
-            on_behalf_of=UUID(sent["on_behalf_of"]) if sent.get("on_behalf_of") else None,
-            system=f"task:{self.name}",
-            request_id=sent.get("request_id"),
-            task_id=self.request.id,
-            parent_task_id=sent.get("parent_task_id"),
-            ip=sent.get("ip"),
-        )
+    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+        return super().apply_async(args, kwargs, **messages.seal(options))
+
+    def apply(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+        """Eager mode: in this process, in the context that the message would have carried."""
+        sealed = messages.seal(options)
+        task_id = sealed["task_id"] = sealed.get("task_id") or uuid()
+        run = partial(super().apply, args, kwargs, **sealed)
+        return _run_for_sender(run, task=self.name, task_id=task_id, headers=sealed["headers"])
+
+    def retry(self, *args: Any, **options: Any) -> Any:
+        with messages.forwarding():
+            return super().retry(*args, **options)
 
 
-def _entered(scope: context.Scope) -> Any:
-    return (
-        context.tenant(scope) if isinstance(scope, context.TenantIdentity) else context.operator()
-    )
+def _scope_of(headers: Mapping[str, Any]) -> context.Scope:
+    """On whose behalf a received message is to be worked for, as of now.
 
-
-def _resolve(scope: str | None) -> context.Scope:
-    """Raises Reject, without requeue, for a scope that is missing or not served."""
-    if scope == OPERATOR:
+    Raises:
+        TaskRefusedError: the header is missing or malformed, or its tenant is gone or not active.
+    """
+    sent = headers.get(messages.SCOPE)
+    if sent == messages.OPERATOR:
         return context.OPERATOR
     try:
-        tenant = selectors.get_tenant_by_id(tenant_id=UUID(scope or ""))
-    except (ValueError, TenantNotFoundError) as error:
-        raise Reject(f"no such scope: {scope!r}", requeue=False) from error
+        tenant = selectors.get_tenant_by_id(tenant_id=UUID(sent or ""))
+    except (ValueError, TypeError, AttributeError, TenantNotFoundError):
+        raise TaskRefusedError(f"no such scope: {str(sent)[:64]!r}") from None
     if tenant.state != TenantState.ACTIVE:
-        raise Reject(f"tenant {tenant.slug} is {tenant.state}", requeue=False)
+        raise TaskRefusedError(f"tenant {tenant.slug} is {tenant.state}")
     return tenant.identity
