@@ -37,7 +37,6 @@ def running_worker(
     queue: str,
     directory: Path,
     also: tuple[str, ...] = (),
-    app: str = "tests.probes",
     concurrency: int = 2,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Worker]:
@@ -46,7 +45,7 @@ def running_worker(
     with log.open("wb") as output:
         process = subprocess.Popen(
             [
-                sys.executable, "-m", "celery", "-A", app, "worker", "-l", "INFO",
+                sys.executable, "-m", "celery", "-A", "config.celery_app", "worker", "-l", "INFO", "-I", "tests.probes",
                 "--pool", pool, "--concurrency", str(concurrency), "-Q", ",".join([queue, *also]),
                 "--without-gossip", "--without-mingle", "-n", f"{queue}@%h",
             ],

@@ -1,7 +1,6 @@
 """A real worker does what a caller enqueued, in the caller's tenant and name."""
 
 import logging
-import time
 from uuid import uuid4
 
 import pytest
@@ -17,14 +16,12 @@ from tenant_apps.invoicing import selectors
 from tests import probes
 from tests.installation import Installation
 from tests.people import make_person
+from tests.waiting import wait_until
 from tests.workers import Worker
 
 
 def _wait_for_vendor(name: str) -> None:
-    until = time.monotonic() + 20
-    while not selectors.list_vendors().filter(name=name).exists():
-        assert time.monotonic() < until, "the task has not run"
-        time.sleep(0.05)
+    wait_until(selectors.list_vendors().filter(name=name).exists, "the task")
 
 
 def test_a_task_runs_in_the_callers_tenant_and_is_attributed_to_the_caller(
