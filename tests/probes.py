@@ -15,7 +15,7 @@ from django.db import connection
 from config.celery import app
 from shared_apps.core import attribution, context
 from shared_apps.tenants import selectors as tenants
-from shared_apps.tenants.tasks import ContextTask
+from shared_apps.tenants.context_task import ContextTask
 
 __all__ = ["app"]
 
@@ -179,3 +179,9 @@ def die_once(self: Task, *, vendor_id: str, person: str, whole: bool) -> str:  #
             os.kill(os.getppid(), signal.SIGKILL)
         os.kill(os.getpid(), signal.SIGKILL)
     return describe_context()["schema"]
+
+
+@app.task(name="probe.fail_at_acme")
+def fail_at_acme() -> None:
+    if context.require_tenant().slug == "acme":
+        raise ValueError("on purpose")

@@ -1,5 +1,6 @@
 """Real Celery workers: processes of their own, on the suite's Redis and databases."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -26,7 +27,8 @@ class Worker:
 
     def kill(self) -> None:
         """As the kernel does when memory runs out: the whole family, without a word."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
 

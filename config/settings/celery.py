@@ -30,8 +30,9 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 24 * 60 * 60,
         "options": {"headers": {"scope": "operator"}},
     },
-    "invoicing.check_books_of_all": {
-        "task": "invoicing.check_books_of_all",
+    "invoicing.check_books": {
+        "task": "tenants.fan_out",
+        "kwargs": {"task": "invoicing.check_books"},
         "schedule": 24 * 60 * 60,
         "options": {"headers": {"scope": "operator"}},
     },

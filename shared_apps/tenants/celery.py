@@ -10,7 +10,7 @@ from shared_apps.tenants import messages
 class TenantCelery(Celery):
     """Every task, Celery's own included, is a ContextTask; nothing is sent without a scope."""
 
-    task_cls = "shared_apps.tenants.tasks:ContextTask"
+    task_cls = "shared_apps.tenants.context_task:ContextTask"
 
     def send_task(self, name: str, *args: Any, **options: Any) -> Any:
         return super().send_task(name, *args, **messages.seal(options))

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from shared_apps.core import attribution, context
+from shared_apps.core.errors import TenantContextRequired
 from shared_apps.tenants.errors import TaskRefusedError
 
 SCOPE, ATTRIBUTION, FAN_OUT = "scope", "attribution", "fan_out"
@@ -29,11 +30,11 @@ def of_current_context() -> dict[str, Any]:
     """The headers that hand the present context to a task.
 
     Raises:
-        TenantContextRequired: there is none.
+        TenantContextRequired: there is none that a task can work in.
     """
-    scope, who = context.require(), attribution.current()
+    who = attribution.current()
     return {
-        SCOPE: str(scope.id) if isinstance(scope, context.TenantIdentity) else OPERATOR,
+        SCOPE: _name_of(context.require()),
         ATTRIBUTION: {
             "user_id": str(who.user_id) if who.user_id else None,
             "on_behalf_of": str(who.on_behalf_of) if who.on_behalf_of else None,
@@ -42,6 +43,16 @@ def of_current_context() -> dict[str, Any]:
             "ip": who.ip,
         },
     }
+
+
+def _name_of(scope: context.Scope) -> str:
+    match scope:
+        case context.TenantIdentity():
+            return str(scope.id)
+        case context.OperatorScope():
+            return OPERATOR
+    # Never the operator for want of a name: a task would then do what its sender may not.
+    raise TenantContextRequired
 
 
 @contextmanager
