@@ -1,5 +1,6 @@
 """Tasks that only the tests' workers know: each says, or does, one thing in its context."""
 
+import logging
 import os
 import signal
 import threading
@@ -185,3 +186,8 @@ def die_once(self: Task, *, vendor_id: str, person: str, whole: bool) -> str:  #
 def fail_at_acme() -> None:
     if context.require_tenant().slug == "acme":
         raise ValueError("on purpose")
+
+
+@app.task(name="probe.log_marker")
+def log_marker() -> None:
+    logging.getLogger("tests.isolation").warning("marker of %s", context.require_tenant().slug)

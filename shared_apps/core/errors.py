@@ -66,3 +66,13 @@ class TenantContextRequired(RuntimeError):
         super().__init__(
             "no tenant or operator context: enter one with context.tenant(...) or context.operator()"
         )
+
+
+class ContextOrderError(RuntimeError):
+    """A context was left that was not the innermost, or where it had not been entered."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a context block was left out of order: a generator was suspended inside one; "
+            "iterate over context.handed_over(generator) instead"
+        )
