@@ -25,12 +25,6 @@ class Worker:
     def lines(self, containing: str = "") -> list[str]:
         return [line for line in self.log.read_text().splitlines() if containing in line]
 
-    def kill(self) -> None:
-        """As the kernel does when memory runs out: the whole family, without a word."""
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
-
 
 @contextmanager
 def running_worker(
@@ -42,38 +36,58 @@ def running_worker(
     concurrency: int = 2,
     environment: Mapping[str, str] | None = None,
 ) -> Iterator[Worker]:
-    """A worker that is ready; stopped, or killed when it does not stop, at the end of the block."""
+    """A worker that is ready."""
+    command = [
+        "worker", "-l", "INFO", "-I", "tests.probes",
+        "--pool", pool, "--concurrency", str(concurrency), "-Q", ",".join([queue, *also]),
+        "--without-gossip", "--without-mingle", "-n", f"{queue}@%h",
+    ]  # fmt: skip
     log = directory / f"{queue}-{time.monotonic_ns()}.log"
+    with _running(command, log=log, ready="ready.", environment=environment) as process:
+        yield Worker(queue=queue, process=process, log=log)
+
+
+@contextmanager
+def running_beat(*, directory: Path, environment: Mapping[str, str]) -> Iterator[None]:
+    command = ["beat", "-l", "INFO", "--schedule", str(directory / "schedule"), "--pidfile="]
+    log = directory / "beat.log"
+    with _running(command, log=log, ready="beat: Starting...", environment=environment):
+        yield
+
+
+@contextmanager
+def _running(
+    command: list[str], *, log: Path, ready: str, environment: Mapping[str, str] | None
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """Started once a line ends with `ready`; stopped, or else killed, at the end of the block."""
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [
-                sys.executable, "-m", "celery", "-A", "config.celery_app", "worker", "-l", "INFO", "-I", "tests.probes",
-                "--pool", pool, "--concurrency", str(concurrency), "-Q", ",".join([queue, *also]),
-                "--without-gossip", "--without-mingle", "-n", f"{queue}@%h",
-            ],
+            [sys.executable, "-m", "celery", "-A", "config.celery_app", *command],
             cwd=ROOT,
             env={**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-        )  # fmt: skip
-    worker = Worker(queue=queue, process=process, log=log)
+        )
     try:
-        _wait_until_ready(worker)
-        yield worker
+        until = time.monotonic() + START_TIMEOUT
+        while not any(line.endswith(ready) for line in log.read_text().splitlines()):
+            if process.poll() is not None or time.monotonic() > until:
+                raise AssertionError(f"celery did not start:\n{log.read_text()[-4000:]}")
+            time.sleep(0.1)
+        yield process
     finally:
         if process.poll() is None:
             process.terminate()
             try:
                 process.wait(STOP_TIMEOUT)
             except subprocess.TimeoutExpired:
-                worker.kill()
+                kill(process)
 
 
-def _wait_until_ready(worker: Worker) -> None:
-    until = time.monotonic() + START_TIMEOUT
-    while not any(line.endswith("ready.") for line in worker.lines("ready.")):
-        if worker.process.poll() is not None or time.monotonic() > until:
-            raise AssertionError(f"the worker did not start:\n{worker.log.read_text()[-4000:]}")
-        time.sleep(0.1)
+def kill(process: "subprocess.Popen[bytes]") -> None:
+    """As the kernel does when memory runs out: the whole family, without a word."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from io import StringIO
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,7 +22,7 @@ from shared_apps.tenants.errors import TaskRefusedError
 from shared_apps.tenants.models import TaskOutcome, Tenant
 from tests import probes
 from tests.waiting import wait_until
-from tests.workers import Worker
+from tests.workers import Worker, running_beat
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 PATIENCE = 20.0
@@ -71,6 +72,19 @@ def test_the_schedule_fans_out_with_a_real_worker(
             "invoicing.check_books", OutcomeState.SUCCEEDED, "",
         )  # fmt: skip
         assert outcome.run_id == UUID(report["run_id"])
+
+
+def test_a_real_beat_makes_a_real_worker_do_it_again_and_again(
+    workers: dict[str, Worker], acme: TenantIdentity, globex: TenantIdentity, tmp_path: Path
+) -> None:
+    quick = {"DJANGO_SETTINGS_MODULE": "tests.quick_settings"}
+    with running_beat(directory=tmp_path, environment=quick):
+        first = {_wait_for_end(tenant).run_id for tenant in (acme, globex)}
+        wait_until(lambda: _wait_for_end(acme).run_id not in first, "the next round")
+    wait_until(
+        lambda: {_wait_for_end(t).state for t in (acme, globex)} == {OutcomeState.SUCCEEDED},
+        "the last round",
+    )
 
 
 def test_one_tenants_failure_stops_nobody_and_is_seen(

@@ -12,30 +12,30 @@ from shared_apps.core.context import TenantIdentity
 from tenant_apps.invoicing.models import Vendor
 from tests import probes
 from tests.waiting import wait_until
-from tests.workers import running_worker
+from tests.workers import kill, running_worker
 
-VISIBILITY_TIMEOUT = 3  # seconds, in tests/short_visibility.py
+VISIBILITY_TIMEOUT = 3  # seconds, in tests/quick_settings.py
 
 
 def test_a_killed_workers_task_is_redelivered_and_done_once(
     acme: TenantIdentity, tmp_path: Path
 ) -> None:
     vendor, queue = uuid4(), f"{settings.CELERY_TASK_DEFAULT_QUEUE}-kill"
-    short = {"DJANGO_SETTINGS_MODULE": "tests.short_visibility"}
+    quick = {"DJANGO_SETTINGS_MODULE": "tests.quick_settings"}
     with context.tenant(acme):
         result = probes.die_once.apply_async(
             kwargs={"vendor_id": str(vendor), "person": str(uuid4()), "whole": True}, queue=queue
         )
     with running_worker(
-        "prefork", queue=queue, directory=tmp_path, concurrency=1, environment=short
+        "prefork", queue=queue, directory=tmp_path, concurrency=1, environment=quick
     ) as first:
         wait_until(lambda: first.process.poll() is not None, "the end of the first worker")
-        first.kill()
+        kill(first.process)
     assert not result.ready()
     time.sleep(VISIBILITY_TIMEOUT)
 
     with running_worker(
-        "prefork", queue=queue, directory=tmp_path, concurrency=1, environment=short
+        "prefork", queue=queue, directory=tmp_path, concurrency=1, environment=quick
     ) as second:
         assert result.get(timeout=30) == acme.schema
         assert len(second.lines(f"[{result.id}] received")) == 1
