@@ -95,3 +95,13 @@ def test_enqueueing_leaves_logging_as_it_is(acme: TenantIdentity) -> None:
         assert mine in root.handlers
     finally:
         root.removeHandler(mine)
+
+
+def test_the_tasks_of_every_app_are_found(workers: dict[str, Worker]) -> None:
+    """By a worker at its start, which lists them."""
+    listed = {line.split()[-1] for line in workers["prefork"].lines("  . ")}
+    assert {
+        "authn.delete_expired_sessions",
+        "invoicing.check_books",
+        "tenants.fan_out",
+    } <= listed
