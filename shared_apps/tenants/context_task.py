@@ -11,10 +11,11 @@ from uuid import UUID
 
 from celery import Task, states, uuid
 from celery.exceptions import Reject
-from django.db import DatabaseError
+from django.db import Error as DatabaseFailure
 from django.utils import timezone
 
 from shared_apps.core import attribution, context
+from shared_apps.core.errors import ContextOrderError
 from shared_apps.tenants import fan_out, messages, selectors
 from shared_apps.tenants.choices import TenantState
 from shared_apps.tenants.errors import TaskRefusedError, TenantNotFoundError
@@ -70,13 +71,25 @@ def _enter_and_run(
             logger.warning("Task %s[%s] refused: %s", task, task_id, refusal)
             _refusal.set(refusal)
             return run()
-        except DatabaseError as error:
+        except DatabaseFailure as error:
             logger.warning("Task %s[%s] goes back to the queue: %s", task, task_id, error)
             time.sleep(_PAUSE_WITHOUT_DATABASE)
             _refusal.set(Reject(error, requeue=True))
             return run()
+        return _run_in(scope, run, f"{task}[{task_id}]")
+
+
+def _run_in(scope: context.Scope, run: Callable[[], Any], name: str) -> Any:
+    outcome: list[Any] = []
+    try:
         with context.entered(scope):
-            return run()
+            outcome.append(run())
+    except ContextOrderError:
+        if not outcome:
+            raise
+        # The task is done and its Context is about to be dropped, with what was left open in it.
+        logger.exception("Task %s left a context open", name)
+    return outcome[0]
 
 
 class ContextTask(Task):  # type: ignore[type-arg]  # Celery's own generic is untyped at run time

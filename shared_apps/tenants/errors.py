@@ -72,7 +72,3 @@ class TaskRefusedError(ForbiddenError):
 
 class TenantMismatchError(RuntimeError):
     """Code holds something of one tenant while it works for another. Ours to repair, so a 500."""
-
-    def __init__(self, what: object) -> None:
-        name = what.__name__ if isinstance(what, type) else type(what).__name__
-        super().__init__(f"{name} of one tenant is used for another, or for nobody")

@@ -37,7 +37,8 @@ def require_owner(owner: UUID | None, what: object) -> None:
     current = current_tenant_id()
     # The same object nearly always; comparing UUIDs is slower.
     if owner is not current and owner != current:
-        raise TenantMismatchError(what)
+        name = what.__name__ if isinstance(what, type) else type(what).__name__
+        raise TenantMismatchError(f"{name} of one tenant is used for another, or for nobody")
 
 
 class _Bound:

@@ -4,7 +4,10 @@ import time
 from pathlib import Path
 from uuid import uuid4
 
+import psycopg
 from django.conf import settings
+from django.db import connections
+from psycopg import sql
 
 from config import celery_app
 from shared_apps.core import context
@@ -12,7 +15,7 @@ from shared_apps.core.context import TenantIdentity
 from tenant_apps.invoicing.models import Vendor
 from tests import probes
 from tests.waiting import wait_until
-from tests.workers import kill, running_worker
+from tests.workers import Worker, kill, running_worker
 
 VISIBILITY_TIMEOUT = 3  # seconds, in tests/quick_settings.py
 
@@ -55,6 +58,31 @@ def test_a_killed_processs_task_is_done_by_another_process(
         )
         assert result.get(timeout=30) == acme.schema
         assert Vendor.objects.count() == 1
+
+
+def test_a_task_waits_in_the_queue_for_a_database_that_is_away(
+    acme: TenantIdentity, worker: Worker
+) -> None:
+    role = sql.Identifier(settings.DATABASES["default"]["USER"])
+    with psycopg.connect(settings.ADMIN_DATABASE_URL, autocommit=True) as admin:
+        admin.execute(sql.SQL("ALTER ROLE {} NOLOGIN").format(role))
+        try:
+            # Connections of before, the worker's among them, end too.
+            connections["default"].close()
+            admin.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = %s",
+                [settings.DATABASES["default"]["USER"]],
+            )
+            with context.tenant(acme):
+                result = probes.describe.apply_async(queue=worker.queue)
+            wait_until(
+                lambda: len(worker.lines(f"[{result.id}] goes back to the queue")) >= 2,
+                "two attempts",
+            )
+            assert not result.ready()
+        finally:
+            admin.execute(sql.SQL("ALTER ROLE {} LOGIN").format(role))
+    assert result.get(timeout=30)["schema"] == acme.schema
 
 
 def test_a_message_outlives_the_longest_task() -> None:

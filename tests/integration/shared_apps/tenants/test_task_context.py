@@ -243,7 +243,7 @@ def test_the_eager_caller_keeps_its_own_context(
     acme: TenantIdentity, globex: TenantIdentity
 ) -> None:
     with context.tenant(acme):
-        probes.leave_behind.apply(["success", str(globex.id)])
+        assert probes.leave_behind.apply(["success", str(globex.id)]).state == "SUCCESS"
         assert context.current() is acme
         with connection.cursor() as cursor:
             cursor.execute("SELECT current_user")

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import pickle
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -195,3 +196,9 @@ def test_an_async_generator_that_another_task_finishes_does_not_touch_that_tasks
         return started, await asyncio.create_task(finish(generator)), context.current()
 
     assert asyncio.run(main()) == ("acme", "globex", None)
+
+
+@pytest.mark.parametrize("error", [TenantContextRequired, ContextOrderError])
+def test_an_error_survives_the_way_between_processes(error: type[Exception]) -> None:
+    """One that does not takes a whole Celery worker down."""
+    assert str(pickle.loads(pickle.dumps(error()))) == str(error())
