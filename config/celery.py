@@ -2,10 +2,10 @@
 
 import os
 
-from celery import Celery
+from shared_apps.tenants.celery import TenantCelery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
-app = Celery("freehold", task_cls="shared_apps.tenants.tasks:ContextTask")
+app = TenantCelery("freehold")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()

@@ -85,3 +85,12 @@ class FileLinkError(ForbiddenError):
 class FileLinkExpiredError(ForbiddenError):
     code = "tenants.file_link_expired"
     message = "This address is not valid any more."
+
+
+class TaskRefusedError(ForbiddenError):
+    code = "tenants.task_refused"
+    message = "This task is not carried out."
+
+
+class TenantMismatchError(RuntimeError):
+    """Code holds something of one tenant while it works for another. Ours to repair, so a 500."""

@@ -14,7 +14,7 @@ from shared_apps.core.errors import AppError
 from shared_apps.onboarding.laboratory import console as laboratory
 from shared_apps.onboarding.services import TenantRequest, create_tenant
 from shared_apps.tenants import selectors
-from shared_apps.tenants.models import Tenant
+from shared_apps.tenants.models import TaskOutcome, Tenant
 
 
 class Command(BaseCommand):
@@ -93,12 +93,29 @@ class Command(BaseCommand):
             self.stdout.write("no tenants")
 
     def _show(self, tenant: Tenant, options: dict[str, Any]) -> None:
-        described = _described(tenant)
+        outcomes = [
+            _outcome(outcome) for outcome in selectors.list_task_outcomes(tenant_id=tenant.id)
+        ]
+        described = {**_described(tenant), "tasks": outcomes}
         if options["json"]:
             self.stdout.write(json.dumps(described))
             return
-        for name, value in described.items():
+        for name, value in _described(tenant).items():
             self.stdout.write(f"{name:<16} {' '.join(value) if isinstance(value, list) else value}")
+        for outcome in outcomes:
+            self.stdout.write(
+                f"{'task':<16} {' '.join(value or '-' for value in outcome.values())}"
+            )
+
+
+def _outcome(outcome: TaskOutcome) -> dict[str, str]:
+    return {
+        "task": outcome.task,
+        "state": outcome.state.lower(),
+        "sent_at": outcome.sent_at.isoformat(),
+        "finished_at": outcome.finished_at.isoformat() if outcome.finished_at else "",
+        "error": outcome.error,
+    }
 
 
 def _described(tenant: Tenant) -> dict[str, Any]:
