@@ -61,7 +61,6 @@ class Server:
             proxy=None,
         )
 
-
     @contextmanager
     def raw_socket(self, tenant: TenantIdentity, *, token: str) -> Iterator[socket.socket]:
         """After the handshake, without a client that would follow the protocol."""
