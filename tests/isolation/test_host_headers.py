@@ -4,21 +4,24 @@ What matters is not the status alone: whatever is answered is acme's, or nobody'
 """
 
 import json
+import re
 import socket
-import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
+import psycopg
 import pytest
-from django.db import connection
 
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.tenants import services
 from shared_apps.tenants.choices import TenantState
+from tenant_apps.invoicing.models import Vendor
 from tests.client import Api
+from tests.installation import Installation
 from tests.server import Server
 
 PATH = "/api/v1/auth/user/"
@@ -59,7 +62,7 @@ def ask(server: Server, token: str, *headers: tuple[str, str], path: str = PATH)
         # What is no host.
         ("", 400),
         (" ", 400),
-        ("acme.localhost..", 400),
+        ("acme.localhost..", 404),
         ("acme_.localhost", 400),
         ("acme..localhost", 404),
         ("acme.localhost:port", 400),
@@ -75,8 +78,8 @@ def ask(server: Server, token: str, *headers: tuple[str, str], path: str = PATH)
         ("%61cme.localhost", 400),
         ("acme.localhost%00", 400),
         ("acme\0.localhost", 400),
-        ("аcme.localhost", 400),  # the first letter is Cyrillic
-        ("acme.localhost", 400),  # full-width dot
+        ("\u0430cme.localhost", 400),  # a Cyrillic letter
+        ("acme\uff0elocalhost", 400),
         ("../acme.localhost", 400),
         ("information_schema", 400),
         ("%s.localhost", 400),
@@ -173,9 +176,7 @@ def test_two_requests_of_one_connection_are_two_tenants(
     ]
     stream = "\r\n".join(requests) + "Connection: close\r\n\r\n"
     answers = server.exchange(stream.encode())
-    statuses = [
-        int(line.split(b" ")[1]) for line in answers.split(b"\r\n") if line.startswith(b"HTTP/1.1 ")
-    ]
+    statuses = [int(status) for status in re.findall(rb"HTTP/1\.1 (\d+) ", answers)]
     assert statuses == [200, 401, 200, 401]
 
 
@@ -203,48 +204,38 @@ def test_sockets_go_by_the_same_rule(server: Server, acme: TenantIdentity, token
         assert handshake(*headers) in (400, 403), headers
 
 
-def test_a_request_that_runs_while_its_tenant_is_suspended_ends_as_its_own(
-    server: Server, acme: TenantIdentity, globex: TenantIdentity, token: str
+def test_a_request_that_runs_while_its_tenant_is_suspended_stays_in_it(
+    server: Server, system: Installation, acme: TenantIdentity, api: Callable[..., Api]
 ) -> None:
-    """It waits for a lock of the database; meanwhile its tenant is suspended."""
-    answers: list[tuple[int, bytes]] = []
-
-    def create() -> None:
-        body = json.dumps({"name": "Paper AG"})
-        admin = _editor(acme)
-        request = (
-            f"POST /api/v1/vendors/ HTTP/1.1\r\nHost: acme.localhost\r\nConnection: close\r\n"
-            f"Authorization: Bearer {admin}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(body)}\r\n\r\n{body}"
-        )
-        head, _, answer = server.exchange(request.encode(), timeout=30).partition(b"\r\n\r\n")
-        answers.append((int(head.split(b" ")[1]), answer))
-
-    from django.db import transaction
-
-    with context.tenant(acme), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("LOCK TABLE invoicing_vendor IN EXCLUSIVE MODE")
-        running = threading.Thread(target=create)
-        running.start()
-        _await_waiting(acme)
-        services_at = datetime.now(UTC)
-    try:
-        running.join(timeout=20)
-        services.change_state(tenant_id=acme.id, to=TenantState.SUSPENDED, at=services_at)
-    finally:
-        services.change_state(tenant_id=acme.id, to=TenantState.ACTIVE, at=datetime.now(UTC))
-    assert answers
+    """It waits for a lock in the database while its tenant is suspended and the host's route changes."""
+    body = json.dumps({"name": "Paper AG"})
+    request = (
+        "POST /api/v1/vendors/ HTTP/1.1\r\nHost: acme.localhost\r\nConnection: close\r\n"
+        f"Authorization: Bearer {api(acme, 'editor').tokens['access']}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    )
+    with system.owner() as lock, ThreadPoolExecutor(1) as pool:
+        lock.execute(f"LOCK TABLE {acme.schema}.invoicing_vendor IN EXCLUSIVE MODE")
+        running = pool.submit(server.exchange, request.encode(), timeout=30)
+        _await_waiting_statement(lock)
+        services.change_state(tenant_id=acme.id, to=TenantState.SUSPENDED, at=datetime.now(UTC))
+        try:
+            assert not running.done()
+            lock.commit()
+            assert running.result().startswith(b"HTTP/1.1 201 ")
+            again = server.exchange(request.encode())
+            assert again.startswith(b"HTTP/1.1 403 ")
+            assert b"tenants.suspended" in again
+        finally:
+            services.change_state(tenant_id=acme.id, to=TenantState.ACTIVE, at=datetime.now(UTC))
+    with context.tenant(acme):
+        assert [vendor.name for vendor in Vendor.objects.all()] == ["Paper AG"]
 
 
-def _editor(tenant: TenantIdentity) -> str:
-    from tests.installation import PASSWORD
-
-    access: str = Api(tenant, role="editor", password=PASSWORD).tokens["access"]
-    return access
-
-
-def _await_waiting(tenant: TenantIdentity) -> None:
-    time.sleep(0.5)
-
-
-_ = Any
+def _await_waiting_statement(connection: psycopg.Connection[Any]) -> None:
+    for _ in range(200):
+        row = connection.execute("SELECT count(*) FROM pg_locks WHERE NOT granted").fetchone()
+        if row != (0,):
+            return
+        time.sleep(0.05)
+    raise AssertionError("no statement waits")

@@ -27,6 +27,7 @@ from shared_apps.core.errors import TenantContextRequired
 from shared_apps.core.updates import abroadcast_update, broadcast_update
 from shared_apps.tenants import services as tenants
 from shared_apps.tenants.choices import TenantState
+from shared_apps.tenants.models import Tenant
 from tests.client import Api
 from tests.concurrency import at_once
 from tests.people import make_person
@@ -236,19 +237,26 @@ def test_a_page_of_another_host_opens_no_socket(
 # -- until when -------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("state", [TenantState.SUSPENDED, TenantState.DELETED])
 def test_sockets_end_with_their_tenant_and_only_they(
-    server: Server, api: SignedIn, acme: TenantIdentity, globex: TenantIdentity
+    server: Server,
+    api: SignedIn,
+    acme: TenantIdentity,
+    globex: TenantIdentity,
+    state: TenantState,
 ) -> None:
     with (
         open_sockets(server, api, globex) as [other],
         open_sockets(server, api, acme, 3) as sockets,
     ):
-        tenants.change_state(tenant_id=acme.id, to=TenantState.SUSPENDED, at=datetime.now(UTC))
+        with context.operator():
+            Tenant.objects.filter(id=acme.id).update(state=state)
         try:
             assert [close_code(socket) for socket in sockets] == [4003] * 3
             await_members(acme, 0)
         finally:
-            tenants.change_state(tenant_id=acme.id, to=TenantState.ACTIVE, at=datetime.now(UTC))
+            with context.operator():
+                Tenant.objects.filter(id=acme.id).update(state=TenantState.ACTIVE)
         with context.tenant(globex):
             broadcast_update({"still": "here"})
         assert received(other) == [{"type": "update", "data": {"still": "here"}}]
