@@ -25,6 +25,7 @@ from tests.installation import Installation
 from tests.server import Server
 
 PATH = "/api/v1/auth/user/"
+_REFUSED = (400, 404, 431)
 
 
 @pytest.fixture
@@ -39,62 +40,62 @@ def ask(server: Server, token: str, *headers: tuple[str, str], path: str = PATH)
     return status
 
 
-@pytest.mark.parametrize(
-    ("host", "status"),
-    [
-        ("acme.localhost", 200),
-        ("acme.localhost:8000", 200),
-        ("ACME.LocalHost", 200),
-        ("acme.localhost.", 200),
-        ("  acme.localhost  ", 200),
-        ("globex.localhost", 401),
-        ("localhost", 401),
-        # Addresses and names that nobody has.
-        ("127.0.0.1", 404),
-        ("[::1]", 404),
-        ("[::1]:8000", 404),
-        ("2130706433", 404),
-        ("unknown.localhost", 404),
-        ("acme", 404),
-        ("acme.localhost.globex.localhost", 404),
-        ("xn--acme-xyz.localhost", 404),
-        ("-acme.localhost", 404),
-        # What is no host.
-        ("", 400),
-        (" ", 400),
-        ("acme.localhost..", 404),
-        ("acme_.localhost", 400),
-        ("acme..localhost", 404),
-        ("acme.localhost:port", 400),
-        ("acme.localhost:", 400),
-        ("acme.localhost:80:80", 400),
-        ("acme.localhost/", 400),
-        ("acme.localhost,globex.localhost", 400),
-        ("acme.localhost globex.localhost", 400),
-        ("user@acme.localhost", 400),
-        ("globex.localhost@acme.localhost", 400),
-        ("acme.localhost#globex.localhost", 400),
-        ("acme.localhost\\globex.localhost", 400),
-        ("%61cme.localhost", 400),
-        ("acme.localhost%00", 400),
-        ("acme\0.localhost", 400),
-        ("\u0430cme.localhost", 400),  # a Cyrillic letter
-        ("acme\uff0elocalhost", 400),
-        ("../acme.localhost", 400),
-        ("information_schema", 400),
-        ("%s.localhost", 400),
-        ("a" * 254, 404),
-        ("a." * 200 + "localhost", 404),
-        ("acme.localhost" + "a" * 20_000, 400),
-    ],
-    ids=lambda value: ascii(value)[:40],
-)
-def test_what_a_host_header_leads_to(
-    server: Server, acme: TenantIdentity, token: str, host: str, status: int
-) -> None:
-    found = ask(server, token, ("Host", host))
-    # The server itself refuses some before the product sees them; both refusals are right.
-    assert found == status or (status in (400, 404) and found in (400, 404, 431)), found
+HOSTS = [
+    ("acme.localhost", 200),
+    ("acme.localhost:8000", 200),
+    ("ACME.LocalHost", 200),
+    ("acme.localhost.", 200),
+    ("  acme.localhost  ", 200),
+    ("globex.localhost", 401),
+    ("localhost", 401),
+    # Addresses and names that nobody has.
+    ("127.0.0.1", 404),
+    ("[::1]", 404),
+    ("[::1]:8000", 404),
+    ("2130706433", 404),
+    ("unknown.localhost", 404),
+    ("acme", 404),
+    ("acme.localhost.globex.localhost", 404),
+    ("xn--acme-xyz.localhost", 404),
+    ("-acme.localhost", 404),
+    # What is no host.
+    ("", 400),
+    (" ", 400),
+    ("acme.localhost..", 404),
+    ("acme_.localhost", 400),
+    ("acme..localhost", 404),
+    ("acme.localhost:port", 400),
+    ("acme.localhost:", 400),
+    ("acme.localhost:80:80", 400),
+    ("acme.localhost/", 400),
+    ("acme.localhost,globex.localhost", 400),
+    ("acme.localhost globex.localhost", 400),
+    ("user@acme.localhost", 400),
+    ("globex.localhost@acme.localhost", 400),
+    ("acme.localhost#globex.localhost", 400),
+    ("acme.localhost\\globex.localhost", 400),
+    ("%61cme.localhost", 400),
+    ("acme.localhost%00", 400),
+    ("acme\0.localhost", 400),
+    ("\u0430cme.localhost", 400),  # a Cyrillic letter
+    ("acme\uff0elocalhost", 400),
+    ("../acme.localhost", 400),
+    ("information_schema", 400),
+    ("%s.localhost", 400),
+    ("a" * 254, 404),
+    ("a." * 200 + "localhost", 404),
+    ("acme.localhost" + "a" * 20_000, 400),
+]
+
+
+def test_what_a_host_header_leads_to(server: Server, acme: TenantIdentity, token: str) -> None:
+    wrong = {}
+    for host, status in HOSTS:
+        found = ask(server, token, ("Host", host))
+        # The server itself refuses some before the product sees them; both refusals are right.
+        if found != status and not (status in _REFUSED and found in _REFUSED):
+            wrong[host] = found
+    assert wrong == {}
 
 
 @pytest.mark.parametrize(

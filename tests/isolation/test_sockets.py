@@ -167,6 +167,25 @@ def test_asynchronous_code_can_send_too(
         assert received(foreign) == []
 
 
+def test_an_issued_invoice_is_told_to_its_own_tenant(
+    server: Server, api: SignedIn, acme: TenantIdentity, globex: TenantIdentity
+) -> None:
+    with (
+        open_sockets(server, api, acme) as [own],
+        open_sockets(server, api, globex) as [foreign],
+    ):
+        editor = api(acme, "editor")
+        vendor = editor.post("vendors/", {"name": "Paper AG"}).json()["id"]
+        item = {"description": "Paper", "quantity": "1", "unit_price": "10", "tax_rate": "0.19"}
+        draft = editor.post(
+            "invoices/", {"vendor": vendor, "currency": "EUR", "items": [item]}
+        ).json()["id"]
+        assert editor.post(f"invoices/{draft}/issue/").status_code == 200
+        issued = {"event": "invoicing.invoice_issued", "id": draft, "number": 1}
+        assert received(own) == [{"type": "update", "data": issued}]
+        assert received(foreign) == []
+
+
 # -- who --------------------------------------------------------------------------------------------
 
 
