@@ -20,6 +20,8 @@ from websockets.sync.client import ClientConnection
 
 from shared_apps.accounts import services as accounts
 from shared_apps.authn import tokens
+from shared_apps.authn.choices import SocketClose
+from shared_apps.authn.consumers import UpdatesConsumer
 from shared_apps.authn.models import Session
 from shared_apps.core import context, redis_keys
 from shared_apps.core.context import TenantIdentity
@@ -142,14 +144,15 @@ def test_an_update_goes_out_after_the_commit_and_not_at_all_after_a_rollback(
     server: Server, api: SignedIn, acme: TenantIdentity
 ) -> None:
     with open_sockets(server, api, acme) as [socket]:
-        with context.tenant(acme):
-            with transaction.atomic():
+        with context.operator(), transaction.atomic():
+            with context.tenant(acme):
                 broadcast_update({"committed": False})
-                transaction.set_rollback(True)
-            with transaction.atomic():
+            transaction.set_rollback(True)
+        with context.operator(), transaction.atomic():
+            with context.tenant(acme):
                 broadcast_update({"committed": True, "id": uuid.UUID(int=7)})
-                assert received(socket) == []
-        # Sent in the context of the call, which has been left.
+            assert received(socket) == []
+        # Sent in the context of the call, which had been left when the transaction ended.
         data = {"committed": True, "id": str(uuid.UUID(int=7))}
         assert received(socket) == [{"type": "update", "data": data}]
 
@@ -340,6 +343,23 @@ def test_a_client_that_ignores_the_close_gets_nothing_more(
             rest += portion
         assert rest == b""
     await_members(acme, 0)
+
+
+def test_a_handler_that_is_at_work_when_its_socket_is_cut_off_sends_nothing_more() -> None:
+    sent: list[str] = []
+
+    async def note(message: dict[str, Any]) -> None:
+        sent.append(message["type"])
+
+    async def work() -> None:
+        consumer = UpdatesConsumer()
+        consumer.base_send = note
+        await consumer.send(text_data="before")
+        await consumer.cut_off(SocketClose.NOT_ALLOWED)
+        await consumer.send(text_data="after")
+
+    async_to_sync(work)()
+    assert sent == ["websocket.send", "websocket.close"]
 
 
 def test_a_hundred_sockets_that_come_and_go_leave_no_member(
