@@ -3,11 +3,12 @@
 import os
 
 from channels.routing import ProtocolTypeRouter
-from django.core.asgi import get_asgi_application
+
+from shared_apps.core.asgi import get_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
-requests = get_asgi_application()
+requests = get_application()
 
 # They import models, which wait for the line above.
 from config.routing import sockets  # noqa: E402
