@@ -58,7 +58,7 @@ class TenantClient(DefaultClient):
 
         What is set while this runs may stay or go; what was there before is gone afterwards, for
         all processes. It looks through the names of all tenants in portions: nobody waits, but a
-        hundred thousand names take some tenths of a second.
+        hundred thousand names may take a second.
         """
         client = client or self.get_client(write=True)
         _remove(client, redis_keys.scoped(self._backend.key_prefix))

@@ -56,7 +56,13 @@ class TenantMiddleware:
 
 def scope_of(request: HttpRequest) -> context.Scope:
     """Raises DisallowedHost, UnknownHostError or the error of a tenant that is not served."""
+    if "HTTP_HOST" not in request.META:
+        # Django would take the server's own name instead.
+        raise DisallowedHost("There is no Host header.")
     domain, _ = split_domain_port(request.get_host())
+    if domain.endswith("."):
+        # The one dot that a name may end with has been taken off.
+        raise errors.UnknownHostError
     try:
         host = names.canonical_host(domain)
     except errors.DomainNameError:

@@ -1,13 +1,14 @@
 """Reading a file by its signed address."""
 
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.core.files.base import File
 from django.core.files.storage import default_storage
 from django.core.handlers.asgi import ASGIRequest
-from django.http import FileResponse, StreamingHttpResponse
+from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils import timezone
 from django.utils.http import content_disposition_header
@@ -49,6 +50,7 @@ class FileView(APIView):
     """The address is the permission, unless it was made for one person."""
 
     permission_classes = [AllowAny]
+    versioning_class = None  # an address that was given away outlives a version of the API
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         """A file is what it is, whatever is asked for."""
@@ -75,10 +77,10 @@ def _response(request: Request, file: "File[bytes]", name: str) -> HttpResponseB
         "Content-Disposition": content_disposition_header(True, last) or "attachment",
         "Content-Length": str(file.size),
     }
-    if not isinstance(request._request, ASGIRequest):
-        return FileResponse(file, headers=headers)
-    # A plain iterator would be read into memory as a whole before the first byte is sent.
-    response = StreamingHttpResponse(_portions(file), headers=headers)
+    # Under ASGI a plain iterator would be read into memory as a whole before the first byte is sent.
+    is_asynchronous = isinstance(request._request, ASGIRequest)
+    portions = _portions(file) if is_asynchronous else iter(partial(file.read, _PORTION), b"")
+    response = StreamingHttpResponse(portions, headers=headers)
     closers: Any = response
     closers._resource_closers.append(file.close)
     return response

@@ -14,3 +14,11 @@ def server(installation: "Installation") -> "Iterator[Server]":
 
     with serving() as running:
         yield running
+
+
+@pytest.fixture
+def in_process_asgi(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under ASGI each request has a thread of its own; its connection must end with it."""
+    from django.db import connections
+
+    monkeypatch.setitem(connections.settings["default"], "CONN_MAX_AGE", 0)

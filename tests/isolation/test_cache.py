@@ -275,7 +275,7 @@ urlpatterns = [path("remember", remember), path("throttled", ThrottledView.as_vi
 
 @override_settings(ROOT_URLCONF=__name__)
 def test_an_async_view_has_the_cache_of_its_host(
-    system: Installation, acme: TenantIdentity, globex: TenantIdentity
+    in_process_asgi: None, system: Installation, acme: TenantIdentity, globex: TenantIdentity
 ) -> None:
     """Through Django's real ASGI handler, one after the other and forty at once."""
 
