@@ -54,7 +54,7 @@ class TenantMiddleware:
                     return self.get_response(request)
 
 
-def _scope_of(request: HttpRequest) -> context.Scope:
+def _scope_of(request: HttpRequest) -> context.TenantIdentity | context.OperatorScope:
     """Raises DisallowedHost, UnknownHostError or the error of a tenant that is not served."""
     domain, _ = split_domain_port(request.get_host())
     try:

@@ -7,6 +7,7 @@ from celery import Task
 from celery.exceptions import Reject
 
 from shared_apps.core import attribution, context
+from shared_apps.core.errors import TenantContextRequired
 from shared_apps.tenants import selectors
 from shared_apps.tenants.choices import TenantState
 from shared_apps.tenants.errors import TenantNotFoundError
@@ -27,9 +28,12 @@ class ContextTask(Task):  # type: ignore[type-arg]  # Celery's own generic is un
         """The headers that hand the present context to a task.
 
         Raises:
-            TenantContextRequired: there is none.
+            TenantContextRequired: there is none, or a cross-tenant person's, which only reads.
         """
         scope, who = context.require(), attribution.current()
+        if isinstance(scope, context.CrossTenantScope):
+            # Never as the operator: a task would then do what its sender may not.
+            raise TenantContextRequired
         return {
             "scope": str(scope.id) if isinstance(scope, context.TenantIdentity) else OPERATOR,
             "attribution": {
