@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import QuerySet
 
 from shared_apps.accounts import passwords
@@ -12,6 +13,7 @@ from shared_apps.accounts.emails import canonical_email
 from shared_apps.accounts.errors import PersonNotFoundError
 from shared_apps.accounts.models import CrossTenantGrant, User, UserTenantRole
 from shared_apps.core import context
+from shared_apps.tenants import names
 
 
 def find_user_by_email(*, email: str) -> User | None:
@@ -62,6 +64,17 @@ def list_installation_roles(*, user: User) -> tuple[str, ...]:
         grants = CrossTenantGrant.objects.filter(user=user)
         roles = list(grants.order_by("role").values_list("role", flat=True).distinct())
     return installation_roles(is_operator=user.is_operator, cross_tenant_roles=roles)
+
+
+def find_cross_tenant_scope(*, user_id: UUID) -> context.CrossTenantScope | None:
+    """What somebody was granted as of now; None without a grant."""
+    with context.operator():
+        granted = CrossTenantGrant.objects.filter(user_id=user_id, user__is_active=True)
+        tenants = frozenset(granted.values_list("tenant_id", flat=True))
+    role = names.person_role_of(user_id, database=settings.DATABASES["default"]["NAME"])
+    return (
+        context.CrossTenantScope(user_id=user_id, role=role, tenants=tenants) if tenants else None
+    )
 
 
 @dataclass(frozen=True)

@@ -66,3 +66,10 @@ class TenantContextRequired(RuntimeError):
         super().__init__(
             "no tenant or operator context: enter one with context.tenant(...) or context.operator()"
         )
+
+
+class ScopeChangedError(RuntimeError):
+    """A query that was built in one context was used in another."""
+
+    def __init__(self, *, built: object, used: object) -> None:
+        super().__init__(f"a query was built in the context {built} and used in {used}")

@@ -63,3 +63,13 @@ class DomainTakenError(ConflictError):
 class StateTransitionError(ConflictError):
     code = "tenants.state"
     message = "The tenant's state does not allow this."
+
+
+class ForeignRowError(NotFoundError):
+    code = "tenants.foreign_row"
+    message = "There is no such record in this tenant."
+
+
+class ReadOnlyScopeError(ForbiddenError):
+    code = "tenants.read_only"
+    message = "A role over several tenants reads; it changes nothing."

@@ -1,6 +1,7 @@
 """Tenants and the host names that they answer at."""
 
 import uuid
+from typing import ClassVar
 
 from django.db import models
 from django.db.models.functions import Lower
@@ -9,10 +10,15 @@ from django_tenants.models import DomainMixin, TenantMixin
 from shared_apps.audit.models import Auditable
 from shared_apps.core.context import TenantIdentity
 from shared_apps.tenants.choices import TenantState
+from shared_apps.tenants.scoping import RowRights
 
 
 class Tenant(Auditable, TenantMixin):
     """One customer. `schema_name` and `role_name` are chosen at creation and never change."""
+
+    row_rights: ClassVar[RowRights] = RowRights(
+        readers=("id", "slug", "name", "state", "created_at"), column="id"
+    )
 
     # Schemas are made by provisioning, step by step, not by saving a row.
     auto_create_schema = False
