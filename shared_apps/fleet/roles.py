@@ -10,6 +10,7 @@ of roles are slow. The application's login may become a tenant's or a person's r
 from typing import Any
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from psycopg import conninfo, sql
 
 from shared_apps.tenants import names
@@ -27,6 +28,9 @@ def application_login() -> str:
 
 
 def relay_login() -> str:
+    """Raises ImproperlyConfigured: this process was not given the relay's address."""
+    if not settings.RELAY_DATABASE_URL:
+        raise ImproperlyConfigured("RELAY_DATABASE_URL is not set (nor RELAY_DATABASE_URL_FILE)")
     return str(conninfo.conninfo_to_dict(settings.RELAY_DATABASE_URL)["user"])
 
 

@@ -15,7 +15,8 @@ from psycopg import sql
 
 from shared_apps.audit import triggers
 from shared_apps.core import context
-from shared_apps.fleet import functions, grants, roles, row_security
+from shared_apps.core.doctor import Finding
+from shared_apps.fleet import functions, grants, roles, row_security, wall
 
 MIGRATION_ALIAS = "migration"
 SHARED_SCHEMA = "public"
@@ -40,6 +41,12 @@ def migrate_tenant(identity: context.TenantIdentity) -> list[str]:
         executor.migrate(executor.loader.graph.leaf_nodes(), plan)
         _seal(schema=identity.schema, role=identity.role)
     return [str(migration) for migration, _ in plan]
+
+
+def find_breaches() -> list[Finding]:
+    """Where the wall between tenants is not as it was built; asked with the application's login."""
+    with context.operator(), connections["default"].cursor() as cursor:
+        return wall.examine(cursor)
 
 
 def _seal(*, schema: str, role: str | None) -> None:

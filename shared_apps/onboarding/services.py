@@ -16,6 +16,7 @@ from shared_apps.fleet import services as fleet
 from shared_apps.onboarding import schemas
 from shared_apps.onboarding.errors import ProvisioningError
 from shared_apps.tenants import names
+from shared_apps.tenants import selectors as tenants_read
 from shared_apps.tenants import services as tenants
 from shared_apps.tenants.choices import TenantState
 from shared_apps.tenants.errors import DomainTakenError, TenantExistsError
@@ -59,6 +60,18 @@ def create_tenant(*, request: TenantRequest, at: datetime) -> Tenant:
         tenants.change_state(tenant_id=tenant.id, to=TenantState.FAILED, at=at, error=reason)
         raise ProvisioningError(f"{slug}: {reason}") from error
     return tenants.change_state(tenant_id=tenant.id, to=TenantState.ACTIVE, at=at)
+
+
+def repair_tenant(*, slug: str) -> Tenant:
+    """Make the role of a tenant if it is gone, and give it back its rights; its rows stay as they are.
+
+    Raises:
+        TenantNotFoundError: no such tenant.
+    """
+    tenant = tenants_read.get_tenant(slug=slug)
+    schemas.ensure_schema(tenant.identity)
+    fleet.migrate_tenant(tenant.identity)
+    return tenant
 
 
 def _ensure_admin(tenant: Tenant, email: str, password: str | None, at: datetime) -> None:
