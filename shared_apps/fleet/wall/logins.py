@@ -92,11 +92,11 @@ def _memberships(cursor: Any, logins: list[str]) -> Iterator[Finding]:
             yield Finding(
                 f"login {found.role}",
                 f"{found.member} is a member of it",
-                f"REVOKE {found.role} FROM {found.member}",
+                found.undo,
             )
         elif found.member != roles.application_login() or not found.role.startswith(own):
             yield Finding(
                 f"login {found.member}",
                 f"is a member of {found.role}",
-                f"REVOKE {found.role} FROM {found.member}",
+                found.undo,
             )

@@ -34,6 +34,12 @@ class Membership:
     becomes: bool
     """The member may SET ROLE to it."""
     administers: bool
+    grantor: str
+
+    @property
+    def undo(self) -> str:
+        """The statement that ends it; since PostgreSQL 16 it must name who granted it."""
+        return f"REVOKE {self.role} FROM {self.member} GRANTED BY {self.grantor}"
 
 
 def load_roles(cursor: Any, names: list[str]) -> dict[str, Role]:
@@ -54,11 +60,13 @@ def load_memberships(cursor: Any, names: list[str]) -> list[Membership]:
     cursor.execute(
         """
         SELECT r.rolname, m.rolname, coalesce(bool_or((o ->> 'inherit_option')::boolean), m.rolinherit),
-               coalesce(bool_or((o ->> 'set_option')::boolean), true), bool_or(a.admin_option)
+               coalesce(bool_or((o ->> 'set_option')::boolean), true), bool_or(a.admin_option),
+               min(g.rolname)
         FROM pg_auth_members a
         CROSS JOIN LATERAL to_jsonb(a) o
         JOIN pg_roles r ON r.oid = a.roleid
         JOIN pg_roles m ON m.oid = a.member
+        JOIN pg_roles g ON g.oid = a.grantor
         WHERE r.rolname = ANY(%(names)s) OR m.rolname = ANY(%(names)s)
         GROUP BY r.rolname, m.rolname, m.rolinherit
         """,
@@ -79,9 +87,7 @@ def examine_becoming(
     if group not in groups or not groups[group].inherits:
         yield Finding(f"role {role.name}", f"does not inherit {group}", remedy)
     for other in groups.keys() - {group}:
-        yield Finding(
-            f"role {role.name}", f"is a member of {other}", f"REVOKE {other} FROM {role.name}"
-        )
+        yield Finding(f"role {role.name}", f"is a member of {other}", groups[other].undo)
     members = {m.member: m for m in memberships if m.role == role.name}
     if login not in members or not members[login].becomes:
         yield Finding(f"role {role.name}", f"{login} cannot become it", remedy)
@@ -93,5 +99,5 @@ def examine_becoming(
             yield Finding(
                 f"role {role.name}",
                 f"{member.member} has its rights or hands them on",
-                f"REVOKE {role.name} FROM {member.member}",
+                member.undo,
             )

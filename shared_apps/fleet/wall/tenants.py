@@ -152,7 +152,7 @@ _RIGHTS_INSIDE = """
     FROM rights CROSS JOIN owner LEFT JOIN pg_roles g ON g.oid = rights.grantee
     WHERE rights.owner <> owner.oid
        OR rights.grantee NOT IN (owner.oid, rights.role)
-          AND NOT (g.rolname = %(relay)s AND (kind = 'SCHEMA' AND item = 'USAGE' OR object = 'audit_outbox'))
+          AND NOT (coalesce(g.rolname, '') = %(relay)s AND (kind = 'SCHEMA' AND item = 'USAGE' OR object = 'audit_outbox'))
        OR rights.grantee = rights.role AND (item <> ALL(%(own)s) OR object = ANY(%(kept)s))
     GROUP BY 1, 2, 3, 4, 5, 6
 """
