@@ -89,12 +89,11 @@ def grants(declared: dict[str, RowRights]) -> list[Grant]:
     return found
 
 
-def seal(cursor: Any) -> list[str]:
-    """Make rights and policies of the shared schema as they should be; returns the tables changed.
+def seal(cursor: Any, described: dict[str, RowRights]) -> list[str]:
+    """Make rights and policies of the shared schema as declared; returns the tables changed.
 
     A policy that is right is left alone: making one locks its table against everybody.
     """
-    described = declared()
     for group in (roles.tenants_group(), roles.readers_group()):
         cursor.execute(_group("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}", group))
         cursor.execute(_group("GRANT USAGE ON SCHEMA public TO {}", group))

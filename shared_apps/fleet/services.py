@@ -66,7 +66,7 @@ def _seal_shared(cursor: Any) -> None:
         roles.ensure(cursor, group)
     _execute(cursor, grants.shared_schema())
     _execute(cursor, functions.statements(server_version=cursor.connection.info.server_version))
-    row_security.seal(cursor)
+    row_security.seal(cursor, row_security.declared())
     # People whose grants are older than their roles, or whose role was dropped by hand.
     cursor.execute(
         "SELECT public.ensure_person_role(user_id) FROM accounts_crosstenantgrant GROUP BY user_id"
