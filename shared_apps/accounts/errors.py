@@ -60,3 +60,8 @@ class OwnRoleError(ForbiddenError):
 class SignInNotControlledError(ForbiddenError):
     code = "accounts.sign_in_not_controlled"
     message = "A role over several tenants is given only to people whom an operator created."
+
+
+class GrantNotFoundError(NotFoundError):
+    code = "accounts.grant_not_found"
+    message = "This person has no such grant."

@@ -1,9 +1,11 @@
 """Reads of people and roles. All run in the operator's context, whoever asks."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.conf import settings
 from django.db.models import QuerySet
 
 from shared_apps.accounts import passwords
@@ -12,6 +14,7 @@ from shared_apps.accounts.emails import canonical_email
 from shared_apps.accounts.errors import PersonNotFoundError
 from shared_apps.accounts.models import CrossTenantGrant, User, UserTenantRole
 from shared_apps.core import context
+from shared_apps.tenants import names
 
 
 def find_user_by_email(*, email: str) -> User | None:
@@ -22,6 +25,21 @@ def find_user_by_email(*, email: str) -> User | None:
 def find_user(*, user_id: UUID) -> User | None:
     with context.operator():
         return User.objects.filter(id=user_id).first()
+
+
+def list_emails(*, ids: Iterable[str | None]) -> dict[str, str]:
+    """Person's id → address, of those that are ids of people."""
+    people = {id for id in ids if id and _is_uuid(id)}
+    with context.operator():
+        known = User.objects.filter(pk__in=people).values_list("pk", "email")
+        return {str(person): email for person, email in known}
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return bool(UUID(text))
+    except ValueError:
+        return False
 
 
 def list_members(*, tenant_id: UUID) -> QuerySet[UserTenantRole]:
@@ -62,6 +80,17 @@ def list_installation_roles(*, user: User) -> tuple[str, ...]:
         grants = CrossTenantGrant.objects.filter(user=user)
         roles = list(grants.order_by("role").values_list("role", flat=True).distinct())
     return installation_roles(is_operator=user.is_operator, cross_tenant_roles=roles)
+
+
+def find_cross_tenant_scope(*, user_id: UUID) -> context.CrossTenantScope | None:
+    """What somebody was granted as of now; None without a grant."""
+    with context.operator():
+        granted = CrossTenantGrant.objects.filter(user_id=user_id, user__is_active=True)
+        tenants = frozenset(granted.values_list("tenant_id", flat=True))
+    role = names.person_role_of(user_id, database=settings.DATABASES["default"]["NAME"])
+    return (
+        context.CrossTenantScope(user_id=user_id, role=role, tenants=tenants) if tenants else None
+    )
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from shared_apps.accounts import passwords, selectors
 from shared_apps.accounts.choices import CrossTenantRole, Role
 from shared_apps.accounts.emails import validated_email
 from shared_apps.accounts.errors import (
+    GrantNotFoundError,
     LastAdminError,
     OwnRoleError,
     PasswordRejectedError,
@@ -154,12 +155,37 @@ def grant_cross_tenant_role(
     if not user.is_managed_by_operator:
         raise SignInNotControlledError
     with context.operator(), transaction.atomic():
+        User.objects.select_for_update(no_key=True).filter(id=user_id).first()
         grant, is_new = CrossTenantGrant.objects.get_or_create(
             tenant_id=tenant_id, user_id=user_id, role=role, defaults={"granted_at": at, "granted_by": by}
         )  # fmt: skip
+        _call("ensure_person_role", user_id)
     if not is_new:
         raise RoleExistsError
     return grant
+
+
+def revoke_cross_tenant_role(*, tenant_id: UUID, user_id: UUID, role: CrossTenantRole) -> None:
+    """Take a tenant out of somebody's cross-tenant role; it counts from their next statement on.
+
+    Raises:
+        GrantNotFoundError: it was not granted.
+    """
+    with context.operator(), transaction.atomic():
+        # The person's row is locked, so that a grant made meanwhile finds the role or makes it.
+        User.objects.select_for_update(no_key=True).filter(id=user_id).first()
+        grants = CrossTenantGrant.objects.filter(user_id=user_id)
+        deleted, _ = grants.filter(tenant_id=tenant_id, role=role).delete()
+        if not deleted:
+            raise GrantNotFoundError
+        if not grants.exists():
+            _call("drop_person_role", user_id)
+
+
+def _call(function: str, user_id: UUID) -> None:
+    """A function of fleet/functions.py, which makes or drops the person's PostgreSQL role."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT public.{function}(%s)", [user_id])
 
 
 def check_password(*, email: str, password: str) -> User | None:

@@ -1,6 +1,14 @@
 from django.apps import AppConfig
 
+from shared_apps.core import doctor
+
 
 class CoreConfig(AppConfig):
     name = "shared_apps.core"
     label = "core"
+
+    def ready(self) -> None:
+        from shared_apps.core import health
+
+        for name in health.DEPENDENCIES:
+            doctor.register(name, health.examination_of(name))

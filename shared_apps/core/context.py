@@ -1,4 +1,4 @@
-"""On whose behalf code runs: nobody (the default), the operator, or one tenant.
+"""On whose behalf code runs: nobody (the default), the operator, one tenant, or a cross-tenant person.
 
 This is the only truth. The database connection, tasks, logs and caches read it and never keep
 their own. Without a context they raise `TenantContextRequired`; nothing falls back to the shared
@@ -40,7 +40,20 @@ class OperatorScope:
     """The shared schema, for the people and processes that run the installation."""
 
 
-Scope = TenantIdentity | OperatorScope
+@dataclass(frozen=True, slots=True)
+class CrossTenantScope:
+    """Somebody whom operators gave a role over several tenants: reads their shared rows, writes none.
+
+    Statements run as the person's own PostgreSQL role, in the shared schema.
+    """
+
+    user_id: UUID
+    role: str
+    tenants: frozenset[UUID]
+    """What was granted when the scope was made; the database asks again at every statement."""
+
+
+Scope = TenantIdentity | OperatorScope | CrossTenantScope
 OPERATOR: Final = OperatorScope()
 
 _scope: ContextVar[Scope | None] = ContextVar("scope", default=None)
@@ -66,7 +79,7 @@ def require_tenant() -> TenantIdentity:
     """The current tenant.
 
     Raises:
-        TenantContextRequired: nobody's or the operator's context.
+        TenantContextRequired: nobody's, the operator's or a cross-tenant person's context.
     """
     scope = _scope.get()
     if not isinstance(scope, TenantIdentity):
@@ -112,6 +125,11 @@ def tenant(identity: TenantIdentity) -> AbstractContextManager[None]:
 def operator() -> AbstractContextManager[None]:
     """Work in the shared schema for the operator."""
     return _entered(OPERATOR)
+
+
+def cross_tenant(scope: CrossTenantScope) -> AbstractContextManager[None]:
+    """Read the shared rows of the tenants that a person was granted."""
+    return _entered(scope)
 
 
 def nobody() -> AbstractContextManager[None]:

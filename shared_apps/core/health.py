@@ -8,7 +8,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 
-from shared_apps.core import context
+from shared_apps.core import context, doctor
 
 
 def live(request: HttpRequest) -> JsonResponse:
@@ -18,7 +18,7 @@ def live(request: HttpRequest) -> JsonResponse:
 
 def ready(request: HttpRequest) -> JsonResponse:
     """Whether requests can be served: 503 names what is missing, never why in detail."""
-    checks = {name: _works(check) for name, check in _CHECKS.items()}
+    checks = {name: _works(check) for name, check in DEPENDENCIES.items()}
     # Without the audit database requests are served: what it should hold waits in the outboxes.
     is_ready = checks["database"] and checks["redis"]
     states = {name: "ok" if works else "unavailable" for name, works in checks.items()}
@@ -26,6 +26,16 @@ def ready(request: HttpRequest) -> JsonResponse:
         {"status": "ok" if is_ready else "unavailable", "checks": states},
         status=200 if is_ready else 503,
     )
+
+
+def examination_of(name: str) -> doctor.Check:
+    """The same question for `manage.py doctor`, which says why it fails."""
+
+    def examine() -> list[doctor.Finding]:
+        DEPENDENCIES[name]()
+        return []
+
+    return examine
 
 
 def _works(check: Callable[[], None]) -> bool:
@@ -53,7 +63,7 @@ def _ask_redis() -> None:
         client.ping()
 
 
-_CHECKS: dict[str, Callable[[], None]] = {
+DEPENDENCIES: dict[str, Callable[[], None]] = {
     "database": _ask_database,
     "audit_database": _ask_audit_database,
     "redis": _ask_redis,

@@ -16,6 +16,8 @@ class ContextFilter(logging.Filter):
                 record.tenant = scope.slug
             case context.OperatorScope():
                 record.tenant = "-operator-"
+            case context.CrossTenantScope():
+                record.tenant = "-portfolio-"
             case None:
                 record.tenant = "-"
         who = attribution.current()

@@ -4,6 +4,7 @@ import logging
 from http import HTTPStatus
 from typing import Any
 
+import psycopg
 import redis
 from django.core.exceptions import (
     PermissionDenied,
@@ -11,13 +12,13 @@ from django.core.exceptions import (
     SuspiciousOperation,
     TooManyFilesSent,
 )
-from django.db import DataError, IntegrityError, InterfaceError, OperationalError
+from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from psycopg import errors as postgres
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from shared_apps.core import attribution
+from shared_apps.core import attribution, context
 from shared_apps.core import errors as app
 
 logger = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ def describe(error: Exception) -> dict[str, Any] | None:
             return _description(
                 503, "The service is temporarily unavailable.", "unavailable", headers=retry
             )
-        case IntegrityError() | DataError() | OperationalError() | InterfaceError():
+        case DatabaseError() | InterfaceError():
             return _describe_database_error(error)
     return None
 
@@ -141,6 +142,16 @@ def _describe_database_error(error: Exception) -> dict[str, Any] | None:
             return _description(
                 503, "The request collided with another one.", "collision", headers=retry
             )
+        case postgres.UndefinedTable() if isinstance(context.current(), context.TenantIdentity):
+            # Its schema was dropped, or code is ahead of its migrations.
+            return _description(
+                503, "The tenant's data are not there.", "schema_unavailable", headers=retry
+            )
+        case psycopg.Error() as refused if _is_about_the_role(refused):
+            # Dropped by hand, or taken away from this login: `manage.py doctor` names it.
+            return _description(
+                503, "The database does not know this tenant.", "context_refused", headers=retry
+            )
     if isinstance(error, OperationalError | InterfaceError):
         # Stopped, unreachable, out of connections or out of disk: not the client's doing.
         return _description(
@@ -149,7 +160,12 @@ def _describe_database_error(error: Exception) -> dict[str, Any] | None:
     return None
 
 
-def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
+def _is_about_the_role(error: psycopg.Error) -> bool:
+    """SET ROLE was refused. Its errors have codes that others have too, but come from one place."""
+    return error.diag.source_function in ("call_string_check_hook", "check_role")
+
+
+def exception_handler(error: Exception, view_context: dict[str, Any]) -> Response | None:
     """The REST framework's hook. A defect returns None and goes on to `RequestContextMiddleware`."""
     described = describe(error)
     if described is None:
@@ -157,5 +173,5 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     if described["status"] >= 500:
         logger.error("Request refused: %s", described["code"], exc_info=error)
     headers = described.pop("headers")
-    body = problem(instance=context["request"].path, **described)
+    body = problem(instance=view_context["request"].path, **described)
     return Response(body, status=described["status"], headers=headers, content_type=CONTENT_TYPE)

@@ -1,6 +1,30 @@
+from collections.abc import Sequence
+from typing import Any
+
 from django.apps import AppConfig
+from django.core import checks
+
+from shared_apps.core import doctor
 
 
 class FleetConfig(AppConfig):
     name = "shared_apps.fleet"
     label = "fleet"
+
+    def ready(self) -> None:
+        from shared_apps.fleet import services
+
+        doctor.register("wall", services.find_breaches)
+        checks.register(_check_wall, checks.Tags.database)
+
+
+def _check_wall(*, databases: Sequence[str] | None = None, **_: Any) -> list[checks.Error]:
+    """For `manage.py check --database default`."""
+    from shared_apps.fleet import services
+
+    if "default" not in (databases or ()):
+        return []
+    return [
+        checks.Error(f"{found.subject}: {found.problem}", hint=found.remedy, id="fleet.E001")
+        for found in services.find_breaches()
+    ]

@@ -1,23 +1,17 @@
 """Which role may do what in which schema, as SQL that can be run again and again.
 
-A tenant's role has its own schema and nothing else: no shared table, no other tenant's. The
+A tenant's role has its own schema and no other tenant's; in the shared one only what a table's model
+declares for all tenants (fleet/row_security.py). The
 application's login has the shared tables and may become any tenant's role. The relay empties
 outboxes. None of them owns a table or may define one.
 """
 
-from django.conf import settings
-from psycopg import conninfo, sql
+from psycopg import sql
+
+from shared_apps.fleet.roles import application_login, relay_login
 
 _OUTBOX = "audit_outbox"
 _HISTORY = "django_migrations"
-
-
-def application_login() -> str:
-    return str(settings.DATABASES["default"]["USER"])
-
-
-def relay_login() -> str:
-    return str(conninfo.conninfo_to_dict(settings.RELAY_DATABASE_URL)["user"])
 
 
 def tenant_schema(schema: str, role: str) -> list[sql.Composed]:
@@ -28,6 +22,7 @@ def tenant_schema(schema: str, role: str) -> list[sql.Composed]:
             "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
             "GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}",
             "REVOKE ALL ON {outbox}, {history} FROM {role}",
+            "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {schema} FROM PUBLIC",
             *_RELAY,
         ],
         schema,

@@ -14,7 +14,8 @@ from shared_apps.core import context
 from shared_apps.fleet import services as fleet
 from shared_apps.onboarding import schemas
 from shared_apps.onboarding.errors import ProvisioningError
-from shared_apps.tenants import names, routing, selectors
+from shared_apps.tenants import names, routing
+from shared_apps.tenants import selectors as tenants_read
 from shared_apps.tenants import services as tenants
 from shared_apps.tenants.choices import TenantState
 from shared_apps.tenants.errors import DomainTakenError, TenantExistsError
@@ -70,12 +71,24 @@ def discard_tenant(*, tenant_id: UUID) -> None:
     Raises:
         TenantNotFoundError: no such tenant.
     """
-    identity = selectors.get_tenant_by_id(tenant_id=tenant_id).identity
+    identity = tenants_read.get_tenant_by_id(tenant_id=tenant_id).identity
     with context.operator():
         # The row first: from then on no request, task or relay looks for the schema.
         Tenant.objects.filter(id=tenant_id).delete()
     routing.announce_change()
     schemas.drop_schema(identity)
+
+
+def repair_tenant(*, slug: str) -> Tenant:
+    """Make the role of a tenant if it is gone, and give it back its rights; its rows stay as they are.
+
+    Raises:
+        TenantNotFoundError: no such tenant.
+    """
+    tenant = tenants_read.get_tenant(slug=slug)
+    schemas.ensure_schema(tenant.identity)
+    fleet.migrate_tenant(tenant.identity)
+    return tenant
 
 
 def _register(slug: str, name: str, domains: list[str], at: datetime) -> Tenant:

@@ -94,3 +94,13 @@ class TaskRefusedError(ForbiddenError):
 
 class TenantMismatchError(RuntimeError):
     """Code holds something of one tenant while it works for another. Ours to repair, so a 500."""
+
+
+class ForeignRowError(NotFoundError):
+    code = "tenants.foreign_row"
+    message = "There is no such record in this tenant."
+
+
+class ReadOnlyScopeError(ForbiddenError):
+    code = "tenants.read_only"
+    message = "A role over several tenants reads; it changes nothing."

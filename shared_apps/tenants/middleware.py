@@ -54,7 +54,7 @@ class TenantMiddleware:
                     return self.get_response(request)
 
 
-def scope_of(request: HttpRequest) -> context.Scope:
+def scope_of(request: HttpRequest) -> context.TenantIdentity | context.OperatorScope:
     """Raises DisallowedHost, UnknownHostError or the error of a tenant that is not served."""
     if "HTTP_HOST" not in request.META:
         # Django would take the server's own name instead.

@@ -1,6 +1,7 @@
 """The rules of names: slugs, schemas, roles and host names. Pure functions, no database."""
 
 import re
+from uuid import UUID
 
 from shared_apps.tenants.errors import DomainNameError, ReservedNameError, TenantNameError
 
@@ -64,10 +65,33 @@ def role_of(schema: str, *, database: str) -> str:
         TenantNameError: database and schema together exceed PostgreSQL's 63 bytes, which it would
             cut off silently, giving two tenants one role.
     """
-    role = f"{database}_{schema}"
+    return _role(f"{database}_{schema}")
+
+
+def _role(role: str) -> str:
     if len(role.encode()) > _ROLE_LIMIT:
         raise TenantNameError(f"The role name {role} would exceed {_ROLE_LIMIT} bytes.")
     return role
+
+
+def tenants_group(database: str) -> str:
+    """The role that every tenant's role inherits: what all of them may do in the shared schema."""
+    return _role(f"{database}_tenants")
+
+
+def readers_group(database: str) -> str:
+    """The role that every cross-tenant person's role inherits."""
+    return _role(f"{database}_readers")
+
+
+def person_role_prefix(database: str) -> str:
+    """The beginning of a cross-tenant person's role; the id in hexadecimal follows."""
+    return f"{database}_x_"
+
+
+def person_role_of(user_id: UUID, *, database: str) -> str:
+    """Raises TenantNameError: the database's name is too long to be part of a role's."""
+    return _role(person_role_prefix(database) + user_id.hex)
 
 
 def canonical_host(raw: str) -> str:

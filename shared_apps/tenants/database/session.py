@@ -68,11 +68,14 @@ def schema_of(scope: context.Scope) -> str:
 
 @lru_cache(maxsize=4096)
 def _scope_statements(scope: context.Scope, *, uses_roles: bool) -> tuple[str, ...]:
-    if isinstance(scope, context.TenantIdentity):
-        role = _identifier(scope.role)
-        path = f"{_identifier(scope.schema)}, {PUBLIC_SCHEMA}"
-    else:
-        role, path = "NONE", PUBLIC_SCHEMA
+    match scope:
+        case context.TenantIdentity():
+            role = _identifier(scope.role)
+            path = f"{_identifier(scope.schema)}, {PUBLIC_SCHEMA}"
+        case context.CrossTenantScope():
+            role, path = _identifier(scope.role), PUBLIC_SCHEMA
+        case context.OperatorScope():
+            role, path = "NONE", PUBLIC_SCHEMA
     path_statement = f"SET search_path = {path}"
     return (f"SET ROLE {role}", path_statement) if uses_roles else (path_statement,)
 

@@ -6,6 +6,7 @@ import pytest
 
 from shared_apps.core import context
 from shared_apps.core.errors import TenantContextRequired
+from shared_apps.tenants.tasks import ContextTask
 
 
 def _identity(slug: str) -> context.TenantIdentity:
@@ -21,6 +22,16 @@ def test_the_default_is_nobody() -> None:
 def test_the_operator_is_no_tenant() -> None:
     with context.operator(), pytest.raises(TenantContextRequired):
         context.require_tenant()
+
+
+def test_a_cross_tenant_person_is_no_tenant_and_sends_no_tasks() -> None:
+    scope = context.CrossTenantScope(user_id=uuid4(), role="r_x", tenants=frozenset())
+    with context.cross_tenant(scope):
+        assert context.require() is scope
+        with pytest.raises(TenantContextRequired):
+            context.require_tenant()
+        with pytest.raises(TenantContextRequired):
+            ContextTask().context_headers()
 
 
 def test_a_context_ends_with_its_block_also_after_an_error() -> None:

@@ -43,3 +43,8 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{len(failed)} of {len(tenants)} tenants failed: {', '.join(failed)}"
             )
+        breaches = services.find_breaches()
+        for breach in breaches:
+            self.stderr.write(str(breach))
+        if breaches:
+            raise CommandError(f"everything is migrated, but the wall has {len(breaches)} breaches")

@@ -1,4 +1,4 @@
-"""`manage.py tenant create|list|show|run-leak-lab`."""
+"""`manage.py tenant create|repair|list|show|run-leak-lab`."""
 
 import getpass
 import json
@@ -12,7 +12,7 @@ from django.utils import timezone
 from shared_apps.core import context
 from shared_apps.core.errors import AppError
 from shared_apps.onboarding.laboratory import console as laboratory
-from shared_apps.onboarding.services import TenantRequest, create_tenant
+from shared_apps.onboarding.services import TenantRequest, create_tenant, repair_tenant
 from shared_apps.tenants import selectors
 from shared_apps.tenants.models import TaskOutcome, Tenant
 
@@ -38,6 +38,11 @@ class Command(BaseCommand):
         )
         create.add_argument("--json", action="store_true")
         actions.add_parser("list", help="all tenants").add_argument("--json", action="store_true")
+        repair = actions.add_parser(
+            "repair", help="make a tenant's role, rights and tables as they should be"
+        )
+        repair.add_argument("slug")
+        repair.add_argument("--json", action="store_true")
         show = actions.add_parser("show", help="one tenant")
         show.add_argument("slug")
         show.add_argument("--json", action="store_true")
@@ -54,6 +59,8 @@ class Command(BaseCommand):
                     self._create(options)
                 case "list":
                     self._list(options)
+                case "repair":
+                    self._show(repair_tenant(slug=options["slug"]), options)
                 case "show":
                     self._show(selectors.get_tenant(slug=options["slug"]), options)
                 case "run-leak-lab":

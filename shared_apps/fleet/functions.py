@@ -1,0 +1,103 @@
+"""Functions in the shared schema that do for a role what it may not do itself.
+
+All belong to the migration login, run with its rights, resolve no name through the caller's path, and
+are executable by the roles named here only.
+"""
+
+from psycopg import sql
+
+from shared_apps.fleet import roles
+from shared_apps.tenants import names
+
+# Whose rows a tenant's and a person's role may see. The role is the argument, because inside the function
+# current_user is its owner; another role than the caller's is not answered for. "role" is what SET ROLE
+# was given; no other statement sets it. plpgsql, because it keeps its plan for the session.
+_OWN = """
+CREATE OR REPLACE FUNCTION public.own_tenant(asking name) RETURNS uuid
+LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN (SELECT t.id FROM public.tenants_tenant t
+            WHERE t.role_name = asking AND asking = current_setting('role'));
+END $$
+"""
+
+_GRANTED = """
+CREATE OR REPLACE FUNCTION public.granted_tenants(asking name) RETURNS SETOF uuid
+LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF starts_with(asking, {prefix}) AND asking = current_setting('role') THEN
+        RETURN QUERY
+            SELECT g.tenant_id FROM public.accounts_crosstenantgrant g
+            JOIN public.accounts_user u ON u.id = g.user_id AND u.is_active
+            WHERE g.user_id = substr(asking, {digits})::uuid;
+    END IF;
+END $$
+"""
+
+# The web login may not make roles. It may ask for the role of one person, who must have a grant.
+_ENSURE = """
+CREATE OR REPLACE FUNCTION public.ensure_person_role(person uuid) RETURNS name
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    person_role name := {prefix} || replace(person::text, '-', '');
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('freehold.person_role'), hashtext(person::text));
+    IF NOT EXISTS (SELECT FROM public.accounts_crosstenantgrant g WHERE g.user_id = person) THEN
+        RAISE insufficient_privilege USING MESSAGE = 'this person has no grant';
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = person_role) THEN
+        EXECUTE format('CREATE ROLE %I NOLOGIN', person_role);
+    END IF;
+    EXECUTE format('GRANT {readers} TO %I' || {inherits}, person_role);
+    EXECUTE format('GRANT %I TO {application}' || {becomes}, person_role);
+    RETURN person_role;
+END $$
+"""
+
+_DROP = """
+CREATE OR REPLACE FUNCTION public.drop_person_role(person uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    person_role name := {prefix} || replace(person::text, '-', '');
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtext('freehold.person_role'), hashtext(person::text));
+    IF EXISTS (SELECT FROM public.accounts_crosstenantgrant g WHERE g.user_id = person) THEN
+        RAISE insufficient_privilege USING MESSAGE = 'this person has a grant';
+    END IF;
+    EXECUTE format('DROP ROLE IF EXISTS %I', person_role);
+END $$
+"""
+
+_RIGHTS = [
+    "REVOKE ALL ON FUNCTION public.own_tenant, public.granted_tenants, public.ensure_person_role,"
+    " public.drop_person_role, public.audit_capture FROM PUBLIC",
+    "GRANT EXECUTE ON FUNCTION public.own_tenant TO {tenants}",
+    "GRANT EXECUTE ON FUNCTION public.granted_tenants TO {readers}",
+    "GRANT EXECUTE ON FUNCTION public.ensure_person_role, public.drop_person_role TO {application}",
+]
+
+
+def statements(*, server_version: int) -> list[sql.Composed]:
+    """The functions and the right to execute them; to be run again and again."""
+    prefix = names.person_role_prefix(roles.database_name())
+    has_options = server_version >= roles.MEMBERSHIP_OPTIONS_SINCE
+    return [
+        sql.SQL(text).format(
+            prefix=sql.Literal(prefix),
+            digits=sql.Literal(len(prefix) + 1),
+            application=sql.Identifier(roles.application_login()),
+            tenants=sql.Identifier(roles.tenants_group()),
+            readers=sql.Identifier(roles.readers_group()),
+            inherits=sql.Literal(" WITH INHERIT TRUE, SET FALSE" if has_options else ""),
+            becomes=sql.Literal(" WITH INHERIT FALSE, SET TRUE" if has_options else ""),
+        )
+        for text in (_OWN, _GRANTED, _ENSURE, _DROP, *_RIGHTS)
+    ]

@@ -1,0 +1,67 @@
+"""PostgreSQL roles of this database beside its logins, and how they hang together.
+
+    <database>_tenants   inherited by every tenant's role     <database>_t_acme, …
+    <database>_readers   inherited by every cross-tenant person's role   <database>_x_<hex of the id>
+
+What all tenants may do in the shared schema is granted once to the group: access lists with thousands
+of roles are slow. The application's login may become a tenant's or a person's role and inherits neither.
+"""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from psycopg import conninfo, sql
+
+from shared_apps.tenants import names
+
+# From this version on a membership says itself whether it inherits.
+MEMBERSHIP_OPTIONS_SINCE = 160000
+
+
+def database_name() -> str:
+    return str(settings.DATABASES["default"]["NAME"])
+
+
+def application_login() -> str:
+    return str(settings.DATABASES["default"]["USER"])
+
+
+def relay_login() -> str:
+    """Raises ImproperlyConfigured: this process was not given the relay's address."""
+    if not settings.RELAY_DATABASE_URL:
+        raise ImproperlyConfigured("RELAY_DATABASE_URL is not set (nor RELAY_DATABASE_URL_FILE)")
+    return str(conninfo.conninfo_to_dict(settings.RELAY_DATABASE_URL)["user"])
+
+
+def tenants_group() -> str:
+    return names.tenants_group(database_name())
+
+
+def readers_group() -> str:
+    return names.readers_group(database_name())
+
+
+def ensure(cursor: Any, role: str) -> None:
+    """Make a role without login unless it is there."""
+    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
+    if cursor.fetchone() is None:
+        cursor.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
+
+
+def may_become(cursor: Any, login: str, role: str) -> None:
+    """Let a login `SET ROLE` to a role, and have none of its rights before it does."""
+    _grant(cursor, role, login, "WITH INHERIT FALSE, SET TRUE")
+
+
+def inherits(cursor: Any, role: str, group: str) -> None:
+    """Let a role have a group's rights, and never become the group."""
+    _grant(cursor, group, role, "WITH INHERIT TRUE, SET FALSE")
+
+
+def _grant(cursor: Any, role: str, member: str, options: str) -> None:
+    if cursor.connection.info.server_version < MEMBERSHIP_OPTIONS_SINCE:
+        options = ""  # there NOINHERIT of the login and INHERIT of the roles decide
+    cursor.execute(
+        sql.SQL("GRANT {} TO {} " + options).format(sql.Identifier(role), sql.Identifier(member))
+    )
