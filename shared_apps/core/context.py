@@ -19,6 +19,7 @@ from typing import Final
 from uuid import UUID
 
 from shared_apps.core.errors import TenantContextRequired
+from shared_apps.core.limits import DEFAULT_LIMITS, TenantLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class TenantIdentity:
     schema: str
     role: str
     """The PostgreSQL role that statements of this tenant run as."""
+    limits: TenantLimits = DEFAULT_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
