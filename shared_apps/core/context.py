@@ -78,6 +78,9 @@ def _entered(scope: Scope | None) -> Iterator[None]:
     token = _scope.set(scope)
     try:
         yield
+        if _scope.get() is not scope:
+            # Two generators that each entered a context took turns: one worked in the other's.
+            raise RuntimeError("a context was left while another one, entered later, was active")
     finally:
         _scope.reset(token)
 

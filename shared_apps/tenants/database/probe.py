@@ -8,21 +8,25 @@ PostgreSQL by the process id, which a pooler makes up. Nothing is left on the se
 Every process looks before its first statement, and again at start-up, where it can say so in time.
 """
 
+import logging
 import select
 import threading
 import time
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import psycopg
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
 from psycopg.pq import TransactionStatus
 
 from shared_apps.tenants.database.profile import PoolMode, Profile
 
 if TYPE_CHECKING:
     from shared_apps.tenants.database.base import DatabaseWrapper
+
+logger = logging.getLogger(__name__)
 
 OLDEST_SUPPORTED = 140000
 # Two in a row on each side: a pooler that hands its connections out in turn gives two clients that
@@ -118,10 +122,31 @@ def require_safe_route(wrapper: "DatabaseWrapper") -> None:
     with _lock:
         if key in _safe:
             return
-        problem = refusal(inspect_route(wrapper.get_connection_params()), wrapper.profile)
+        problem = find_problem(wrapper)
         if problem is not None:
             raise UnsafeRouteError(problem)
         _safe.add(key)
+
+
+def find_problem(wrapper: "DatabaseWrapper") -> str | None:
+    """Look, and say why this alias must not be used and what to do about it.
+
+    Raises:
+        psycopg.Error: the database cannot be reached, so nothing is known.
+    """
+    return refusal(inspect_route(wrapper.get_connection_params()), wrapper.profile)
+
+
+def look_at_start() -> None:
+    """Refuse to start on an unsafe way. A database that is down is looked at when it is up.
+
+    Raises:
+        UnsafeRouteError: the way can hand one tenant another's rows.
+    """
+    try:
+        require_safe_route(cast("DatabaseWrapper", connections["default"]))
+    except psycopg.Error as error:
+        logger.warning("The way to the database was not looked at, it cannot be reached: %s", error)
 
 
 _safe: set[tuple[Any, ...]] = set()
@@ -149,6 +174,7 @@ def _server_pid(connection: psycopg.Connection[Any]) -> int:
     while pgconn.is_busy():
         readable, _, _ = select.select([pgconn.socket], [], [], deadline - time.monotonic())
         if not readable:
+            connection.close()
             raise _NoAnswer
         pgconn.consume_input()
     answer = pgconn.get_result()
