@@ -76,13 +76,19 @@ def require_tenant() -> TenantIdentity:
 @contextmanager
 def _entered(scope: Scope | None) -> Iterator[None]:
     token = _scope.set(scope)
+    is_in_order = False
     try:
         yield
-        if _scope.get() is not scope:
-            # Two generators that each entered a context took turns: one worked in the other's.
-            raise RuntimeError("a context was left while another one, entered later, was active")
     finally:
+        is_in_order = _scope.get() is scope
         _scope.reset(token)
+        if not is_in_order:
+            _scope.set(None)
+    if not is_in_order:
+        raise RuntimeError(
+            "contexts were left in another order than they were entered in, as two generators do that "
+            "take turns; what ran between may have run in the wrong one"
+        )
 
 
 def tenant(identity: TenantIdentity) -> AbstractContextManager[None]:
