@@ -5,7 +5,13 @@ from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFilesSent
-from django.db import DataError, IntegrityError, InterfaceError, OperationalError
+from django.db import (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
 from django.http import Http404, HttpRequest, JsonResponse
 from psycopg import errors as postgres
 from rest_framework import exceptions
@@ -70,7 +76,9 @@ def describe(error: Exception) -> dict[str, Any] | None:
             return _description(403, "Insufficient permissions", "permission_denied")
         case RequestDataTooBig() | TooManyFilesSent():
             return _description(413, "The request body is too large.", "too_large")
-        case IntegrityError() | DataError() | OperationalError() | InterfaceError():
+        case (
+            IntegrityError() | DataError() | OperationalError() | InterfaceError() | InternalError()
+        ):
             return _describe_database_error(error)
     return None
 
@@ -126,7 +134,7 @@ def _describe_database_error(error: Exception) -> dict[str, Any] | None:
             return _description(
                 503, "A statement took longer than it may.", "statement_timeout", headers=retry
             )
-        case postgres.LockNotAvailable():
+        case postgres.LockNotAvailable() | postgres.IdleInTransactionSessionTimeout():
             return _description(503, "The request took too long.", "timeout", headers=retry)
         case postgres.SerializationFailure() | postgres.DeadlockDetected():
             return _description(
