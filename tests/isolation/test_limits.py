@@ -128,26 +128,26 @@ def test_a_noisy_tenant_slows_itself_only(
     limit(connections=2)
 
     def noise() -> Any:
-        return get(acme, "/sleep/?seconds=0.4")
+        return get(acme, "/sleep/?seconds=1.5")
 
     def work() -> float:
-        time.sleep(0.1)  # until the noise has taken what it can get
+        time.sleep(0.3)  # until the noise has taken what it can get
         slowest = 0.0
-        for _ in range(10):
+        for _ in range(5):
             started = time.monotonic()
             assert get(globex, "/sleep/?seconds=0").status_code == 200
             slowest = max(slowest, time.monotonic() - started)
         return slowest
 
-    # Three connections; without a share the sixteen would hold all of them for two seconds.
+    # Three connections; without a share the noise would hold all of them, one after the other.
     with connected(replace(POOL, psycopg_pool=3), poolers):
-        *noisy, slowest = at_once([noise] * 16 + [work])
+        *noisy, slowest = at_once([noise] * 12 + [work])
 
-    assert slowest < 0.35
+    assert slowest < 1.0  # it never waited for one of the noise's statements
     statuses = [response.status_code for response in noisy]
-    assert set(statuses) == {200, 503}
-    # Two at a time for a second of patience, then those that began in time.
-    assert 4 <= statuses.count(200) <= 8
+    assert sorted(set(statuses)) == [200, 503]
+    # Eight may wait for a place, and they are out of patience before one is free.
+    assert statuses.count(200) == 2
     refused = next(response for response in noisy if response.status_code == 503)
     assert refused.json()["code"] == "tenants.busy"
     assert refused["Retry-After"] == "1"
