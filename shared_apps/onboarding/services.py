@@ -8,9 +8,7 @@ from django.conf import settings
 from django.db import transaction
 
 from shared_apps.accounts import services as accounts
-from shared_apps.accounts.choices import Role
 from shared_apps.accounts.emails import validated_email
-from shared_apps.accounts.errors import RoleExistsError
 from shared_apps.core import context
 from shared_apps.fleet import services as fleet
 from shared_apps.onboarding import schemas
@@ -52,28 +50,15 @@ def create_tenant(*, request: TenantRequest, at: datetime) -> Tenant:
     try:
         schemas.ensure_schema(tenant.identity)
         fleet.migrate_tenant(tenant.identity)
-        _ensure_admin(tenant, email, request.admin_password, at)
+        accounts.ensure_admin(
+            tenant_id=tenant.id, email=email, password=request.admin_password, at=at
+        )
     except Exception as error:
         logger.exception("Provisioning failed")
         reason = str(error).strip().split("\n", 1)[0] or type(error).__name__
         tenants.change_state(tenant_id=tenant.id, to=TenantState.FAILED, at=at, error=reason)
         raise ProvisioningError(f"{slug}: {reason}") from error
     return tenants.change_state(tenant_id=tenant.id, to=TenantState.ACTIVE, at=at)
-
-
-def _ensure_admin(tenant: Tenant, email: str, password: str | None, at: datetime) -> None:
-    try:
-        accounts.create_person(
-            tenant_id=tenant.id,
-            email=email,
-            name="",
-            role=Role.ADMIN,
-            password=password,
-            by=None,
-            at=at,
-        )
-    except RoleExistsError:
-        logger.info("The first administrator is there already")
 
 
 def _register(slug: str, name: str, domains: list[str], at: datetime) -> Tenant:
