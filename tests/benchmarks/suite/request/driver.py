@@ -12,6 +12,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import django
@@ -85,6 +86,23 @@ class RequestDriver:
         return Traffic(
             statements=totals.statements / len(hosts), round_trips=totals.round_trips / len(hosts)
         )
+
+    def foreign_answers(
+        self, *, path: str, hosts: Sequence[str], requests: int, threads: int
+    ) -> float:
+        """How many of so many answers, asked for by several threads at once, another host would give."""
+        own = {host: self._get(path, host) for host in hosts}
+
+        def ask(first: int) -> int:
+            turns = itertools.islice(itertools.cycle(hosts), first, first + requests // threads)
+            try:
+                return sum(self._get(path, host) != own[host] for host in turns)
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(threads) as pool:
+            # Each begins with another host.
+            return float(sum(pool.map(ask, range(0, len(hosts), max(1, len(hosts) // threads)))))
 
     def _get(self, path: str, host: str) -> bytes:
         token = self._tokens[host]
