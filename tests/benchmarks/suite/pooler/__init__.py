@@ -25,6 +25,7 @@ BENCHMARK = Benchmark(
         Goal(POOLED.name, against=PLAIN.name, at_least=0.97),
         Goal(BEHIND_POOLER.name, against=PLAIN_BEHIND_POOLER.name, at_least=0.93),
         Goal(BEHIND_POOLER.name, counted="foreign answers", at_most=0),
+        Goal(BEHIND_POOLER.name, counted="failed answers", at_most=0),
     ),
     distributions=("django", "djangorestframework", "django-tenants", "psycopg", "psycopg-pool"),
     cases=partial(cases, contenders=CONTENDERS, counting=interleaved),

@@ -15,11 +15,11 @@ _PATH = "/api/v1/vendors/"
 def interleaved(
     contender: RequestContender, process: Worker, path: str, hosts: Sequence[str], scale: Scale
 ) -> Mapping[str, float]:
-    """How many of the answers were another tenant's; none where no server connection is shared."""
+    """How many of the answers were another tenant's, how many an error; none where no server connection is shared."""
     shares = contender.has_tenants and contender.behind_pooler
     if not shares or len(hosts) == 1 or path != _PATH:
-        return {"foreign answers": 0.0}
-    foreign: float = process.call(
-        "foreign_answers", path=path, hosts=hosts, requests=_REQUESTS[scale], threads=_THREADS
+        return {"foreign answers": 0, "failed answers": 0}
+    foreign, failed = process.call(
+        "interleaved", path=path, hosts=hosts, requests=_REQUESTS[scale], threads=_THREADS
     )
-    return {"foreign answers": foreign}
+    return {"foreign answers": foreign, "failed answers": failed}

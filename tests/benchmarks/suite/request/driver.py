@@ -87,22 +87,29 @@ class RequestDriver:
             statements=totals.statements / len(hosts), round_trips=totals.round_trips / len(hosts)
         )
 
-    def foreign_answers(
+    def interleaved(
         self, *, path: str, hosts: Sequence[str], requests: int, threads: int
-    ) -> float:
-        """How many of so many answers, asked for by several threads at once, another host would give."""
+    ) -> tuple[int, int]:
+        """Of so many answers, asked for by several threads: how many were another host's, how many none."""
         own = {host: self._get(path, host) for host in hosts}
 
-        def ask(first: int) -> int:
-            turns = itertools.islice(itertools.cycle(hosts), first, first + requests // threads)
-            try:
-                return sum(self._get(path, host) != own[host] for host in turns)
-            finally:
-                connections.close_all()
+        def ask(first: int) -> tuple[int, int]:
+            foreign = failed = 0
+            for host in itertools.islice(
+                itertools.cycle(hosts), first, first + requests // threads
+            ):
+                try:
+                    foreign += self._get(path, host) != own[host]
+                except RuntimeError:
+                    failed += 1
+            connections.close_all()
+            return foreign, failed
 
+        # Each begins with another host.
+        starts = range(0, len(hosts), max(1, len(hosts) // threads))
         with ThreadPoolExecutor(threads) as pool:
-            # Each begins with another host.
-            return float(sum(pool.map(ask, range(0, len(hosts), max(1, len(hosts) // threads)))))
+            results = list(pool.map(ask, starts))
+        return sum(foreign for foreign, _ in results), sum(failed for _, failed in results)
 
     def _get(self, path: str, host: str) -> bytes:
         token = self._tokens[host]
