@@ -13,7 +13,10 @@ requests = get_application()
 # They import models, which wait for the line above.
 from config.routing import sockets  # noqa: E402
 from shared_apps.authn.sockets import SocketSignInMiddleware  # noqa: E402
+from shared_apps.tenants.database import probe  # noqa: E402
 from shared_apps.tenants.sockets import TenantSocketMiddleware  # noqa: E402
+
+probe.look_at_start()
 
 application = ProtocolTypeRouter(
     {"http": requests, "websocket": TenantSocketMiddleware(SocketSignInMiddleware(sockets))}

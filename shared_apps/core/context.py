@@ -19,6 +19,7 @@ from typing import Final, ParamSpec, TypeVar
 from uuid import UUID
 
 from shared_apps.core.errors import ContextOrderError, TenantContextRequired
+from shared_apps.core.limits import DEFAULT_LIMITS, TenantLimits
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -33,6 +34,7 @@ class TenantIdentity:
     schema: str
     role: str
     """The PostgreSQL role that statements of this tenant run as."""
+    limits: TenantLimits = DEFAULT_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +92,7 @@ def require_tenant() -> TenantIdentity:
 @contextmanager
 def _entered(scope: Scope | None) -> Iterator[None]:
     token = _scope.set(scope)
+    is_in_order = False
     try:
         yield
     finally:

@@ -1,16 +1,20 @@
-"""What every model of a tenant app must be, checked at start-up."""
+"""System checks: of the models of tenant apps, and with `--database default` of the way to PostgreSQL."""
 
 from collections.abc import Sequence
 from typing import Any
 
+import psycopg
 from django.apps import AppConfig, apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Error
-from django.db import models
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import connections, models
 
+from shared_apps.tenants.database import probe
+from shared_apps.tenants.database.base import DatabaseWrapper
 from shared_apps.tenants.ownership import TenantModel, TenantQuerySet
 
 
+@register(Tags.models)
 def check_tenant_models(
     *, app_configs: Sequence[AppConfig] | None = None, **_: Any
 ) -> list[CheckMessage]:
@@ -44,3 +48,24 @@ def _check(model: type[models.Model]) -> list[CheckMessage]:
         for manager in managers
         if not isinstance(manager.get_queryset(), TenantQuerySet)
     ]
+
+
+@register(Tags.database)
+def check_route(*, databases: Sequence[str] | None = None, **_: Any) -> list[CheckMessage]:
+    """Whether a tenant's role and path hold on the way to each of these databases."""
+    messages: list[CheckMessage] = []
+    for alias in databases or ():
+        wrapper = connections[alias]
+        if not isinstance(wrapper, DatabaseWrapper):
+            continue
+        try:
+            problem = probe.find_problem(wrapper)
+        except psycopg.Error as error:
+            reason = str(error).strip().split("\n", 1)[0]
+            messages.append(
+                Warning(f"The database {alias} cannot be reached: {reason}", id="tenants.W001")
+            )
+            continue
+        if problem is not None:
+            messages.append(Error(problem, obj=alias, id="tenants.E003"))
+    return messages

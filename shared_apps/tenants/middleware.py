@@ -5,14 +5,16 @@ from collections.abc import Callable
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.db import DatabaseError
-from django.http import HttpRequest
+from django.http import HttpRequest, StreamingHttpResponse
 from django.http.request import split_domain_port
 from django.http.response import HttpResponseBase
 
 from shared_apps.core import context
 from shared_apps.core.errors import AppError
 from shared_apps.core.problems import describe, problem_response
-from shared_apps.tenants import errors, names, routing, selectors
+from shared_apps.core.streaming import keep_context
+from shared_apps.tenants import errors, names, routing, selectors, shares
+from shared_apps.tenants.errors import TenantBusyError
 
 # Asked by load balancers and orchestrators, which know no tenant's name.
 TENANTLESS_PATHS = ("/health/",)
@@ -46,12 +48,46 @@ class TenantMiddleware:
             return problem_response(request, **described)
         match scope:
             case context.TenantIdentity():
-                with context.tenant(scope):
-                    return self.get_response(request)
+                return self._within_share(request, scope)
             case context.OperatorScope():
                 request.urlconf = settings.PUBLIC_SCHEMA_URLCONF  # type: ignore[attr-defined]
                 with context.operator():
-                    return self.get_response(request)
+                    return _kept(self.get_response(request))
+
+    def _within_share(
+        self, request: HttpRequest, tenant: context.TenantIdentity
+    ) -> HttpResponseBase:
+        limit = tenant.limits.connections or settings.TENANT_CONNECTIONS
+        try:
+            give_back = shares.of_this_process.take(tenant.id, limit=limit)
+        except TenantBusyError as error:
+            described = describe(error)
+            assert described is not None
+            return problem_response(request, **described)
+
+        def finish() -> None:
+            # First the connection: the place is what promises one to the next request.
+            routing.hand_back_connection()
+            give_back()
+
+        try:
+            with context.tenant(tenant):
+                response = _kept(self.get_response(request))
+        except BaseException:
+            finish()
+            raise
+        if response.streaming:
+            # Its statements are still to come.
+            response._resource_closers.append(finish)  # type: ignore[attr-defined]
+        else:
+            finish()
+        return response
+
+
+def _kept(response: HttpResponseBase) -> HttpResponseBase:
+    if isinstance(response, StreamingHttpResponse):
+        keep_context(response)
+    return response
 
 
 def scope_of(request: HttpRequest) -> context.TenantIdentity | context.OperatorScope:
