@@ -92,7 +92,6 @@ def require_tenant() -> TenantIdentity:
 @contextmanager
 def _entered(scope: Scope | None) -> Iterator[None]:
     token = _scope.set(scope)
-    is_in_order = False
     try:
         yield
     finally:

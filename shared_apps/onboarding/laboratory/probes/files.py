@@ -23,7 +23,7 @@ def probe(pair: Pair, record: Record) -> None:
         try:
             _examine(asking, other, name, record)
             with context.tenant(other.identity):
-                record.sightings += _shown(lambda name=name: _text(default_storage, name), other) is not None
+                record.sightings += default_storage.exists(name)
         finally:
             with context.tenant(other.identity):
                 default_storage.delete(name)

@@ -82,7 +82,8 @@ def _an_instance_does_not_change_sides(
     with context.tenant(other.identity):
         instance = model._base_manager.first()
     assert instance is not None
-    for name, write in {"save": instance.save, "delete": instance.delete}.items():
+    writes: dict[str, Callable[[], Any]] = {"save": instance.save, "delete": instance.delete}
+    for name, write in writes.items():
         subject = f"{model._meta.label}.{name}() of {other.slug}'s instance as {asking.slug}"
         with context.tenant(asking.identity):
             outcome = _refused(_rolled_back(write))
