@@ -46,6 +46,8 @@ _pooled: dict[str, Any] = {
             "min_size": 0,
             "max_size": DATABASE_POOL_SIZE,
             "timeout": 5.0,
+            # After an outage the next request connects, not a retry that has grown rare meanwhile.
+            "reconnect_timeout": 1.0,
             # A server process remembers every table that it has seen, of every tenant.
             "max_lifetime": 900.0,
         },
