@@ -1,6 +1,7 @@
 """From the host name to the context of a request."""
 
 from collections.abc import Callable
+from importlib import import_module
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
@@ -29,6 +30,11 @@ class TenantMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
+        # Now, and for nobody: what views make at import, a viewset's queryset for one, would
+        # otherwise be the tenant's whose request happens to come first.
+        with context.nobody():
+            for urlconf in (settings.ROOT_URLCONF, settings.PUBLIC_SCHEMA_URLCONF):
+                import_module(urlconf)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.path.startswith(TENANTLESS_PATHS):

@@ -26,7 +26,8 @@ def pair(system: Installation, acme: TenantIdentity, globex: TenantIdentity) -> 
 def test_the_product_is_tight(pair: Pair, probe: str) -> None:
     (record,) = laboratory.run(pair, [probe])
 
-    assert record.leaks == []
+    # Tasks of the suite's own (tests/probes.py), one of which goes round the task class on purpose.
+    assert [leak for leak in record.leaks if not leak.subject.startswith("task probe.")] == []
     assert record.checks > 5
 
 
@@ -73,7 +74,7 @@ def test_a_model_without_marker_rows_is_refused(
         ("caches", {"default.clear() as acme", "default.set without a context"}),
         ("files", {"listdir as acme", "listdir without a context"}),
         ("sockets", {"/ws/updates/ at acme", "/ws/updates/ at globex"}),
-        ("models", {"invoicing.Vendor.save() of globex's instance as acme"}),
+        ("models", {"invoicing.Vendor.all without a context"}),
     ],
 )
 def test_stock_parts_are_found_to_leak(system: Installation, probe: str, leaks: set[str]) -> None:

@@ -27,3 +27,4 @@ CHANNEL_LAYERS = {
         "CONFIG": {"hosts": [test.REDIS_URL]},
     }
 }
+ASGI_APPLICATION = "tests.isolation.stock.asgi.application"

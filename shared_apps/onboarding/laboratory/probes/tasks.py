@@ -1,13 +1,15 @@
 """Background work: that it runs in its sender's tenant, or not at all."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from uuid import uuid4
 
 from celery import current_app
+from kombu.utils.imports import symbol_by_name
 
 from shared_apps.core import context
+from shared_apps.core.errors import AppError
 from shared_apps.onboarding.laboratory import planting
 from shared_apps.onboarding.laboratory.report import Record
 from shared_apps.onboarding.laboratory.subjects import Pair
@@ -17,10 +19,11 @@ _WITNESS = "laboratory.witness"
 
 def probe(pair: Pair, record: Record) -> None:
     current_app.loader.import_default_modules()
+    base = symbol_by_name(current_app.task_cls)
     for name, task in sorted(current_app.tasks.items()):
         if not name.startswith("celery."):
             record.expect(
-                isinstance(task, current_app.Task),
+                isinstance(task, base),
                 f"task {name}",
                 "does not derive from the application's task class, which enters the tenant",
             )
@@ -38,7 +41,8 @@ def probe(pair: Pair, record: Record) -> None:
                 f"showed {other.slug}'s rows",
             )
         for subject, headers in _UNSERVED.items():
-            with context.tenant(pair.a.identity):
+            # As the operator, who may name any tenant: what counts is what runs.
+            with context.operator(), suppress(AppError):
                 witness.apply(headers=headers)
             record.expect(not seen, subject, "was run")
             seen.clear()

@@ -173,7 +173,7 @@ def test_thousands_of_tenants_are_sent_for_in_batches(
     count = 2 * fan_out.BATCH + 1
     crowd = [
         Tenant(
-            slug=f"crowd{n}", schema_name=f"t_crowd{n}", role_name=f"crowd{n}", name="One of many",
+            slug=f"crowd{n}", schema_name=f"t_crowd{n}", role_name=f"crowd_t_crowd{n}", name="One of many",
             state=TenantState.ACTIVE,
         )
         for n in range(count - 2)
