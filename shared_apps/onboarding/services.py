@@ -11,7 +11,6 @@ from shared_apps.accounts import services as accounts
 from shared_apps.accounts.emails import validated_email
 from shared_apps.core import context
 from shared_apps.fleet import services as fleet
-from shared_apps.onboarding import schemas
 from shared_apps.onboarding.errors import ProvisioningError
 from shared_apps.tenants import names
 from shared_apps.tenants import selectors as tenants_read
@@ -49,8 +48,7 @@ def create_tenant(*, request: TenantRequest, at: datetime) -> Tenant:
     email = validated_email(request.admin_email)
     tenant = _register(slug, request.name, domains, at)
     try:
-        schemas.ensure_schema(tenant.identity)
-        fleet.migrate_tenant(tenant.identity)
+        fleet.create_schema(tenant.identity)
         accounts.ensure_admin(
             tenant_id=tenant.id, email=email, password=request.admin_password, at=at
         )
@@ -69,8 +67,7 @@ def repair_tenant(*, slug: str) -> Tenant:
         TenantNotFoundError: no such tenant.
     """
     tenant = tenants_read.get_tenant(slug=slug)
-    schemas.ensure_schema(tenant.identity)
-    fleet.migrate_tenant(tenant.identity)
+    fleet.create_schema(tenant.identity)
     return tenant
 
 

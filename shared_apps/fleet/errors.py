@@ -1,0 +1,33 @@
+from shared_apps.core.errors import ConflictError, InvalidError, UnavailableError
+
+
+class TemplateError(ConflictError):
+    """The text says which object of a tenant's schema, or which migration, and what to do."""
+
+    code = "fleet.template"
+    message = "A new tenant's schema cannot be made from a script."
+
+
+class BreakingMigrationError(ConflictError):
+    code = "fleet.breaking_migration"
+    message = "A migration would break the version that is running."
+
+
+class DatabaseAheadError(ConflictError):
+    code = "fleet.database_ahead"
+    message = "The database was migrated by newer code than this."
+
+
+class SchemaBusyError(UnavailableError):
+    code = "fleet.schema_busy"
+    message = "Another run is working on this tenant's schema."
+
+
+class UnknownTenantError(InvalidError):
+    code = "fleet.unknown_tenant"
+    message = "There is no such tenant with a schema."
+
+
+class SchemaBehindError(UnavailableError):
+    code = "tenants.schema_behind"
+    message = "This tenant is being upgraded; try again in a moment."
