@@ -11,6 +11,5 @@ class RunState(models.TextChoices):
 
 
 class OutcomeState(models.TextChoices):
-    RUNNING = "RUNNING"
     DONE = "DONE"
     FAILED = "FAILED"

@@ -19,11 +19,11 @@ from psycopg import sql
 
 from shared_apps.audit import triggers
 from shared_apps.core import context
-from shared_apps.fleet import grants, roles
+from shared_apps.fleet import grants, migration_login, roles
 from shared_apps.fleet.catalogue import objects, script
 from shared_apps.fleet.history import History, Step, name_of
+from shared_apps.fleet.migration_login import MIGRATION_ALIAS
 from shared_apps.fleet.recording import CompiledMigration, PythonCode, compile_migration
-from shared_apps.fleet.sealing import MIGRATION_ALIAS
 from shared_apps.tenants import names
 
 _LOCK = "freehold.template"
@@ -65,7 +65,7 @@ def compile_plan(history: History, *, base: str | None) -> Plan:
     `base` is the script of a sealed schema that has exactly what `history` has applied; without one, that
     is made by running its migrations, and the plan seals everything anew.
     """
-    with _scratch() as (cursor, role):
+    with scratch() as (cursor, role):
         seeds = _Seeds(cursor)
         if base is not None:
             cursor.execute(script.fill(base, schema=script.SCHEMA, role=role))
@@ -96,11 +96,15 @@ def compile_plan(history: History, *, base: str | None) -> Plan:
 
 
 @contextmanager
-def _scratch() -> Iterator[tuple[Any, str]]:
-    """A cursor in an empty schema with a role of its own."""
+def scratch() -> Iterator[tuple[Any, str]]:
+    """A cursor in an empty schema with a role of its own; whatever is done there is rolled back."""
     role = names.role_of(script.SCHEMA, database=roles.database_name())
     identity = context.TenantIdentity(id=UUID(int=0), slug="", schema=script.SCHEMA, role=role)
-    with context.tenant(identity), transaction.atomic(using=MIGRATION_ALIAS):
+    with (
+        context.tenant(identity),
+        migration_login.alone(),
+        transaction.atomic(using=MIGRATION_ALIAS),
+    ):
         with connections[MIGRATION_ALIAS].cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [_LOCK])
             cursor.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
@@ -150,9 +154,6 @@ def _render(cursor: Any, role: str, history: History, refusal: str) -> Rendered:
     cursor.execute(script.fill(written, schema=script.SCHEMA, role=role))
     different = objects.load(cursor, script.SCHEMA, role) ^ original
     if different:
-        import pprint
-
-        pprint.pprint(sorted(different, key=lambda d: d[1]), width=180)
         kind, name, _ = sorted(different)[0]
         more = f" and {len(different) - 1} more" if len(different) > 1 else ""
         return Rendered("", f"the {kind} {name}{more} cannot be written as a script")

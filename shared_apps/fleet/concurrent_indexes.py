@@ -6,7 +6,7 @@ from django.db import connections
 from psycopg import sql
 
 from shared_apps.core.context import TenantIdentity
-from shared_apps.fleet.sealing import MIGRATION_ALIAS
+from shared_apps.fleet.migration_login import MIGRATION_ALIAS
 
 _CREATE = re.compile(
     r'\s*CREATE\s+(?:UNIQUE\s+)?INDEX\s+CONCURRENTLY\s+(?:IF\s+NOT\s+EXISTS\s+)?("(?:[^"]|"")+"|\w+)',

@@ -1,6 +1,6 @@
-"""Which migrations a tenant's schema should have, and which of them one with given rows lacks.
+"""Which migrations a schema should have, and which of them one with given rows lacks.
 
-Only apps of TENANT_APPS count: what other apps' migrations do happens in the shared schema.
+Of a tenant's schema only apps of TENANT_APPS count: what others do happens in the shared schema.
 """
 
 import hashlib
@@ -49,13 +49,13 @@ class Step:
 
 
 class History:
-    """The migrations of tenants' schemas in their order, seen from a schema with `applied`."""
+    """The project's migrations in their order, seen from a schema with `applied`."""
 
-    def __init__(self, applied: Iterable[Node] = ()) -> None:
-        given = set(applied)
-        self._loader = AppliedLoader(given)
-        self.given = given
-        self.labels = tenant_labels()
+    def __init__(self, applied: Iterable[Node] = (), *, labels: set[str] | None = None) -> None:
+        """`labels`: the apps that count; those of tenants' schemas unless said otherwise."""
+        self.given = set(applied)
+        self._loader = AppliedLoader(self.given)
+        self.labels = tenant_labels() if labels is None else labels
 
     @cached_property
     def order(self) -> list[Step]:
@@ -120,6 +120,16 @@ def tenant_labels() -> set[str]:
     return {
         config.label for config in apps.get_app_configs() if config.name in settings.TENANT_APPS
     }
+
+
+def shared_labels() -> set[str]:
+    return {
+        config.label for config in apps.get_app_configs() if config.name in settings.SHARED_APPS
+    }
+
+
+def all_labels() -> set[str]:
+    return {config.label for config in apps.get_app_configs()}
 
 
 def name_of(node: Node) -> str:

@@ -29,7 +29,9 @@ class SchemaVersion(models.Model):
 
     schema_name = models.CharField(primary_key=True, max_length=63)
     fingerprint = models.CharField(max_length=64, blank=True)
-    """Of the code whose state the schema has; empty while it is between two."""
+    """Of the code whose state the schema was last wholly at; empty if that is not known."""
+    is_between = models.BooleanField(default=False)
+    """Some of a newer code's migrations have been applied, not all."""
     changed_at = models.DateTimeField()
     error = models.TextField(blank=True)
     """Why the last attempt failed."""
@@ -58,15 +60,16 @@ class Outcome(models.Model):
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="outcomes")
     schema_name = models.CharField(max_length=63)
     slug = models.CharField(max_length=40)
-    state = models.CharField(max_length=8, choices=OutcomeState, default=OutcomeState.RUNNING)
+    state = models.CharField(max_length=8, choices=OutcomeState)
     from_fingerprint = models.CharField(max_length=64, blank=True)
     to_fingerprint = models.CharField(max_length=64)
     applied = models.JSONField(default=list)
+    """Names of the migrations that this run applied."""
     attempts = models.PositiveSmallIntegerField(default=1)
     error = models.TextField(blank=True)
     started_at = models.DateTimeField()
-    finished_at = models.DateTimeField(null=True)
-    duration_ms = models.PositiveIntegerField(null=True)
+    finished_at = models.DateTimeField()
+    duration_ms = models.PositiveIntegerField()
 
     class Meta:
         constraints = [

@@ -4,32 +4,45 @@ Each migration is one transaction with its row in django_migrations and the ledg
 killed leaves a schema before or after each. Consecutive migrations that are SQL alone share a message.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db import connections, transaction
 from django.db.migrations.recorder import MigrationRecorder
 from psycopg import sql
 
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
-from shared_apps.fleet import concurrent_indexes
+from shared_apps.fleet import concurrent_indexes, migration_login
 from shared_apps.fleet.catalogue import script
 from shared_apps.fleet.compiling import Plan
 from shared_apps.fleet.history import Node
+from shared_apps.fleet.migration_login import MIGRATION_ALIAS
 from shared_apps.fleet.recording import CompiledMigration, PythonCode
-from shared_apps.fleet.sealing import MIGRATION_ALIAS
 
 _BETWEEN = "\n;\n"  # a statement may end in a comment
 
 _RECORD = "INSERT INTO {history} (app, name, applied) VALUES ({app}, {name}, now())"
-_LEDGER = """
-    INSERT INTO public.fleet_schemaversion (schema_name, fingerprint, changed_at, error)
-    VALUES ({schema}, {fingerprint}, now(), '')
-    ON CONFLICT (schema_name) DO UPDATE SET fingerprint = excluded.fingerprint, changed_at = now(), error = ''
+_AT = """
+    INSERT INTO public.fleet_schemaversion (schema_name, fingerprint, is_between, changed_at, error)
+    VALUES ({schema}, {fingerprint}, false, now(), '')
+    ON CONFLICT (schema_name) DO UPDATE
+    SET fingerprint = excluded.fingerprint, is_between = false, changed_at = now(), error = ''
 """
+_BETWEEN_TWO = """
+    INSERT INTO public.fleet_schemaversion (schema_name, fingerprint, is_between, changed_at, error)
+    VALUES ({schema}, '', true, now(), '')
+    ON CONFLICT (schema_name) DO UPDATE SET is_between = true, changed_at = now()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """What is written with the last migration: the schema is at `fingerprint` now; and for whom runs it."""
+
+    fingerprint: str
+    also: tuple[sql.Composed, ...] = ()
 
 
 def applied_in(cursor: Any, schema: str) -> set[Node]:
@@ -52,34 +65,36 @@ def make_history_table(identity: TenantIdentity) -> None:
         MigrationRecorder(connections[MIGRATION_ALIAS]).ensure_schema()
 
 
-def bring(identity: TenantIdentity, plan: Plan, *, to: str) -> None:
-    """Run a plan in a schema that it was compiled for; `to` is the fingerprint that it then has."""
-    with context.tenant(identity), _one_connection():
+def bring(identity: TenantIdentity, plan: Plan, *, ending: Ending) -> None:
+    """Run a plan in a schema that it was compiled for."""
+    with context.tenant(identity), migration_login.alone():
         last = len(plan.migrations) - 1
         numbered = list(enumerate(plan.migrations))
         for is_sql, group in groupby(numbered, key=lambda pair: pair[1].is_sql):
             if is_sql:
                 texts: list[str] = []
                 for number, migration in group:
-                    texts += _as_transaction(identity, plan, migration, to, number == last)
+                    texts += _as_transaction(
+                        identity, plan, migration, ending if number == last else None
+                    )
                 _send(identity, texts)
                 continue
             for number, migration in group:
                 run = _run_in_transaction if migration.atomic else _run_outside
-                run(identity, plan, migration, to, number == last)
+                run(identity, plan, migration, ending if number == last else None)
         if last < 0:
-            _send(identity, ["BEGIN", *_ending(identity, plan, None, to, True), "COMMIT"])
+            _send(identity, ["BEGIN", *_ending(identity, plan, None, ending), "COMMIT"])
 
 
 def _as_transaction(
-    identity: TenantIdentity, plan: Plan, migration: CompiledMigration, to: str, is_last: bool
+    identity: TenantIdentity, plan: Plan, migration: CompiledMigration, last: Ending | None
 ) -> list[str]:
-    ending = _ending(identity, plan, migration.node, to, is_last)
+    ending = _ending(identity, plan, migration.node, last)
     return ["BEGIN", *migration.statements, *ending, "COMMIT"]
 
 
 def _run_in_transaction(
-    identity: TenantIdentity, plan: Plan, migration: CompiledMigration, to: str, is_last: bool
+    identity: TenantIdentity, plan: Plan, migration: CompiledMigration, last: Ending | None
 ) -> None:
     connection = connections[MIGRATION_ALIAS]
     with transaction.atomic(using=MIGRATION_ALIAS):
@@ -90,11 +105,11 @@ def _run_in_transaction(
                 else:
                     _send(identity, list(part.texts))
         # What the editor deferred has run by now; the rest belongs to the same transaction.
-        _send(identity, _ending(identity, plan, migration.node, to, is_last))
+        _send(identity, _ending(identity, plan, migration.node, last))
 
 
 def _run_outside(
-    identity: TenantIdentity, plan: Plan, migration: CompiledMigration, to: str, is_last: bool
+    identity: TenantIdentity, plan: Plan, migration: CompiledMigration, last: Ending | None
 ) -> None:
     """Statement by statement. Stopped half-way it is run again from its beginning, as Django would."""
     connection = connections[MIGRATION_ALIAS]
@@ -106,30 +121,33 @@ def _run_outside(
             for text in part.texts:
                 if not concurrent_indexes.is_there(identity, text):
                     _send(identity, [text])
-    _send(identity, ["BEGIN", *_ending(identity, plan, migration.node, to, is_last), "COMMIT"])
+    _send(identity, ["BEGIN", *_ending(identity, plan, migration.node, last), "COMMIT"])
 
 
 def _ending(
-    identity: TenantIdentity, plan: Plan, node: Node | None, to: str, is_last: bool
+    identity: TenantIdentity, plan: Plan, node: Node | None, last: Ending | None
 ) -> list[str]:
     """The rows that say what was done, and with the last migration what follows them all."""
     history = sql.Identifier(identity.schema, "django_migrations")
     nodes = [node] if node else []
     texts: list[sql.Composed | str] = []
-    if is_last:
+    if last is not None:
         nodes += plan.recorded
         texts += plan.sealing
     texts += [
         sql.SQL(_RECORD).format(history=history, app=sql.Literal(app), name=sql.Literal(name))
         for app, name in nodes
     ]
-    texts.append(ledger_entry(identity.schema, to if is_last else ""))
+    if last is None:
+        texts.append(sql.SQL(_BETWEEN_TWO).format(schema=sql.Literal(identity.schema)))
+    else:
+        texts += [ledger_entry(identity.schema, last.fingerprint), *last.also]
     return [text if isinstance(text, str) else text.as_string(None) for text in texts]
 
 
 def ledger_entry(schema: str, fingerprint: str) -> sql.Composed:
-    """Says that a schema is at a fingerprint; '' that it is between two."""
-    return sql.SQL(_LEDGER).format(schema=sql.Literal(schema), fingerprint=sql.Literal(fingerprint))
+    """Says that a schema is at a fingerprint."""
+    return sql.SQL(_AT).format(schema=sql.Literal(schema), fingerprint=sql.Literal(fingerprint))
 
 
 def _send(identity: TenantIdentity, texts: list[str]) -> None:
@@ -149,17 +167,3 @@ def _leave_failed_transaction() -> None:
     connection = connections[MIGRATION_ALIAS]
     if connection.connection is not None and not connection.in_atomic_block:
         connection._rollback()  # type: ignore[attr-defined]  # rollback() refuses outside a transaction
-
-
-@contextmanager
-def _one_connection() -> Iterator[None]:
-    """Queries of data migrations that name no database go to the connection that migrates.
-
-    Django keeps connections for each thread; only this one's is exchanged.
-    """
-    kept = connections[DEFAULT_DB_ALIAS]
-    connections[DEFAULT_DB_ALIAS] = connections[MIGRATION_ALIAS]
-    try:
-        yield
-    finally:
-        connections[DEFAULT_DB_ALIAS] = kept

@@ -9,8 +9,8 @@ from shared_apps.audit import triggers
 from shared_apps.core import context
 from shared_apps.fleet import functions, grants, roles, row_security
 from shared_apps.fleet.catalogue import script
+from shared_apps.fleet.migration_login import MIGRATION_ALIAS
 
-MIGRATION_ALIAS = "migration"
 SHARED_SCHEMA = "public"
 # Written by the migration login alone. Scripts of templates run with its rights, so whoever could change
 # them could do whatever it may.
@@ -28,26 +28,29 @@ def describe() -> str:
 
 def seal_shared() -> None:
     """The shared schema: in one transaction, idempotent."""
-    with context.operator(), transaction.atomic(using=MIGRATION_ALIAS):
-        with connections[MIGRATION_ALIAS].cursor() as cursor:
-            triggers.install(cursor, schema=SHARED_SCHEMA, shared=True)
-            for group in (roles.tenants_group(), roles.readers_group()):
-                roles.ensure(cursor, group)
-            execute(cursor, grants.shared_schema())
-            login = sql.Identifier(roles.application_login())
-            for table in _LEDGER:
-                name = sql.Identifier(SHARED_SCHEMA, table)
-                cursor.execute(
-                    sql.SQL("REVOKE INSERT, UPDATE, DELETE ON {} FROM {}").format(name, login)
-                )
-            version = cursor.connection.info.server_version
-            execute(cursor, functions.statements(server_version=version))
-            row_security.seal(cursor)
-            # People whose grants are older than their roles, or whose role was dropped by hand.
+    with (
+        context.operator(),
+        transaction.atomic(using=MIGRATION_ALIAS),
+        connections[MIGRATION_ALIAS].cursor() as cursor,
+    ):
+        triggers.install(cursor, schema=SHARED_SCHEMA, shared=True)
+        for group in (roles.tenants_group(), roles.readers_group()):
+            roles.ensure(cursor, group)
+        execute(cursor, grants.shared_schema())
+        login = sql.Identifier(roles.application_login())
+        for table in _LEDGER:
+            name = sql.Identifier(SHARED_SCHEMA, table)
             cursor.execute(
-                "SELECT public.ensure_person_role(user_id)"
-                " FROM accounts_crosstenantgrant GROUP BY user_id"
+                sql.SQL("REVOKE INSERT, UPDATE, DELETE ON {} FROM {}").format(name, login)
             )
+        version = cursor.connection.info.server_version
+        execute(cursor, functions.statements(server_version=version))
+        row_security.seal(cursor)
+        # People whose grants are older than their roles, or whose role was dropped by hand.
+        cursor.execute(
+            "SELECT public.ensure_person_role(user_id)"
+            " FROM accounts_crosstenantgrant GROUP BY user_id"
+        )
 
 
 def seal_tenant(cursor: Any, *, schema: str, role: str) -> None:

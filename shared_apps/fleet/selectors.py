@@ -12,8 +12,8 @@ from shared_apps.core.context import TenantIdentity
 from shared_apps.fleet import sealing
 from shared_apps.fleet.errors import UnknownTenantError
 from shared_apps.fleet.history import History, fingerprint_of
+from shared_apps.fleet.migration_login import MIGRATION_ALIAS
 from shared_apps.fleet.models import SchemaTemplate
-from shared_apps.fleet.sealing import MIGRATION_ALIAS
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,8 @@ class Member:
     identity: TenantIdentity
     state: str
     fingerprint: str
+    is_between: bool
+    """Some of a newer code's migrations have been applied, not all."""
     error: str
 
 
@@ -49,7 +51,8 @@ def _target(apps: tuple[str, ...], modules: tuple[tuple[str, str | None], ...]) 
 
 _MEMBERS = """
     SELECT t.id, t.slug, t.schema_name, t.role_name, t.state,
-           coalesce(v.fingerprint, ''), coalesce(v.error, '')
+           coalesce(v.fingerprint, ''),
+           coalesce(v.is_between, false), coalesce(v.error, '')
     FROM public.tenants_tenant t
     JOIN pg_namespace n ON n.nspname = t.schema_name
     LEFT JOIN public.fleet_schemaversion v ON v.schema_name = t.schema_name
@@ -65,7 +68,7 @@ def list_members(*, not_at: str | None = None, slug: str | None = None) -> list[
     """
     conditions, parameters = "", []
     if not_at is not None:
-        conditions += " AND v.fingerprint IS DISTINCT FROM %s"
+        conditions += " AND (v.fingerprint IS DISTINCT FROM %s OR v.is_between)"
         parameters.append(not_at)
     if slug is not None:
         conditions += " AND t.slug = %s"
@@ -80,7 +83,9 @@ def list_members(*, not_at: str | None = None, slug: str | None = None) -> list[
 
 def _member(row: tuple[Any, ...]) -> Member:
     identity = TenantIdentity(id=row[0], slug=row[1], schema=row[2], role=row[3])
-    return Member(identity=identity, state=row[4], fingerprint=row[5], error=row[6])
+    return Member(
+        identity=identity, state=row[4], fingerprint=row[5], is_between=row[6], error=row[7]
+    )
 
 
 def find_template(*, fingerprint: str) -> SchemaTemplate | None:

@@ -3,8 +3,7 @@
 All of it runs as the migration login. One tenant at a time here; the whole fleet in `fleet/running.py`.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import threading
 
 from django.core.management import call_command
 from django.db import connections, transaction
@@ -13,25 +12,69 @@ from psycopg import sql
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.core.doctor import Finding
-from shared_apps.fleet import replay, roles, sealing, selectors, templates, wall
+from shared_apps.fleet import (
+    compatibility,
+    locks,
+    migration_login,
+    replay,
+    roles,
+    running,
+    sealing,
+    selectors,
+    templates,
+    wall,
+)
 from shared_apps.fleet.catalogue import script
 from shared_apps.fleet.compiling import Plan, compile_plan
-from shared_apps.fleet.errors import DatabaseAheadError
-from shared_apps.fleet.history import History, name_of
+from shared_apps.fleet.history import History, all_labels, shared_labels
+from shared_apps.fleet.plans import require_known
 
-MIGRATION_ALIAS = sealing.MIGRATION_ALIAS
-_SHARED_LOCK = "freehold.migrations"
-_SCHEMA_LOCK = "freehold.schema"
+MIGRATION_ALIAS = migration_login.MIGRATION_ALIAS
 
 
-def migrate_shared(*, verbosity: int = 1) -> None:
-    """Migrate the shared schema. Two at once: the second waits and then has nothing to do."""
-    with context.operator(), _locked(_SHARED_LOCK, ""):
-        # Django's own command, for its content types and permissions; `migrate` itself is ours.
-        call_command(
-            "django_migrate", database=MIGRATION_ALIAS, interactive=False, verbosity=verbosity
-        )
+def migrate_shared(*, verbosity: int = 1, allow_breaking: bool = False) -> None:
+    """Migrate the shared schema. Two at once: the second waits and then has nothing to do.
+
+    Raises:
+        BreakingMigrationError: a migration would break the version that is running; nothing was changed.
+    """
+    with context.operator(), locks.shared():
+        with connections[MIGRATION_ALIAS].cursor() as cursor:
+            applied = replay.applied_in(cursor, sealing.SHARED_SCHEMA)
+        history = History(applied, labels=shared_labels())
+        require_known(history)
+        if not allow_breaking:
+            compatibility.require_compatible(history)
+        # Also where only rows for tenants' apps are missing: Django records those here too.
+        if History(applied, labels=all_labels()).missing:
+            # Django's own command, for its content types and permissions; `migrate` itself is ours.
+            call_command(
+                "django_migrate", database=MIGRATION_ALIAS, interactive=False, verbosity=verbosity
+            )
         sealing.seal_shared()
+
+
+def migrate_fleet(
+    options: running.Options,
+    *,
+    allow_breaking: bool = False,
+    on_result: running.OnResult = lambda *_: None,
+    stop: threading.Event | None = None,
+) -> running.Summary:
+    """Migrate every tenant that is not at the code's version (fleet/running.py).
+
+    Raises:
+        UnknownTenantError: `options.only` names none.
+        BreakingMigrationError, DatabaseAheadError: nothing was changed.
+    """
+
+    def examine(history: History) -> None:
+        if not allow_breaking:
+            compatibility.require_compatible(history)
+
+    return running.run(
+        options, examine=examine, on_result=on_result, stop=stop or threading.Event()
+    )
 
 
 def create_schema(identity: TenantIdentity) -> None:
@@ -41,7 +84,7 @@ def create_schema(identity: TenantIdentity) -> None:
     given its rights instead. Safe to call again, and at the same time.
     """
     template = templates.ensure_template()
-    with context.operator(), _locked(_SCHEMA_LOCK, identity.schema):
+    with context.operator(), locks.schema(identity.schema):
         if not template.script or _has_history(identity):
             _ensure_role_and_schema(identity)
             migrate_tenant(identity)
@@ -69,7 +112,7 @@ def migrate_tenant(identity: TenantIdentity) -> list[str]:
         DatabaseAheadError: newer code has migrated it.
     """
     target = selectors.get_target()
-    with context.operator(), _locked(_SCHEMA_LOCK, identity.schema):
+    with context.operator(), locks.schema(identity.schema):
         with connections[MIGRATION_ALIAS].cursor() as cursor:
             applied = replay.applied_in(cursor, identity.schema)
             if not applied:
@@ -77,19 +120,14 @@ def migrate_tenant(identity: TenantIdentity) -> list[str]:
         history = History(applied)
         require_known(history)
         plan = Plan.empty() if not history.missing else compile_plan(history, base=None)
-        replay.bring(identity, plan, to="")
-        with transaction.atomic(using=MIGRATION_ALIAS):
-            with connections[MIGRATION_ALIAS].cursor() as cursor:
-                sealing.seal_tenant(cursor, schema=identity.schema, role=identity.role)
-                cursor.execute(replay.ledger_entry(identity.schema, target.fingerprint))
+        replay.bring(identity, plan, ending=replay.Ending(""))
+        with (
+            transaction.atomic(using=MIGRATION_ALIAS),
+            connections[MIGRATION_ALIAS].cursor() as cursor,
+        ):
+            sealing.seal_tenant(cursor, schema=identity.schema, role=identity.role)
+            cursor.execute(replay.ledger_entry(identity.schema, target.fingerprint))
     return plan.names
-
-
-def require_known(history: History) -> None:
-    """Raises DatabaseAheadError: a schema has migrations that this code does not know."""
-    if history.unknown:
-        names = ", ".join(map(name_of, history.unknown))
-        raise DatabaseAheadError(f"newer code has applied {names}; deploy that code")
 
 
 def find_breaches() -> list[Finding]:
@@ -114,15 +152,3 @@ def _ensure_role_and_schema(identity: TenantIdentity) -> None:
         cursor.execute(
             sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(identity.schema))
         )
-
-
-@contextmanager
-def _locked(what: str, name: str) -> Iterator[None]:
-    """One at a time in the whole installation; whoever comes second waits. May be nested."""
-    with connections[MIGRATION_ALIAS].cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(hashtext(%s), hashtext(%s))", [what, name])
-    try:
-        yield
-    finally:
-        with connections[MIGRATION_ALIAS].cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(hashtext(%s), hashtext(%s))", [what, name])

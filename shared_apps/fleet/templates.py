@@ -6,8 +6,8 @@ from shared_apps.core import context
 from shared_apps.fleet import selectors
 from shared_apps.fleet.compiling import Rendered, compile_plan
 from shared_apps.fleet.history import History, Node, name_of
+from shared_apps.fleet.migration_login import MIGRATION_ALIAS
 from shared_apps.fleet.models import SchemaTemplate
-from shared_apps.fleet.sealing import MIGRATION_ALIAS
 
 
 def ensure_template() -> SchemaTemplate:

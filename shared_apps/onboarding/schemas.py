@@ -9,7 +9,6 @@ from shared_apps.core.context import TenantIdentity
 from shared_apps.fleet import roles
 from shared_apps.fleet.services import MIGRATION_ALIAS
 
-
 # A table with its indexes, its TOAST table and its sequence takes about ten locks, and the lock table of
 # a server with the default settings has room for 6,400 in all.
 _TABLES_PER_TRANSACTION = 20

@@ -76,10 +76,10 @@ def _sequences(cursor: Any) -> Iterator[str]:
     """Those that are no column's identity."""
     yield from _column(
         cursor,
-        f"""
-        SELECT format('CREATE SEQUENCE %I AS %s %s', c.relname, format_type(s.seqtypid, NULL), {_SEQUENCE_OPTIONS})
+        """
+        SELECT format('CREATE SEQUENCE %I AS %s %s', c.relname, format_type(s.seqtypid, NULL), {options})
         FROM pg_class c JOIN pg_sequence s ON s.seqrelid = c.oid
-        WHERE c.relnamespace = {{schema}} AND NOT EXISTS (
+        WHERE c.relnamespace = {schema} AND NOT EXISTS (
             SELECT FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'i')
         ORDER BY c.oid
         """,
@@ -115,7 +115,7 @@ def _tables(cursor: Any) -> Iterator[str]:
     """Each with its columns and all constraints that need no other table."""
     yield from _column(
         cursor,
-        f"""
+        """
         WITH columns AS (
             SELECT a.attrelid, string_agg(concat_ws(' ', quote_ident(a.attname),
                 format_type(a.atttypid, a.atttypmod),
@@ -129,7 +129,7 @@ def _tables(cursor: Any) -> Iterator[str]:
                      CASE a.attidentity WHEN 'a' THEN 'ALWAYS' ELSE 'BY DEFAULT' END, (
                      SELECT coalesce(' (' || nullif(concat_ws(' ',
                             CASE WHEN q.relname <> left(c.relname || '_' || a.attname || '_seq', 63)
-                                 THEN 'SEQUENCE NAME ' || quote_ident(q.relname) END, {_SEQUENCE_OPTIONS}), '') || ')', '')
+                                 THEN 'SEQUENCE NAME ' || quote_ident(q.relname) END, {options}), '') || ')', '')
                      FROM pg_depend w JOIN pg_class q ON q.oid = w.objid JOIN pg_sequence s ON s.seqrelid = q.oid
                      WHERE w.classid = 'pg_class'::regclass AND w.refobjid = c.oid AND w.refobjsubid = a.attnum
                        AND w.deptype = 'i')) END,
@@ -140,19 +140,19 @@ def _tables(cursor: Any) -> Iterator[str]:
             ), ', ' ORDER BY a.attnum) AS text
             FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
             LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
-            WHERE c.relnamespace = {{schema}} AND c.relkind = 'r'
+            WHERE c.relnamespace = {schema} AND c.relkind = 'r'
             GROUP BY a.attrelid
         ), inline AS (
             SELECT conrelid, string_agg(', CONSTRAINT ' || quote_ident(conname) || ' ' || pg_get_constraintdef(oid), ''
                                         ORDER BY contype = 'p' DESC, oid) AS text
-            FROM pg_constraint WHERE connamespace = {{schema}} AND contype IN ('p', 'u', 'c', 'x') AND convalidated
+            FROM pg_constraint WHERE connamespace = {schema} AND contype IN ('p', 'u', 'c', 'x') AND convalidated
             GROUP BY conrelid
         )
         SELECT format('CREATE %sTABLE %I (%s%s)%s', CASE c.relpersistence WHEN 'u' THEN 'UNLOGGED ' ELSE '' END,
                       c.relname, columns.text, inline.text,
                       coalesce(' WITH (' || array_to_string(c.reloptions, ', ') || ')', ''))
         FROM pg_class c LEFT JOIN columns ON columns.attrelid = c.oid LEFT JOIN inline ON inline.conrelid = c.oid
-        WHERE c.relnamespace = {{schema}} AND c.relkind = 'r' ORDER BY c.oid
+        WHERE c.relnamespace = {schema} AND c.relkind = 'r' ORDER BY c.oid
         """,
     )
 
@@ -341,4 +341,8 @@ def _column(cursor: Any, query: str) -> list[str]:
 
 
 def _filled(query: str) -> str:
-    return query.replace("{schema}", f"'{SCHEMA}'::regnamespace").replace("{name}", f"'{SCHEMA}'")
+    return (
+        query.replace("{options}", _SEQUENCE_OPTIONS)
+        .replace("{schema}", f"'{SCHEMA}'::regnamespace")
+        .replace("{name}", f"'{SCHEMA}'")
+    )
