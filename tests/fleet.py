@@ -5,13 +5,14 @@ import io
 import json
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connections
@@ -28,7 +29,10 @@ from shared_apps.tenants.choices import TenantState
 from shared_apps.tenants.models import Tenant
 from tests.installation import Installation
 
-_HEAD = "from django.db import migrations, models\n\n"
+_HEAD = """from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+"""
 
 
 @dataclass
@@ -36,6 +40,7 @@ class Fleet:
     """Tenants of one test; `release` deploys code with further migrations of the invoicing app."""
 
     directory: Path
+    installed: dict[str, TenantIdentity]
     tenants: list[TenantIdentity] = field(default_factory=list)
     _override: Any = None
 
@@ -95,6 +100,17 @@ class Fleet:
             )
         )
 
+    @contextmanager
+    def busy(self, tenant: TenantIdentity) -> Iterator[Callable[[], None]]:
+        """Somebody's transaction reads a table of a tenant until the block or the given function ends it."""
+        database = settings.DATABASES["migration"]
+        with psycopg.connect(
+            host=database["HOST"], port=database["PORT"], dbname=database["NAME"],
+            user=database["USER"], password=database["PASSWORD"],
+        ) as session:  # fmt: skip
+            session.execute(f"SELECT * FROM {tenant.schema}.invoicing_vendor")  # type: ignore[call-overload]  # a test's name
+            yield session.rollback
+
     def migrate(self, *arguments: str) -> dict[str, Any]:
         """What `fleet migrate --json` says, whether it succeeds or not."""
         out = io.StringIO()
@@ -132,7 +148,7 @@ def drop(identity: TenantIdentity) -> None:
 def of_a_test(system: Installation, directory: Path) -> Iterator[Fleet]:
     """acme, globex and whoever the test makes. Afterwards the two are as they were."""
     sys.path.insert(0, str(directory))
-    made = Fleet(directory)
+    made = Fleet(directory, system.tenants)
     with context.operator(), attribution.acting(attribution.command("test")):
         try:
             yield made
@@ -146,4 +162,8 @@ def of_a_test(system: Installation, directory: Path) -> Iterator[Fleet]:
                 services.create_schema(tenant)
             with connections[MIGRATION_ALIAS].cursor() as cursor:
                 cursor.execute("TRUNCATE fleet_run, fleet_outcome")
+                # Django notes tenants' migrations in the shared schema too.
+                cursor.execute(
+                    "DELETE FROM django_migrations WHERE app = 'invoicing' AND name > '0003'"
+                )
             sys.path.remove(str(directory))

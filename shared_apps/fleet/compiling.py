@@ -21,14 +21,12 @@ from shared_apps.audit import triggers
 from shared_apps.core import context
 from shared_apps.fleet import grants, migration_login, roles
 from shared_apps.fleet.catalogue import objects, script
-from shared_apps.fleet.history import History, Step, name_of
+from shared_apps.fleet.history import SEEDS_ATTRIBUTE, History, Step, name_of
 from shared_apps.fleet.migration_login import MIGRATION_ALIAS
 from shared_apps.fleet.recording import CompiledMigration, PythonCode, compile_migration
 from shared_apps.tenants import names
 
 _LOCK = "freehold.template"
-# Said on a migration whose rows may be the same in every tenant, so that they may be part of the template.
-SEEDS_ATTRIBUTE = "seeds_tenants"
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,9 @@ from django.db.migrations.state import ProjectState
 Node = tuple[str, str]
 """App label and name of a migration."""
 
+# Said on a migration whose rows may be the same in every tenant, so that they may be part of the template.
+SEEDS_ATTRIBUTE = "seeds_tenants"
+
 _NUMBER = re.compile(r"\d+")
 
 
@@ -89,7 +92,7 @@ class History:
     def unknown(self) -> list[Node]:
         """Applied by newer code than this. What an old squash replaced is not."""
         last: dict[str, int] = {}
-        replaced = set()
+        replaced: set[Node] = set()
         for (label, name), migration in self._loader.disk_migrations.items():
             last[label] = max(last.get(label, 0), _number(name))
             replaced.update(migration.replaces)
@@ -136,8 +139,13 @@ def name_of(node: Node) -> str:
     return f"{node[0]}.{node[1]}"
 
 
-def fingerprint_of(wanted: list[Node], sealing: str) -> str:
-    described = json.dumps([sorted(map(name_of, wanted)), sealing])
+def fingerprint_of(history: History, sealing: str) -> str:
+    """Changes with the names of the migrations and what they say about seeds, and with rights and triggers."""
+    said = [
+        [name_of(step.node), bool(getattr(step.migration, SEEDS_ATTRIBUTE, False))]
+        for step in history.steps
+    ]
+    described = json.dumps([sorted(said), sealing])
     return hashlib.sha256(described.encode()).hexdigest()
 
 

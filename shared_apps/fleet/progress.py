@@ -1,7 +1,8 @@
 """How far a run is, on standard error: a bar on a terminal, a line every few seconds elsewhere."""
 
 import time
-from typing import TextIO
+
+from django.core.management.base import OutputWrapper
 
 _WIDTH = 24
 _EVERY = 5.0  # seconds between lines where nobody watches
@@ -10,7 +11,7 @@ _EVERY = 5.0  # seconds between lines where nobody watches
 class Progress:
     """Fed with every tenant that is done with."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: OutputWrapper) -> None:
         self._stream = stream
         self._is_terminal = stream.isatty()
         self._started = self._said = time.monotonic()
@@ -23,17 +24,17 @@ class Progress:
             filled = _WIDTH * done // total
             bar = "█" * filled + "·" * (_WIDTH - filled)
             end = "\n" if done == total else ""
-            self._stream.write(f"\r\x1b[K{bar} {self._describe(done, total, now)}{end}")
+            self._stream.write(f"\r\x1b[K{bar} {self._describe(done, total, now)}", ending=end)
             self._stream.flush()
         elif now - self._said >= _EVERY:
             self._said = now
-            self._stream.write(self._describe(done, total, now) + "\n")
+            self._stream.write(self._describe(done, total, now))
             self._stream.flush()
 
     def interrupt(self) -> None:
         """Something else is about to be printed."""
         if self._is_terminal:
-            self._stream.write("\r\x1b[K")
+            self._stream.write("\r\x1b[K", ending="")
 
     def _describe(self, done: int, total: int, now: float) -> str:
         seconds = max(now - self._started, 0.001)

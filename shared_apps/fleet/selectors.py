@@ -45,8 +45,8 @@ def get_target() -> Target:
 @lru_cache(maxsize=4)
 def _target(apps: tuple[str, ...], modules: tuple[tuple[str, str | None], ...]) -> Target:
     del apps, modules  # what the answer depends on
-    wanted = History().wanted
-    return Target(fingerprint_of(wanted, sealing.describe()), tuple(wanted))
+    history = History()
+    return Target(fingerprint_of(history, sealing.describe()), tuple(history.wanted))
 
 
 _MEMBERS = """

@@ -50,7 +50,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def migrate(command: BaseCommand, options: dict[str, Any]) -> None:
     """The shared schema, then the tenants; raises CommandError unless all of them are done."""
-    progress = Progress(command.stderr._out)  # type: ignore[attr-defined]  # the stream behind Django's wrapper
+    progress = Progress(command.stderr)
 
     def on_result(result: Result, done: int, total: int) -> None:
         if result.error:
