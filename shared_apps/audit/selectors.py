@@ -1,5 +1,6 @@
 """Reads of the audit database, of named tenants only, as the login that row-level security binds."""
 
+import atexit
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -223,4 +224,6 @@ def _connections() -> "ConnectionPool[psycopg.Connection[Any]]":
                 check=ConnectionPool.check_connection,
                 open=True,
             )
+            # Its threads must end before the interpreter takes its modules apart.
+            atexit.register(_pool.close)
         return _pool

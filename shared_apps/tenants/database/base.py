@@ -136,7 +136,7 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
         pgconn = self.connection.pgconn
         if self.connection.closed:
             return True
-        if self.connection.info.transaction_status != TransactionStatus.IDLE:
+        if pgconn.transaction_status != TransactionStatus.IDLE:
             return False
         poll = select.poll()
         poll.register(pgconn.socket, select.POLLIN | select.POLLERR | select.POLLHUP)

@@ -39,16 +39,16 @@ class _ContextMixin:
             super().execute(text, params, **options)  # type: ignore[misc]  # mixin
             return
         head = "; ".join(pending)
-        if params is not None:
-            head = head.replace("%", "%%")
+        # psycopg remembers how a text splits around its parameters. With a head, which names the
+        # request, no text would come twice and each would push a useful one out of its memory.
+        statement = text if params is None else self.mogrify(text, params)  # type: ignore[attr-defined]
         try:
-            super().execute(f"{head}; {text}", params, **options)  # type: ignore[misc]  # mixin
+            super().execute(f"{head}; {statement}", **options)  # type: ignore[misc]  # mixin
         except BaseException:
             self.session.forget()
             raise
         self.session.confirm()
-        for _ in pending:
-            self.nextset()  # type: ignore[attr-defined]  # the results of the SETs come first
+        self.set_result(len(pending))  # type: ignore[attr-defined]  # those of the SETs come first
 
     def executemany(self, query: Any, params_seq: Iterable[Any], **options: Any) -> None:
         self._apply(self.session.pending())
