@@ -24,7 +24,7 @@ from shared_apps.core.context import TenantIdentity
 from shared_apps.fleet import services
 from shared_apps.fleet.services import MIGRATION_ALIAS
 from shared_apps.onboarding import schemas
-from shared_apps.tenants import names
+from shared_apps.tenants import names, versions
 from shared_apps.tenants.choices import TenantState
 from shared_apps.tenants.models import Tenant
 from tests.installation import Installation
@@ -63,11 +63,13 @@ class Fleet:
         self.undo_release()
         self._override = override_settings(MIGRATION_MODULES={"invoicing": package})
         self._override.enable()
+        versions.forget()
 
     def undo_release(self) -> None:
         if self._override is not None:
             self._override.disable()
             self._override = None
+            versions.forget()
 
     def make(self, number: int) -> list[TenantIdentity]:
         """Active tenants with schemas from the template."""
@@ -161,6 +163,7 @@ def of_a_test(system: Installation, directory: Path) -> Iterator[Fleet]:
                 drop(tenant)
                 services.create_schema(tenant)
             with connections[MIGRATION_ALIAS].cursor() as cursor:
+                versions.forget()
                 cursor.execute("TRUNCATE fleet_run, fleet_outcome")
                 # Django notes tenants' migrations in the shared schema too.
                 cursor.execute(

@@ -1,4 +1,4 @@
-from shared_apps.core.errors import ConflictError, InvalidError, UnavailableError
+from shared_apps.core.errors import ConflictError, InvalidError
 
 
 class TemplateError(ConflictError):
@@ -18,16 +18,6 @@ class DatabaseAheadError(ConflictError):
     message = "The database was migrated by newer code than this."
 
 
-class SchemaBusyError(UnavailableError):
-    code = "fleet.schema_busy"
-    message = "Another run is working on this tenant's schema."
-
-
 class UnknownTenantError(InvalidError):
     code = "fleet.unknown_tenant"
     message = "There is no such tenant with a schema."
-
-
-class SchemaBehindError(UnavailableError):
-    code = "tenants.schema_behind"
-    message = "This tenant is being upgraded; try again in a moment."

@@ -45,7 +45,7 @@ def seal_shared() -> None:
             )
         version = cursor.connection.info.server_version
         execute(cursor, functions.statements(server_version=version))
-        row_security.seal(cursor)
+        row_security.seal(cursor, row_security.declared())
         # People whose grants are older than their roles, or whose role was dropped by hand.
         cursor.execute(
             "SELECT public.ensure_person_role(user_id)"

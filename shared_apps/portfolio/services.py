@@ -21,7 +21,7 @@ _PORTION = 1000
 def rebuild(*, tenant: TenantIdentity) -> int:
     """Replace a tenant's gathered rows by what its schema holds; returns how many invoices.
 
-    Readers see the old rows until all new ones are there. The relay waits with this tenant meanwhile.
+    Readers see the old rows until all new ones are there. The relay waits when it comes to this tenant.
     """
     with context.operator():
         rows.lock(_execute, tenant.id)

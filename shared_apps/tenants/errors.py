@@ -27,6 +27,11 @@ class TenantNotReadyError(UnavailableError):
     message = "This tenant is being set up."
 
 
+class SchemaBehindError(UnavailableError):
+    code = "tenants.schema_behind"
+    message = "This tenant is being upgraded; try again in a moment."
+
+
 class TenantGoneError(NotFoundError):
     code = "tenants.gone"
     message = "This tenant is no longer served."

@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 from shared_apps.core import context
 from shared_apps.core.errors import AppError
 from shared_apps.core.problems import describe, problem_response
-from shared_apps.tenants import errors, names, routing, selectors
+from shared_apps.tenants import errors, names, routing, selectors, versions
 
 # Asked by load balancers and orchestrators, which know no tenant's name.
 TENANTLESS_PATHS = ("/health/",)
@@ -67,4 +67,5 @@ def _scope_of(request: HttpRequest) -> context.TenantIdentity | context.Operator
     if route is None:
         raise errors.UnknownHostError
     selectors.require_served(state=route.state, reason=route.reason)
+    versions.require_current(route.tenant)
     return route.tenant
