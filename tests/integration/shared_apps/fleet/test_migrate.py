@@ -92,7 +92,8 @@ def test_one_poisoned_tenant_of_thirty_stops_nobody_and_alone_is_tried_again(fle
     assert poisoned.slug in report["exit"]
     behind = status.get_status().behind
     assert [tenant.slug for tenant in behind] == [poisoned.slug]
-    assert "vendor_once" in behind[0].error and "Twice" in behind[0].error
+    assert "vendor_once" in behind[0].error
+    assert "Twice" in behind[0].error
     # Before the one, after the other.
     assert fleet.has_column(poisoned, "note")
 
