@@ -9,15 +9,22 @@ from shared_apps.fleet.history import History, Node, name_of
 from shared_apps.fleet.migration_login import MIGRATION_ALIAS
 from shared_apps.fleet.models import SchemaTemplate
 
+# A template never changes.
+_known: dict[str, SchemaTemplate] = {}
+
 
 def ensure_template() -> SchemaTemplate:
     """The template for this code, rendered now unless it is there. Two at once: one waits."""
     target = selectors.get_target()
+    known = _known.get(target.fingerprint)
+    if known is not None:
+        return known
     found = selectors.find_template(fingerprint=target.fingerprint)
     if found is None:
         keep(compile_plan(History(), base=None).template)
         found = selectors.find_template(fingerprint=target.fingerprint)
         assert found is not None
+    _known[target.fingerprint] = found
     return found
 
 

@@ -67,7 +67,7 @@ def _case(here: Place, ours: Worker, peer: Worker, count: numbers.Tenants) -> Ca
                 "ours",
                 Part.OURS,
                 "fleet migrate, a whole process with its start",
-                each(count.ours, lambda: here.run("ours", ["fleet", "migrate", "-v0"]), ours),
+                each(count.ours, lambda: here.run("ours", ["fleet", "-v0", "migrate"]), ours),
             ),
         ),
     )

@@ -38,9 +38,9 @@ def cases(scale: Scale) -> Iterator[Sequence[Case]]:
                         "ours",
                         Part.OURS,
                         "fleet migrate",
-                        lambda: here.run("ours", ["fleet", "migrate", "-v0"]),
+                        lambda: here.run("ours", ["fleet", "-v0", "migrate"]),
                         lambda: {
-                            "s after start": here.run("ours", ["fleet", "migrate", "-v0"])
+                            "s after start": here.run("ours", ["fleet", "-v0", "migrate"])
                             - here.run("ours", ["help", "fleet"])
                         },
                     ),
