@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 from django.db import connections
 
-from shared_apps.core import context
 from shared_apps.fleet.migration_login import MIGRATION_ALIAS
 
 _SHARED = "freehold.migrations"
@@ -54,5 +53,5 @@ def _release(what: str, name: str) -> None:
     connection = connections[MIGRATION_ALIAS]
     if connection.connection is None or connection.connection.closed:
         return
-    with context.operator(), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_unlock(hashtext(%s), hashtext(%s))", [what, name])

@@ -79,7 +79,8 @@ def migrate(
 ) -> Result | None:
     """None: another run is working on this schema; ask again later."""
     started = datetime.now(UTC)
-    with context.operator(), locks.try_schema(member.identity.schema) as is_ours:
+    # In the tenant's context from lock to release, so that the connection's path is set once.
+    with context.tenant(member.identity), locks.try_schema(member.identity.schema) as is_ours:
         if not is_ours:
             return None
         report = _Report(member, run, target, started)
