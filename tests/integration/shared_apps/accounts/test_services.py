@@ -35,7 +35,7 @@ def startup(acme: TenantIdentity) -> Iterator[TenantIdentity]:
     slug = f"startup-{uuid4().hex[:8]}"
     schema = f"t_{slug.replace('-', '_')}"
     with context.operator():
-        tenant = Tenant(slug=slug, name=slug, schema_name=schema, role_name=schema)
+        tenant = Tenant(slug=slug, name=slug, schema_name=schema, role_name=f"d_{schema}")
         tenant.save()
     yield tenant.identity
     with context.operator():
