@@ -1,6 +1,7 @@
 """The product's side, in a process of its own."""
 
 import time
+from typing import Any
 from uuid import uuid4
 
 import django
@@ -101,7 +102,8 @@ class Ours:
             )
 
 
-def _identity(slug: str):  # type: ignore[no-untyped-def]  # imports of the product wait for its set-up
+def _identity(slug: str) -> Any:
+    """Imports of the product wait for its set-up."""
     from django.conf import settings
 
     from shared_apps.core.context import TenantIdentity
@@ -112,7 +114,7 @@ def _identity(slug: str):  # type: ignore[no-untyped-def]  # imports of the prod
     return TenantIdentity(id=uuid4(), slug=slug, schema=schema, role=role)
 
 
-def _login() -> dict[str, object]:
+def _login() -> dict[str, Any]:
     from django.conf import settings
 
     database = settings.DATABASES["migration"]
@@ -122,6 +124,6 @@ def _login() -> dict[str, object]:
     }  # fmt: skip
 
 
-def _schemas(owner) -> list[str]:  # type: ignore[no-untyped-def]  # psycopg is imported where it is used
+def _schemas(owner: Any) -> list[str]:
     rows = owner.execute("SELECT schema_name FROM public.tenants_tenant ORDER BY 1").fetchall()
     return [row[0] for row in rows]
