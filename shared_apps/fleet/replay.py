@@ -53,6 +53,11 @@ def applied_in(cursor: Any, schema: str) -> set[Node]:
     )
     if cursor.fetchone()[0] is None:
         return set()
+    return rows_in(cursor, schema)
+
+
+def rows_in(cursor: Any, schema: str) -> set[Node]:
+    """The same of a schema that is known to have its table."""
     cursor.execute(
         sql.SQL("SELECT app, name FROM {}").format(sql.Identifier(schema, "django_migrations"))
     )

@@ -32,7 +32,7 @@ class Ours:
                     id=identity.id, slug=identity.slug, name=identity.slug,
                     schema_name=identity.schema, role_name=identity.role,
                     state=TenantState.ACTIVE,
-                ).save()  # fmt: skip
+                ).save()  # type: ignore[no-untyped-call]  # django-tenants'  # fmt: skip
                 services.create_schema(identity)
 
     def create(self) -> float:

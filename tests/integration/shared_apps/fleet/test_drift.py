@@ -25,8 +25,9 @@ from tests.fleet import Fleet
     ],
 )  # fmt: skip
 def test_it_is_named(fleet: Fleet, change: str, kind: str, name: str) -> None:
-    fleet.execute(fleet.installed["acme"], change)
+    (tenant,) = fleet.make(1)
+    fleet.execute(tenant, change)
     found, behind = drift.find_differences()
     assert behind == []
     assert (kind, name) in {(difference.kind, difference.name) for difference in found}
-    assert {difference.tenant for difference in found} == {"acme"}
+    assert {difference.tenant for difference in found} == {tenant.slug}
