@@ -69,6 +69,7 @@ def set_limits(limits: Limits) -> None:
         cursor.execute(
             f"SET lock_timeout = {limits.lock_timeout_ms:d};"
             f" SET statement_timeout = {limits.statement_timeout_ms:d};"
+            f" SET freehold.statement_limit = {limits.statement_timeout_ms:d};"
             # What says that a migration was done is lost together with it, so nothing has to be waited for.
             " SET synchronous_commit = off"
         )
