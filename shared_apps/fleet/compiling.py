@@ -144,19 +144,24 @@ def _seal(cursor: Any, role: str) -> list[str]:
 
 
 def _access_lists(cursor: Any) -> Any:
-    """Who may do what in the scratch schema, in one value."""
+    """Who may do what in the scratch schema, in one value; the order in which it was granted does not count."""
     cursor.execute(
         """
-        SELECT array_agg(list ORDER BY list) FROM (
-            SELECT relname || relacl::text AS list FROM pg_class WHERE relnamespace = current_schema()::regnamespace
+        SELECT array_agg(concat_ws(' ', object, a.grantee, a.privilege_type, a.is_grantable)
+                         ORDER BY object, a.grantee, a.privilege_type, a.is_grantable)
+        FROM (
+            SELECT relname::text AS object, relacl AS acl, relowner AS owner FROM pg_class
+            WHERE relnamespace = current_schema()::regnamespace
             UNION ALL
-            SELECT c.relname || a.attname || a.attacl::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
-            WHERE c.relnamespace = current_schema()::regnamespace AND a.attacl IS NOT NULL
+            SELECT c.relname || '.' || b.attname, b.attacl, c.relowner FROM pg_class c
+            JOIN pg_attribute b ON b.attrelid = c.oid
+            WHERE c.relnamespace = current_schema()::regnamespace AND b.attacl IS NOT NULL
             UNION ALL
-            SELECT oid || proacl::text FROM pg_proc WHERE pronamespace = current_schema()::regnamespace
+            SELECT oid::regprocedure::text, coalesce(proacl, acldefault('f', proowner)), proowner FROM pg_proc
+            WHERE pronamespace = current_schema()::regnamespace
             UNION ALL
-            SELECT nspacl::text FROM pg_namespace WHERE oid = current_schema()::regnamespace
-        ) lists
+            SELECT '', nspacl, nspowner FROM pg_namespace WHERE oid = current_schema()::regnamespace
+        ) lists CROSS JOIN aclexplode(acl) a WHERE a.grantee <> owner
         """
     )
     return cursor.fetchone()[0]
