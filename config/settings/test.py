@@ -7,5 +7,7 @@ DEBUG = False
 ENVIRONMENT_NAME = "test"
 # The same algorithm at a hundredth of the cost; production's own parameters have a test.
 PASSWORD_HASHERS = ["shared_apps.accounts.hashers.CheapArgon2PasswordHasher"]
+# Suites that share a Redis take only their own tasks.
+CELERY_TASK_DEFAULT_QUEUE = DATABASES["default"]["NAME"]
 
 env.finish()

@@ -61,9 +61,8 @@ def find_differences() -> tuple[list[Difference], list[str]]:
     return found, behind
 
 
-def _compare(
-    members: list[Member], wanted: str, expected: set[objects.Item]
-) -> Iterator[Difference]:
+def _compare(members: list[Member], wanted: str, expected: set[objects.Item]) -> list[Difference]:
+    found: list[Difference] = []
     with context.operator(), connections[MIGRATION_ALIAS].cursor() as cursor:
         digests = objects.digests(
             cursor, [m.identity.schema for m in members], [m.identity.role for m in members]
@@ -71,7 +70,8 @@ def _compare(
         different = [m for m in members if digests.get(m.identity.schema) != wanted]
         for member in different:
             own = objects.load(cursor, member.identity.schema, member.identity.role)
-            yield from _differences(member.identity.slug, expected, own)
+            found += _differences(member.identity.slug, expected, own)
+    return found
 
 
 def _differences(

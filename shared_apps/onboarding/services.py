@@ -3,6 +3,7 @@
 import logging
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -11,8 +12,9 @@ from shared_apps.accounts import services as accounts
 from shared_apps.accounts.emails import validated_email
 from shared_apps.core import context
 from shared_apps.fleet import services as fleet
+from shared_apps.onboarding import schemas
 from shared_apps.onboarding.errors import ProvisioningError
-from shared_apps.tenants import names
+from shared_apps.tenants import names, routing
 from shared_apps.tenants import selectors as tenants_read
 from shared_apps.tenants import services as tenants
 from shared_apps.tenants.choices import TenantState
@@ -58,6 +60,22 @@ def create_tenant(*, request: TenantRequest, at: datetime) -> Tenant:
         tenants.change_state(tenant_id=tenant.id, to=TenantState.FAILED, at=at, error=reason)
         raise ProvisioningError(f"{slug}: {reason}") from error
     return tenants.change_state(tenant_id=tenant.id, to=TenantState.ACTIVE, at=at)
+
+
+def discard_tenant(*, tenant_id: UUID) -> None:
+    """Remove a scratch tenant at once, without grace or backup: row, domains, roles, schema.
+
+    Its entries in the audit database stay, as everybody's do.
+
+    Raises:
+        TenantNotFoundError: no such tenant.
+    """
+    identity = tenants_read.get_tenant_by_id(tenant_id=tenant_id).identity
+    with context.operator():
+        # The row first: from then on no request, task or relay looks for the schema.
+        Tenant.objects.filter(id=tenant_id).delete()
+    routing.announce_change()
+    schemas.drop_schema(identity)
 
 
 def repair_tenant(*, slug: str) -> Tenant:

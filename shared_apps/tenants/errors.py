@@ -1,3 +1,5 @@
+from django.core.exceptions import SuspiciousFileOperation
+
 from shared_apps.core.errors import (
     ConflictError,
     ForbiddenError,
@@ -30,6 +32,12 @@ class TenantNotReadyError(UnavailableError):
 class SchemaBehindError(UnavailableError):
     code = "tenants.schema_behind"
     message = "This tenant is being upgraded; try again in a moment."
+
+
+class TenantBusyError(UnavailableError):
+    code = "tenants.busy"
+    message = "This tenant has as many requests at work as it may."
+    retry_after = 1
 
 
 class TenantGoneError(NotFoundError):
@@ -65,9 +73,43 @@ class DomainTakenError(ConflictError):
     message = "This domain belongs to a tenant already."
 
 
+class LimitsError(InvalidError):
+    code = "tenants.invalid_limits"
+    message = "A limit is a whole number from 1 on."
+
+
 class StateTransitionError(ConflictError):
     code = "tenants.state"
     message = "The tenant's state does not allow this."
+
+
+class FileNameError(InvalidError, SuspiciousFileOperation):
+    code = "tenants.invalid_file_name"
+    message = "This is not a name that a file can have."
+
+
+class FileMissingError(NotFoundError):
+    code = "tenants.file_not_found"
+    message = "There is no such file."
+
+
+class FileLinkError(ForbiddenError):
+    code = "tenants.invalid_file_link"
+    message = "This address is not valid here."
+
+
+class FileLinkExpiredError(ForbiddenError):
+    code = "tenants.file_link_expired"
+    message = "This address is not valid any more."
+
+
+class TaskRefusedError(ForbiddenError):
+    code = "tenants.task_refused"
+    message = "This task is not carried out."
+
+
+class TenantMismatchError(RuntimeError):
+    """Code holds something of one tenant while it works for another. Ours to repair, so a 500."""
 
 
 class ForeignRowError(NotFoundError):

@@ -1,18 +1,21 @@
 """From the host name to the context of a request."""
 
 from collections.abc import Callable
+from importlib import import_module
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.db import DatabaseError
-from django.http import HttpRequest
+from django.http import HttpRequest, StreamingHttpResponse
 from django.http.request import split_domain_port
 from django.http.response import HttpResponseBase
 
 from shared_apps.core import context
 from shared_apps.core.errors import AppError
 from shared_apps.core.problems import describe, problem_response
-from shared_apps.tenants import errors, names, routing, selectors, versions
+from shared_apps.core.streaming import keep_context
+from shared_apps.tenants import errors, names, routing, selectors, shares, versions
+from shared_apps.tenants.errors import TenantBusyError
 
 # Asked by load balancers and orchestrators, which know no tenant's name.
 TENANTLESS_PATHS = ("/health/",)
@@ -27,6 +30,11 @@ class TenantMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
+        # Now, and for nobody: what views make at import, a viewset's queryset for one, would
+        # otherwise be the tenant's whose request happens to come first.
+        with context.nobody():
+            for urlconf in (settings.ROOT_URLCONF, settings.PUBLIC_SCHEMA_URLCONF):
+                import_module(urlconf)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.path.startswith(TENANTLESS_PATHS):
@@ -34,7 +42,7 @@ class TenantMiddleware:
             with context.nobody():
                 return self.get_response(request)
         try:
-            scope = _scope_of(request)
+            scope = scope_of(request)
         except DisallowedHost:
             return problem_response(
                 request, status=400, error="The Host header is not valid.", code="invalid_host"
@@ -46,17 +54,57 @@ class TenantMiddleware:
             return problem_response(request, **described)
         match scope:
             case context.TenantIdentity():
-                with context.tenant(scope):
-                    return self.get_response(request)
+                return self._within_share(request, scope)
             case context.OperatorScope():
                 request.urlconf = settings.PUBLIC_SCHEMA_URLCONF  # type: ignore[attr-defined]
                 with context.operator():
-                    return self.get_response(request)
+                    return _kept(self.get_response(request))
+
+    def _within_share(
+        self, request: HttpRequest, tenant: context.TenantIdentity
+    ) -> HttpResponseBase:
+        limit = tenant.limits.connections or settings.TENANT_CONNECTIONS
+        try:
+            give_back = shares.of_this_process.take(tenant.id, limit=limit)
+        except TenantBusyError as error:
+            described = describe(error)
+            assert described is not None
+            return problem_response(request, **described)
+
+        def finish() -> None:
+            # First the connection: the place is what promises one to the next request.
+            routing.hand_back_connection()
+            give_back()
+
+        try:
+            with context.tenant(tenant):
+                response = _kept(self.get_response(request))
+        except BaseException:
+            finish()
+            raise
+        if response.streaming:
+            # Its statements are still to come.
+            response._resource_closers.append(finish)  # type: ignore[attr-defined]
+        else:
+            finish()
+        return response
 
 
-def _scope_of(request: HttpRequest) -> context.TenantIdentity | context.OperatorScope:
+def _kept(response: HttpResponseBase) -> HttpResponseBase:
+    if isinstance(response, StreamingHttpResponse):
+        keep_context(response)
+    return response
+
+
+def scope_of(request: HttpRequest) -> context.TenantIdentity | context.OperatorScope:
     """Raises DisallowedHost, UnknownHostError or the error of a tenant that is not served."""
+    if "HTTP_HOST" not in request.META:
+        # Django would take the server's own name instead.
+        raise DisallowedHost("There is no Host header.")
     domain, _ = split_domain_port(request.get_host())
+    if domain.endswith("."):
+        # The one dot that a name may end with has been taken off.
+        raise errors.UnknownHostError
     try:
         host = names.canonical_host(domain)
     except errors.DomainNameError:

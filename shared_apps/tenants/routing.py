@@ -12,14 +12,15 @@ from dataclasses import dataclass
 
 import redis
 from django.conf import settings
+from django.db import connections
 
+from shared_apps.core import redis_keys
 from shared_apps.core.context import TenantIdentity
 from shared_apps.tenants import selectors
 from shared_apps.tenants.choices import TenantState
 
 logger = logging.getLogger(__name__)
 
-CHANNEL = "freehold:routing"
 _LIFE_WITH_CHANNEL = 60.0  # seconds
 _LIFE_WITHOUT_CHANNEL = 1.0
 _CAPACITY = 10_000
@@ -48,6 +49,11 @@ class _Memory:
 _memory = _Memory()
 
 
+def channel_name() -> str:
+    """It belongs to the installation: every process of it listens."""
+    return redis_keys.installation("routing")
+
+
 def find_route(host: str) -> Route | None:
     """The route of a canonical host name, from memory or the database.
 
@@ -59,6 +65,7 @@ def find_route(host: str) -> Route | None:
     _start_listening()
     asked_at = time.monotonic()
     tenant = selectors.find_tenant_by_host(host=host)
+    hand_back_connection()
     if tenant is None:
         _memory.routes.pop(host, None)
         return None
@@ -71,6 +78,16 @@ def find_route(host: str) -> Route | None:
     return route
 
 
+def hand_back_connection() -> None:
+    """Give this thread's connection back to the pool, if there is one.
+
+    Whoever waits for its turn must not hold what those at work need.
+    """
+    connection = connections["default"]
+    if connection.settings_dict["OPTIONS"].get("pool") and not connection.in_atomic_block:
+        connection.close()
+
+
 def announce_change() -> None:
     """Make every process look again. Best effort: without Redis the short life does it."""
     _memory.routes.clear()
@@ -78,7 +95,7 @@ def announce_change() -> None:
         with redis.Redis.from_url(
             settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1
         ) as client:
-            client.publish(CHANNEL, "changed")
+            client.publish(channel_name(), "changed")
     except redis.RedisError:
         logger.warning(
             "Routing change could not be announced; other processes follow within a second"
@@ -101,7 +118,7 @@ def _listen() -> None:
                 redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2) as client,
                 client.pubsub(ignore_subscribe_messages=True) as channel,
             ):
-                channel.subscribe(CHANNEL)
+                channel.subscribe(channel_name())
                 # Whatever was announced before the subscription was missed.
                 _memory.routes.clear()
                 _memory.is_listening = True

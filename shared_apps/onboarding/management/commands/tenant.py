@@ -1,4 +1,4 @@
-"""`manage.py tenant create|repair|list|show`."""
+"""`manage.py tenant create|repair|list|show|run-leak-lab`."""
 
 import getpass
 import json
@@ -11,9 +11,10 @@ from django.utils import timezone
 
 from shared_apps.core import context
 from shared_apps.core.errors import AppError
+from shared_apps.onboarding.laboratory import console as laboratory
 from shared_apps.onboarding.services import TenantRequest, create_tenant, repair_tenant
 from shared_apps.tenants import selectors
-from shared_apps.tenants.models import Tenant
+from shared_apps.tenants.models import TaskOutcome, Tenant
 
 
 class Command(BaseCommand):
@@ -45,6 +46,11 @@ class Command(BaseCommand):
         show = actions.add_parser("show", help="one tenant")
         show.add_argument("slug")
         show.add_argument("--json", action="store_true")
+        laboratory.add_arguments(
+            actions.add_parser(
+                "run-leak-lab", help="try everything that could leak between tenants"
+            )
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -57,6 +63,8 @@ class Command(BaseCommand):
                     self._show(repair_tenant(slug=options["slug"]), options)
                 case "show":
                     self._show(selectors.get_tenant(slug=options["slug"]), options)
+                case "run-leak-lab":
+                    laboratory.run(options, stdout=self.stdout, stderr=self.stderr)
         except AppError as error:
             details = "; ".join(f"{name}: {value}" for name, value in error.details.items())
             raise CommandError(error.text + (f" ({details})" if details else "")) from error
@@ -92,12 +100,29 @@ class Command(BaseCommand):
             self.stdout.write("no tenants")
 
     def _show(self, tenant: Tenant, options: dict[str, Any]) -> None:
-        described = _described(tenant)
+        outcomes = [
+            _outcome(outcome) for outcome in selectors.list_task_outcomes(tenant_id=tenant.id)
+        ]
+        described = {**_described(tenant), "tasks": outcomes}
         if options["json"]:
             self.stdout.write(json.dumps(described))
             return
-        for name, value in described.items():
+        for name, value in _described(tenant).items():
             self.stdout.write(f"{name:<16} {' '.join(value) if isinstance(value, list) else value}")
+        for outcome in outcomes:
+            self.stdout.write(
+                f"{'task':<16} {' '.join(value or '-' for value in outcome.values())}"
+            )
+
+
+def _outcome(outcome: TaskOutcome) -> dict[str, str]:
+    return {
+        "task": outcome.task,
+        "state": outcome.state.lower(),
+        "sent_at": outcome.sent_at.isoformat(),
+        "finished_at": outcome.finished_at.isoformat() if outcome.finished_at else "",
+        "error": outcome.error,
+    }
 
 
 def _described(tenant: Tenant) -> dict[str, Any]:

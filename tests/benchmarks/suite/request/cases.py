@@ -1,14 +1,22 @@
 """Sets the servers, tenants and processes up and puts the contenders' work together."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
+from urllib.parse import urlsplit, urlunsplit
 
 from scripts.stack.errors import StackError
+from scripts.stack.pgbouncer import PgBouncer, Upstream
 from tests.benchmarks.benchmark import Case, Contender, Scale
 from tests.benchmarks.site import Site, site
 from tests.benchmarks.suite.request.contenders import FIXED_TOKEN, RequestContender
-from tests.benchmarks.suite.request.installation import PASSWORD, admin_email, host
+from tests.benchmarks.suite.request.installation import (
+    FIRST_SCHEMA,
+    PASSWORD,
+    admin_email,
+    host,
+)
 from tests.benchmarks.workers import Worker, worker
 
 _ROWS = 50
@@ -32,14 +40,30 @@ _LISTINGS = (
 )
 
 
+Counting = Callable[[RequestContender, Worker, str, Sequence[str], Scale], Mapping[str, float]]
+
+
+def traffic(
+    _: RequestContender, process: Worker, path: str, hosts: Sequence[str], __: Scale
+) -> Mapping[str, float]:
+    """What a request sends over the connection, which must outlive it."""
+    counted = asdict(process.call("traffic", path=path, hosts=hosts))
+    return {name.replace("_", " "): value for name, value in counted.items()}
+
+
 @contextmanager
-def cases(scale: Scale, *, contenders: Sequence[RequestContender]) -> Iterator[Sequence[Case]]:
+def cases(
+    scale: Scale, *, contenders: Sequence[RequestContender], counting: Counting = traffic
+) -> Iterator[Sequence[Case]]:
     hosts = [host(number) for number in range(1, _TENANTS[scale] + 1)]
     with ExitStack() as stack:
         place = stack.enter_context(site())
         # They load Django while the tenants are made.
         workers = {
-            contender: stack.enter_context(_driver(contender, place)) for contender in contenders
+            contender: stack.enter_context(
+                _driver(contender, place, stack.enter_context(_way(contender, place)))
+            )
+            for contender in contenders
         }
         _install(place, tenants=len(hosts))
         for contender, process in workers.items():
@@ -49,7 +73,13 @@ def cases(scale: Scale, *, contenders: Sequence[RequestContender]) -> Iterator[S
             Case(
                 name=f"{listing.name}, {occasion}",
                 contenders=tuple(
-                    _contender(contender, process, listing, asked)
+                    _contender(
+                        contender,
+                        process,
+                        listing,
+                        asked,
+                        partial(counting, contender, process, listing.path, asked, scale),
+                    )
                     for contender, process in workers.items()
                 ),
             )
@@ -71,12 +101,43 @@ def _install(place: Site, *, tenants: int) -> None:
         installer.call("install", tenants=tenants, rows=_ROWS)
 
 
-def _driver(contender: RequestContender, place: Site) -> AbstractContextManager[Worker]:
+@contextmanager
+def _way(contender: RequestContender, place: Site) -> Iterator[Mapping[str, str]]:
+    """The URLs that lead the contender to PostgreSQL, through a pooler if it wants one."""
+    names = ("DATABASE_URL", "MIGRATION_DATABASE_URL")
+    if not contender.behind_pooler:
+        yield {}
+        return
+    pooler = PgBouncer(
+        place.directory / f"pooler-{contender.name.replace(' ', '-')}",
+        upstreams=tuple(Upstream.of_url(place.environment[name]) for name in names),
+        pool_mode="transaction",
+        # Where there are no tenants the path is the connection's own.
+        connect_query="" if contender.has_tenants else f"SET search_path = {FIRST_SCHEMA}",
+    )
+    pooler.start()
+    try:
+        yield {name: _at_port(place.environment[name], pooler.port) for name in names}
+    finally:
+        pooler.stop()
+
+
+def _at_port(url: str, port: int) -> str:
+    parts = urlsplit(url)
+    login = parts.netloc.rpartition("@")[0]
+    return urlunsplit(parts._replace(netloc=f"{login}@127.0.0.1:{port}"))
+
+
+def _driver(
+    contender: RequestContender, place: Site, way: Mapping[str, str]
+) -> AbstractContextManager[Worker]:
     return worker(
         f"{_HERE}.driver:RequestDriver",
         name=contender.name,
         environment={
             **place.environment,
+            **way,
+            **contender.environment,
             "DJANGO_SETTINGS_MODULE": contender.settings,
             # Longer than the benchmark takes.
             "ACCESS_TOKEN_MINUTES": "60",
@@ -113,13 +174,10 @@ def _contender(
     process: Worker,
     listing: _Listing,
     hosts: Sequence[str],
+    count: Callable[[], Mapping[str, float]],
 ) -> Contender:
     def measure() -> float:
         rate: float = process.call("rate", path=listing.path, hosts=hosts, requests=listing.batch)
         return rate
-
-    def count() -> Mapping[str, float]:
-        traffic = asdict(process.call("traffic", path=listing.path, hosts=hosts))
-        return {name.replace("_", " "): value for name, value in traffic.items()}
 
     return Contender(contender.name, contender.part, contender.what, measure, count)

@@ -1,6 +1,7 @@
 """Who takes part: a settings module each, and how it is told who asks."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from tests.benchmarks.benchmark import Part
 
@@ -17,6 +18,12 @@ class RequestContender:
     has_tenants: bool = True
     signs_in: bool = False
     """With a real sign-in at each tenant; the others accept a fixed token."""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    behind_pooler: bool = False
+    """A PgBouncer of its own in transaction mode, with one server connection."""
+
+    def __hash__(self) -> int:
+        return hash(self.name)
 
 
 PLAIN = RequestContender(
@@ -32,6 +39,12 @@ OURS = RequestContender(
     "role, path and audit attribution of each request set, tenant by host",
     settings=f"{_SETTINGS}.ours",
 )
+STOCK_LIMITED = RequestContender(
+    "django-tenants, limited",
+    Part.PEER,
+    "the same with TENANT_LIMIT_SET_CALLS",
+    settings=f"{_SETTINGS}.stock_limited",
+)
 CONTENDERS = (
     PLAIN,
     RequestContender(
@@ -40,12 +53,7 @@ CONTENDERS = (
         "its backend and middleware at their defaults, tenant by host, persistent connection",
         settings=f"{_SETTINGS}.stock",
     ),
-    RequestContender(
-        "django-tenants, limited",
-        Part.PEER,
-        "the same with TENANT_LIMIT_SET_CALLS",
-        settings=f"{_SETTINGS}.stock_limited",
-    ),
+    STOCK_LIMITED,
     OURS,
     RequestContender(
         "ours, whole endpoint",

@@ -12,6 +12,7 @@ import json
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import django
@@ -85,6 +86,30 @@ class RequestDriver:
         return Traffic(
             statements=totals.statements / len(hosts), round_trips=totals.round_trips / len(hosts)
         )
+
+    def interleaved(
+        self, *, path: str, hosts: Sequence[str], requests: int, threads: int
+    ) -> tuple[int, int]:
+        """Of so many answers, asked for by several threads: how many were another host's, how many none."""
+        own = {host: self._get(path, host) for host in hosts}
+
+        def ask(first: int) -> tuple[int, int]:
+            foreign = failed = 0
+            for host in itertools.islice(
+                itertools.cycle(hosts), first, first + requests // threads
+            ):
+                try:
+                    foreign += self._get(path, host) != own[host]
+                except RuntimeError:
+                    failed += 1
+            connections.close_all()
+            return foreign, failed
+
+        # Each begins with another host.
+        starts = range(0, len(hosts), max(1, len(hosts) // threads))
+        with ThreadPoolExecutor(threads) as pool:
+            results = list(pool.map(ask, starts))
+        return sum(foreign for foreign, _ in results), sum(failed for _, failed in results)
 
     def _get(self, path: str, host: str) -> bytes:
         token = self._tokens[host]
