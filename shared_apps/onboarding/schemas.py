@@ -9,18 +9,6 @@ from shared_apps.core.context import TenantIdentity
 from shared_apps.fleet import roles
 from shared_apps.fleet.services import MIGRATION_ALIAS
 
-
-def ensure_schema(identity: TenantIdentity) -> None:
-    """Make the role and the schema of a tenant unless they are there."""
-    connection = connections[MIGRATION_ALIAS]
-    with transaction.atomic(using=MIGRATION_ALIAS), connection.cursor() as cursor:
-        roles.ensure(cursor, identity.role)
-        roles.may_become(cursor, roles.application_login(), identity.role)
-        cursor.execute(
-            sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(identity.schema))
-        )
-
-
 # A table with its indexes, its TOAST table and its sequence takes about ten locks, and the lock table of
 # a server with the default settings has room for 6,400 in all.
 _TABLES_PER_TRANSACTION = 20

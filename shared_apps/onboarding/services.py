@@ -50,8 +50,7 @@ def create_tenant(*, request: TenantRequest, at: datetime) -> Tenant:
     email = validated_email(request.admin_email)
     tenant = _register(slug, request.name, domains, at)
     try:
-        schemas.ensure_schema(tenant.identity)
-        fleet.migrate_tenant(tenant.identity)
+        fleet.create_schema(tenant.identity)
         accounts.ensure_admin(
             tenant_id=tenant.id, email=email, password=request.admin_password, at=at
         )
@@ -86,8 +85,7 @@ def repair_tenant(*, slug: str) -> Tenant:
         TenantNotFoundError: no such tenant.
     """
     tenant = tenants_read.get_tenant(slug=slug)
-    schemas.ensure_schema(tenant.identity)
-    fleet.migrate_tenant(tenant.identity)
+    fleet.create_schema(tenant.identity)
     return tenant
 
 

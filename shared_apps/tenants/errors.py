@@ -29,6 +29,11 @@ class TenantNotReadyError(UnavailableError):
     message = "This tenant is being set up."
 
 
+class SchemaBehindError(UnavailableError):
+    code = "tenants.schema_behind"
+    message = "This tenant is being upgraded; try again in a moment."
+
+
 class TenantBusyError(UnavailableError):
     code = "tenants.busy"
     message = "This tenant has as many requests at work as it may."
