@@ -20,7 +20,7 @@ from django.test import Client, override_settings
 from shared_apps.core import context, problems
 from shared_apps.core.context import TenantIdentity
 from shared_apps.core.limits import TenantLimits
-from shared_apps.tenants import selectors, services
+from shared_apps.tenants import selectors, services, shares
 from shared_apps.tenants.errors import LimitsError
 from tests.concurrency import at_once
 from tests.isolation.modes import POOL, Mode, Poolers, connected
@@ -124,7 +124,10 @@ def test_a_noisy_tenant_slows_itself_only(
     get: Callable[..., Any],
     acme: TenantIdentity,
     globex: TenantIdentity,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(shares, "PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(shares, "QUEUE_LENGTH", 8)
     limit(connections=2)
 
     def noise() -> Any:
