@@ -38,6 +38,9 @@ class Api:
     def delete(self, path: str) -> Any:
         return self._send("delete", path, None)
 
+    def options(self, path: str) -> Any:
+        return self._send("options", path, "")
+
     def _send(self, method: str, path: str, data: Any, **options: Any) -> Any:
         address = path if path.startswith("/") else f"/api/v1/{path}"
         send = getattr(self.http, method)

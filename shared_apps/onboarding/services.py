@@ -8,9 +8,7 @@ from django.conf import settings
 from django.db import transaction
 
 from shared_apps.accounts import services as accounts
-from shared_apps.accounts.choices import Role
 from shared_apps.accounts.emails import validated_email
-from shared_apps.accounts.errors import RoleExistsError
 from shared_apps.core import context
 from shared_apps.fleet import services as fleet
 from shared_apps.onboarding import schemas
@@ -53,7 +51,9 @@ def create_tenant(*, request: TenantRequest, at: datetime) -> Tenant:
     try:
         schemas.ensure_schema(tenant.identity)
         fleet.migrate_tenant(tenant.identity)
-        _ensure_admin(tenant, email, request.admin_password, at)
+        accounts.ensure_admin(
+            tenant_id=tenant.id, email=email, password=request.admin_password, at=at
+        )
     except Exception as error:
         logger.exception("Provisioning failed")
         reason = str(error).strip().split("\n", 1)[0] or type(error).__name__
@@ -72,21 +72,6 @@ def repair_tenant(*, slug: str) -> Tenant:
     schemas.ensure_schema(tenant.identity)
     fleet.migrate_tenant(tenant.identity)
     return tenant
-
-
-def _ensure_admin(tenant: Tenant, email: str, password: str | None, at: datetime) -> None:
-    try:
-        accounts.create_person(
-            tenant_id=tenant.id,
-            email=email,
-            name="",
-            role=Role.ADMIN,
-            password=password,
-            by=None,
-            at=at,
-        )
-    except RoleExistsError:
-        logger.info("The first administrator is there already")
 
 
 def _register(slug: str, name: str, domains: list[str], at: datetime) -> Tenant:

@@ -400,6 +400,15 @@ def test_the_trailing_slash_is_optional(editor: Api, path: str) -> None:
     assert editor.post("vendors", {"name": "No slash"}).status_code == 201
 
 
+@pytest.mark.parametrize("path", ["vendors/", "invoices/", "invoicing/policy/"])
+def test_options_tells_what_an_endpoint_is(editor: Api, path: str) -> None:
+    answer = editor.options(path)
+
+    assert answer.status_code == 200
+    assert answer.json()["parses"] == ["application/json"]
+    assert "GET" in answer.headers["Allow"]
+
+
 def test_what_a_path_does_not_offer_is_405_and_nonsense_404(editor: Api, vendor: str) -> None:
     made = _draft(editor, vendor)
 

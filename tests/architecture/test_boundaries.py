@@ -1,0 +1,62 @@
+"""What one app may use of another: its services, selectors, choices and errors, never its insides."""
+
+import grimp
+import pytest
+
+ROOTS = ("shared_apps", "tenant_apps")
+# Foundations without business of their own: everything in them is for everybody.
+FOUNDATIONS = {"shared_apps.core", "shared_apps.tenants", "shared_apps.audit"}
+PUBLIC = {"services", "selectors", "choices", "errors"}
+# What else an app offers on purpose, with the reason.
+OFFERED = {
+    "shared_apps.accounts.emails": "the canonical form of an address",
+    "shared_apps.fleet.grants": "the names of the logins; onboarding makes roles that agree",
+}
+
+
+def app_of(module: str) -> str:
+    return ".".join(module.split(".")[:2])
+
+
+@pytest.fixture
+def graph() -> grimp.ImportGraph:
+    return grimp.build_graph(*ROOTS, exclude_type_checking_imports=True)
+
+
+def uses_of_insides(graph: grimp.ImportGraph) -> set[tuple[str, str]]:
+    found = set()
+    for importer in graph.modules:
+        for imported in graph.find_modules_directly_imported_by(importer):
+            app = app_of(imported)
+            if app_of(importer) == app or app in FOUNDATIONS or imported in (app, *ROOTS):
+                continue
+            part = imported.split(".")[2]
+            if part not in PUBLIC and imported not in OFFERED:
+                found.add((importer, imported))
+    return found
+
+
+def test_apps_use_each_others_services_selectors_choices_and_errors(
+    graph: grimp.ImportGraph,
+) -> None:
+    assert uses_of_insides(graph) == set()
+
+
+def test_the_rule_sees_an_offence(graph: grimp.ImportGraph) -> None:
+    graph.add_import(
+        importer="shared_apps.authn.views", imported="tenant_apps.invoicing.serializers"
+    )
+
+    assert uses_of_insides(graph) == {
+        ("shared_apps.authn.views", "tenant_apps.invoicing.serializers")
+    }
+
+
+def test_what_is_offered_is_used(graph: grimp.ImportGraph) -> None:
+    used = {
+        offered
+        for offered in OFFERED
+        for importer in graph.find_modules_that_directly_import(offered)
+        if app_of(importer) != app_of(offered)
+    }
+    assert used == set(OFFERED)
