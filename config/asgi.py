@@ -7,3 +7,7 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
 application = get_asgi_application()
+
+from shared_apps.tenants.database import probe  # noqa: E402  # after Django's set-up
+
+probe.look_at_start()

@@ -1,11 +1,24 @@
 """The Celery application; every task of ours runs in the context of whoever sent it."""
 
 import os
+from typing import Any
 
 from celery import Celery
+from celery.signals import worker_init
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
 app = Celery("freehold", task_cls="shared_apps.tenants.tasks:ContextTask")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@worker_init.connect
+def look_at_the_database(**_: Any) -> None:
+    from shared_apps.tenants.database import probe
+
+    try:
+        probe.look_at_start()
+    except probe.UnsafeRouteError as error:
+        # Celery logs exceptions of a signal's handlers and goes on.
+        raise SystemExit(str(error)) from error

@@ -3,9 +3,49 @@
 from typing import Any
 
 from config.env import env
+from config.process import process_kind
 
-_connection: dict[str, Any] = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True}
-_timeouts = {"OPTIONS": {"connect_timeout": 5}}
+# What PgBouncer calls pool_mode: `transaction` where whatever is between us and PostgreSQL shares
+# server connections between transactions. docs/connections.md says which to choose.
+_pool_mode = env.choice("DATABASE_POOL_MODE", default="session", choices=("session", "transaction"))
+# Connections of one process, kept and shared by its threads; 0 gives each thread its own. ASGI runs
+# each request in a new thread, which would connect anew.
+DATABASE_POOL_SIZE = env.integer(
+    "DATABASE_POOL_SIZE", default=10 if process_kind() == "web" else 0, low=0, high=500
+)
+# How many of them one tenant may hold at a time when it has no limit of its own.
+TENANT_CONNECTIONS = env.integer(
+    "TENANT_CONNECTIONS",
+    default=max(1, DATABASE_POOL_SIZE * 3 // 4) if DATABASE_POOL_SIZE else 8,
+    low=1,
+    high=500,
+)
+
+_options: dict[str, Any] = {
+    "connect_timeout": 5,
+    "application_name": f"freehold {process_kind()}",
+}
+_limits = {
+    "STATEMENT_TIMEOUT_MS": env.integer(
+        "DATABASE_STATEMENT_TIMEOUT_MS", default=30_000, low=0, high=86_400_000
+    ),
+    "IDLE_IN_TRANSACTION_TIMEOUT_MS": env.integer(
+        "DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS", default=60_000, low=0, high=86_400_000
+    ),
+}
+_kept: dict[str, Any] = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "OPTIONS": _options}
+_pooled: dict[str, Any] = {
+    "OPTIONS": {
+        **_options,
+        "pool": {
+            "min_size": 0,
+            "max_size": DATABASE_POOL_SIZE,
+            "timeout": 5.0,
+            # A server process remembers every table that it has seen, of every tenant.
+            "max_lifetime": 900.0,
+        },
+    },
+}
 
 _runtime = env.database("DATABASE_URL")
 
@@ -14,15 +54,20 @@ DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         "ENGINE": "shared_apps.tenants.database",
         "TENANT_ROLES": True,
-        **_connection,
-        **_timeouts,
+        "POOL_MODE": _pool_mode,
+        "SQL_COMMENTS": env.boolean("DATABASE_SQL_COMMENTS", default=True),
+        **_limits,
+        **(_pooled if DATABASE_POOL_SIZE else _kept),
         **_runtime,
     },
-    # Migrations and provisioning: owns the schemas. Web and workers are started without it.
+    # Migrations and provisioning: owns the schemas. Web and workers are started without it. It leads
+    # to PostgreSQL itself: advisory locks and CREATE INDEX CONCURRENTLY need a session.
     "migration": {
         "ENGINE": "shared_apps.tenants.database",
         "TENANT_ROLES": False,
-        **_timeouts,
+        # A migration may take its time over a statement, not between two of them.
+        "IDLE_IN_TRANSACTION_TIMEOUT_MS": 600_000,
+        "OPTIONS": _options,
         **env.database("MIGRATION_DATABASE_URL", default=_runtime),
         "TEST": {"MIRROR": "default"},
     },

@@ -19,6 +19,7 @@ from typing import Final
 from uuid import UUID
 
 from shared_apps.core.errors import TenantContextRequired
+from shared_apps.core.limits import DEFAULT_LIMITS, TenantLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +31,7 @@ class TenantIdentity:
     schema: str
     role: str
     """The PostgreSQL role that statements of this tenant run as."""
+    limits: TenantLimits = DEFAULT_LIMITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +89,19 @@ def require_tenant() -> TenantIdentity:
 @contextmanager
 def _entered(scope: Scope | None) -> Iterator[None]:
     token = _scope.set(scope)
+    is_in_order = False
     try:
         yield
     finally:
+        is_in_order = _scope.get() is scope
         _scope.reset(token)
+        if not is_in_order:
+            _scope.set(None)
+    if not is_in_order:
+        raise RuntimeError(
+            "contexts were left in another order than they were entered in, as two generators do that "
+            "take turns; what ran between may have run in the wrong one"
+        )
 
 
 def tenant(identity: TenantIdentity) -> AbstractContextManager[None]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from shared_apps.core import attribution, problems
+from shared_apps.core import attribution, problems, route
 
 logger = logging.getLogger(__name__)
 
@@ -23,11 +23,16 @@ class RequestContextMiddleware:
         given = request.headers.get("X-Request-ID", "")
         request_id = given if _USABLE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         caller = attribution.Attribution(request_id=request_id, ip=request.META.get("REMOTE_ADDR"))
-        with attribution.acting(caller):
+        with attribution.acting(caller), route.unresolved():
             response = self.get_response(request)
             response = _as_problem(request, response)
         response["X-Request-ID"] = request_id
         return response
+
+    def process_view(self, request: HttpRequest, *_: object) -> None:
+        match = request.resolver_match
+        if match is not None:
+            route.resolved(match.view_name or match.route)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Everything that no view handled: expected errors by kind, the rest as 500 that tells nothing."""

@@ -123,7 +123,11 @@ def _describe_database_error(error: Exception) -> dict[str, Any] | None:
             return _description(409, "A rule of the data forbids this.", "constraint_violated")
         case postgres.NumericValueOutOfRange() | postgres.StringDataRightTruncation():
             return _description(400, "A value is too large.", "out_of_range")
-        case postgres.QueryCanceled() | postgres.LockNotAvailable():
+        case postgres.QueryCanceled():
+            return _description(
+                503, "A statement took longer than it may.", "statement_timeout", headers=retry
+            )
+        case postgres.LockNotAvailable():
             return _description(503, "The request took too long.", "timeout", headers=retry)
         case postgres.SerializationFailure() | postgres.DeadlockDetected():
             return _description(

@@ -27,6 +27,12 @@ class TenantNotReadyError(UnavailableError):
     message = "This tenant is being set up."
 
 
+class TenantBusyError(UnavailableError):
+    code = "tenants.busy"
+    message = "This tenant has as many requests at work as it may."
+    retry_after = 1
+
+
 class TenantGoneError(NotFoundError):
     code = "tenants.gone"
     message = "This tenant is no longer served."
@@ -58,6 +64,11 @@ class TenantExistsError(ConflictError):
 class DomainTakenError(ConflictError):
     code = "tenants.domain_taken"
     message = "This domain belongs to a tenant already."
+
+
+class LimitsError(InvalidError):
+    code = "tenants.invalid_limits"
+    message = "A limit is a whole number from 1 on."
 
 
 class StateTransitionError(ConflictError):

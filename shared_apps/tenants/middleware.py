@@ -5,14 +5,17 @@ from collections.abc import Callable
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.db import DatabaseError
-from django.http import HttpRequest
+from django.http import HttpRequest, StreamingHttpResponse
 from django.http.request import split_domain_port
 from django.http.response import HttpResponseBase
 
 from shared_apps.core import context
 from shared_apps.core.errors import AppError
 from shared_apps.core.problems import describe, problem_response
+from shared_apps.core.streaming import keep_context
 from shared_apps.tenants import errors, names, routing, selectors
+from shared_apps.tenants.errors import TenantBusyError
+from shared_apps.tenants.shares import Shares
 
 # Asked by load balancers and orchestrators, which know no tenant's name.
 TENANTLESS_PATHS = ("/health/",)
@@ -27,6 +30,7 @@ class TenantMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
+        self.shares = Shares()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.path.startswith(TENANTLESS_PATHS):
@@ -46,12 +50,40 @@ class TenantMiddleware:
             return problem_response(request, **described)
         match scope:
             case context.TenantIdentity():
-                with context.tenant(scope):
-                    return self.get_response(request)
+                return self._within_share(request, scope)
             case context.OperatorScope():
                 request.urlconf = settings.PUBLIC_SCHEMA_URLCONF  # type: ignore[attr-defined]
                 with context.operator():
-                    return self.get_response(request)
+                    return _kept(self.get_response(request))
+
+    def _within_share(
+        self, request: HttpRequest, tenant: context.TenantIdentity
+    ) -> HttpResponseBase:
+        limit = tenant.limits.connections or settings.TENANT_CONNECTIONS
+        try:
+            give_back = self.shares.take(tenant.id, limit=limit)
+        except TenantBusyError as error:
+            described = describe(error)
+            assert described is not None
+            return problem_response(request, **described)
+        try:
+            with context.tenant(tenant):
+                response = _kept(self.get_response(request))
+        except BaseException:
+            give_back()
+            raise
+        if response.streaming:
+            # Its statements are still to come.
+            response._resource_closers.append(give_back)  # type: ignore[attr-defined]
+        else:
+            give_back()
+        return response
+
+
+def _kept(response: HttpResponseBase) -> HttpResponseBase:
+    if isinstance(response, StreamingHttpResponse):
+        keep_context(response)
+    return response
 
 
 def _scope_of(request: HttpRequest) -> context.TenantIdentity | context.OperatorScope:

@@ -9,6 +9,7 @@ from django_tenants.models import DomainMixin, TenantMixin
 
 from shared_apps.audit.models import Auditable
 from shared_apps.core.context import TenantIdentity
+from shared_apps.core.limits import TenantLimits
 from shared_apps.tenants.choices import TenantState
 from shared_apps.tenants.scoping import RowRights
 
@@ -30,6 +31,10 @@ class Tenant(Auditable, TenantMixin):
     state = models.CharField(max_length=12, choices=TenantState, default=TenantState.PENDING)
     state_reason = models.CharField(max_length=500, blank=True)
     last_error = models.TextField(blank=True)
+    # Empty: the installation's default.
+    statement_timeout_ms = models.PositiveIntegerField(null=True, blank=True)
+    idle_in_transaction_timeout_ms = models.PositiveIntegerField(null=True, blank=True)
+    connection_limit = models.PositiveIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     state_changed_at = models.DateTimeField(auto_now_add=True)
 
@@ -47,6 +52,15 @@ class Tenant(Auditable, TenantMixin):
             models.CheckConstraint(
                 name="tenant_state_rule", condition=models.Q(state__in=TenantState.values)
             ),
+            # To PostgreSQL a timeout of zero is none at all. (A check passes where a value is empty.)
+            models.CheckConstraint(
+                name="tenant_limits_rule",
+                condition=models.Q(
+                    statement_timeout_ms__gte=1,
+                    idle_in_transaction_timeout_ms__gte=1,
+                    connection_limit__gte=1,
+                ),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -55,7 +69,19 @@ class Tenant(Auditable, TenantMixin):
     @property
     def identity(self) -> TenantIdentity:
         return TenantIdentity(
-            id=self.id, slug=self.slug, schema=self.schema_name, role=self.role_name
+            id=self.id,
+            slug=self.slug,
+            schema=self.schema_name,
+            role=self.role_name,
+            limits=self.limits,
+        )
+
+    @property
+    def limits(self) -> TenantLimits:
+        return TenantLimits(
+            statement_timeout_ms=self.statement_timeout_ms,
+            idle_in_transaction_timeout_ms=self.idle_in_transaction_timeout_ms,
+            connections=self.connection_limit,
         )
 
 

@@ -1,15 +1,47 @@
-"""Changes of a tenant's state. Provisioning and the rest of the life cycle are in onboarding."""
+"""Changes of a tenant's state and limits. Provisioning and the rest of the life cycle are in onboarding."""
 
+from dataclasses import astuple
 from datetime import datetime
 from uuid import UUID
 
 from django.db import transaction
 
 from shared_apps.core import context
+from shared_apps.core.limits import TenantLimits
 from shared_apps.tenants import routing
 from shared_apps.tenants.choices import TRANSITIONS, TenantState
-from shared_apps.tenants.errors import StateTransitionError, TenantNotFoundError
+from shared_apps.tenants.errors import LimitsError, StateTransitionError, TenantNotFoundError
 from shared_apps.tenants.models import Tenant
+
+# An integer column, and a timeout in PostgreSQL, end here.
+_LARGEST_LIMIT = 2**31 - 1
+
+
+def change_limits(*, tenant_id: UUID, limits: TenantLimits) -> Tenant:
+    """Set all limits of a tenant; requests that begin from then on have them, in every process.
+
+    Raises:
+        TenantNotFoundError: no such tenant.
+        LimitsError: a limit is less than 1 or more than PostgreSQL can hold.
+    """
+    if any(value is not None and not 1 <= value <= _LARGEST_LIMIT for value in astuple(limits)):
+        raise LimitsError
+    with context.operator(), transaction.atomic():
+        tenant = Tenant.objects.select_for_update().filter(id=tenant_id).first()
+        if tenant is None:
+            raise TenantNotFoundError(tenant_id=str(tenant_id))
+        tenant.statement_timeout_ms = limits.statement_timeout_ms
+        tenant.idle_in_transaction_timeout_ms = limits.idle_in_transaction_timeout_ms
+        tenant.connection_limit = limits.connections
+        tenant.save(
+            update_fields=[
+                "statement_timeout_ms",
+                "idle_in_transaction_timeout_ms",
+                "connection_limit",
+            ]
+        )
+        transaction.on_commit(routing.announce_change)
+    return tenant
 
 
 def change_state(

@@ -124,8 +124,8 @@ def test_context_costs_no_round_trip_and_nothing_when_it_is_the_same(acme: Tenan
     with context.tenant(acme), connection.cursor() as cursor:
         cursor.execute("SELECT 1")
         cursor.execute("SELECT 2")
-        session = connection.connection.freehold_session
-        assert session.pending() == []
+        session = connection.connection.session
+        assert session.pending(connection.connection.pgconn.transaction_status) == ()
         cursor.execute("SELECT %s, '100%%'", [7])
         assert cursor.fetchone() == (7, "100%")
 

@@ -3,41 +3,36 @@
 The context (core/context.py) is the truth and a connection only mirrors it. Before a statement whose
 context differs from what the connection was last given, the new one is set in the *same message* (a
 simple-protocol query of several statements), so it costs no round trip and cannot be separated from
-its statement. No context raises before anything is sent. ADR 0003 says why django-tenants' own
-wrapper is not the base class.
+its statement. Behind a pooler that shares server connections between transactions every transaction
+is given its own (ADR 0006). No context raises before anything is sent. ADR 0003 says why
+django-tenants' own wrapper is not the base class.
 """
 
-import select
 from typing import Any, ClassVar, NoReturn
 
+import psycopg
 from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.postgresql import base as postgresql
-from django_tenants.postgresql_backend.introspection import DatabaseSchemaIntrospection
-from psycopg.pq import TransactionStatus
+from psycopg import IsolationLevel
 
 from shared_apps.core import context
+from shared_apps.tenants.database import probe
+from shared_apps.tenants.database.connection import TenantConnection
 from shared_apps.tenants.database.cursor import TenantCursor, TenantServerSideCursor
+from shared_apps.tenants.database.introspection import SchemaIntrospection
+from shared_apps.tenants.database.profile import Profile
 from shared_apps.tenants.database.session import ConnectionSession, schema_of
 
 
 class DatabaseWrapper(postgresql.DatabaseWrapper):
-    """PostgreSQL with a tenant's role and search_path.
+    """PostgreSQL with a tenant's role and search_path; profile.py says what an alias may set."""
 
-    `TENANT_ROLES: False` in the settings is for the migration login, which owns the schemas and
-    therefore keeps its own role; the path follows the context there too.
-    """
-
-    introspection_class: ClassVar[type] = DatabaseSchemaIntrospection
+    introspection_class: ClassVar[type] = SchemaIntrospection
     include_public_schema = True
 
     def __init__(self, settings_dict: dict[str, Any], alias: str = "default") -> None:
         super().__init__(settings_dict, alias)
-        if settings_dict["OPTIONS"].get("server_side_binding"):
-            raise ImproperlyConfigured(
-                "server_side_binding cannot be used: the extended protocol takes one statement a "
-                "message, so a statement could be separated from its tenant."
-            )
-        self.uses_roles: bool = settings_dict.get("TENANT_ROLES", True)
+        self.profile = Profile.from_settings(settings_dict)
 
     # -- what django-tenants' commands and router ask a connection ------------------------------
 
@@ -58,92 +53,118 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
     set_schema = set_tenant
     set_schema_to_public = set_tenant
 
+    # -- connections ----------------------------------------------------------------------------
+
+    def get_connection_params(self) -> dict[str, Any]:
+        parameters: dict[str, Any] = super().get_connection_params()
+        parameters["cursor_factory"] = TenantCursor
+        return parameters
+
+    def get_new_connection(self, conn_params: dict[str, Any]) -> TenantConnection:
+        probe.require_safe_route(self)
+        isolation = self.settings_dict["OPTIONS"].get("isolation_level")
+        self.isolation_level = IsolationLevel(isolation or IsolationLevel.READ_COMMITTED)
+        connection = self._from_pool() if self.pool else TenantConnection.connect(**conn_params)
+        if isolation:
+            connection.isolation_level = self.isolation_level
+        return connection
+
+    @property
+    def pool(self) -> Any:
+        options = self.settings_dict["OPTIONS"].get("pool")
+        if options and "connection_class" not in options:
+            if options is True or self.settings_dict["CONN_HEALTH_CHECKS"]:
+                raise ImproperlyConfigured(
+                    "a pool needs a dict of options and CONN_HEALTH_CHECKS off: its connections are"
+                    " looked at when they are taken"
+                )
+            options["connection_class"] = TenantConnection
+        return super().pool
+
+    def _from_pool(self) -> TenantConnection:
+        """A live connection of the pool's; dead ones are handed back, which replaces them."""
+        self.pool.open()
+        while True:
+            connection: TenantConnection = self.pool.getconn()
+            if not connection.has_ended():
+                return connection
+            connection.close()
+            self.pool.putconn(connection)
+
+    def _configure_connection(self, connection: TenantConnection) -> bool:
+        """Everything that a new connection is given once, by us or by the pool."""
+        connection.session = ConnectionSession(self.profile)
+        wanted = self.timezone_name
+        if wanted and connection.info.parameter_status("TimeZone") != wanted:
+            with connection.bare_cursor() as cursor:
+                cursor.execute(self.ops.set_time_zone_sql(), [wanted])
+            return True
+        return False
+
+    def _close(self) -> None:
+        """A connection that goes back into the pool keeps nothing of a tenant."""
+        if self.connection is not None and self.pool and not self.connection.closed:
+            try:
+                self.connection.reset_context()
+            except psycopg.Error:
+                self.connection.close()  # the pool makes another one
+        super()._close()
+
+    def is_usable(self) -> bool:
+        if self.connection is None:
+            return False
+        try:
+            with self.connection.bare_cursor() as cursor:
+                cursor.execute("SELECT 1")
+        except psycopg.Error:
+            return False
+        return True
+
+    def close_if_health_check_failed(self) -> None:
+        if self.pool or self.connection is None:
+            return
+        if self.health_check_enabled and not self.health_check_done:
+            if self.connection.has_ended():
+                self.close()
+            self.health_check_done = True
+
     # -- cursors --------------------------------------------------------------------------------
 
     def create_cursor(self, name: str | None = None) -> Any:
         context.require()
-        connection = self.connection
-        cursor: Any
-        if name:
-            cursor = TenantServerSideCursor(
-                connection, name=name, scrollable=False, withhold=connection.autocommit
-            )
-        else:
-            cursor = TenantCursor(connection)
-        cursor.session = self.session
-        self._register_time_zone(cursor)
-        return cursor
-
-    @property
-    def session(self) -> ConnectionSession:
-        """What the server-side session was last given; it lives and dies with the connection."""
-        try:
-            session: ConnectionSession = self.connection.freehold_session
-        except AttributeError:
-            session = ConnectionSession(uses_roles=self.uses_roles)
-            self.connection.freehold_session = session
-        return session
-
-    def _register_time_zone(self, cursor: Any) -> None:
-        """As the base class does for the cursors that it makes."""
+        if not name:
+            return super().create_cursor()
+        cursor = TenantServerSideCursor(
+            self.connection, name=name, scrollable=False, withhold=self.connection.autocommit
+        )
         loader = self.connection.adapters.get_loader(
             postgresql.TIMESTAMPTZ_OID, postgresql.Format.TEXT
         )
         if self.timezone != loader.timezone:
             postgresql.register_tzloader(self.timezone, cursor)
+        return cursor
+
+    def chunked_cursor(self) -> Any:
+        """For `QuerySet.iterator()`.
+
+        Outside of a transaction a server-side cursor would have to outlive its statement, which a
+        pooler in transaction mode does not allow: all rows are read at once there.
+        """
+        self.ensure_connection()
+        if self.profile.is_per_transaction and self.connection.autocommit:
+            return self.cursor()
+        return super().chunked_cursor()
 
     # -- after a commit the relay is told where to look -----------------------------------------
 
     def _commit(self) -> None:
         super()._commit()
         if self.connection is not None:
-            self.session.announce_writes()
-
-    # -- a rollback takes back the settings that were made in the transaction ---------------------
-
-    def _rollback(self) -> None:
-        try:
-            super()._rollback()
-        finally:
-            self._forget_session()
+            self.connection.session.announce_writes()
 
     def _savepoint_rollback(self, sid: str) -> None:
         try:
             super()._savepoint_rollback(sid)
         finally:
-            self._forget_session()
-
-    def _forget_session(self) -> None:
-        if self.connection is not None:
-            self.session.forget()
-
-    # -- health ---------------------------------------------------------------------------------
-
-    def close_if_health_check_failed(self) -> None:
-        """Notice a connection that the server has closed by looking at the socket.
-
-        Django's own check is a round trip per request. A closed or reset connection is readable
-        without a question having been asked; what the look misses (a silent peer) is caught by the
-        statement itself, as it would be a millisecond after any check.
-        """
-        if self.connection is None or not self.health_check_enabled or self.health_check_done:
-            return
-        if self._socket_has_ended():
-            self.close()
-        self.health_check_done = True
-
-    def _socket_has_ended(self) -> bool:
-        pgconn = self.connection.pgconn
-        if self.connection.closed:
-            return True
-        if self.connection.info.transaction_status != TransactionStatus.IDLE:
-            return False
-        poll = select.poll()
-        poll.register(pgconn.socket, select.POLLIN | select.POLLERR | select.POLLHUP)
-        if not poll.poll(0):
-            return False
-        try:
-            pgconn.consume_input()
-        except self.Database.OperationalError:
-            return True
-        return bool(self.connection.closed)
+            if self.connection is not None:
+                self.connection.session.forget()

@@ -1,81 +1,171 @@
 """psycopg cursors that send the context ahead of a statement."""
 
-from collections.abc import Iterable
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 import psycopg
 from django.db.backends.postgresql.base import Cursor, ServerSideCursor
 from psycopg import sql
+from psycopg.pq import PipelineStatus, TransactionStatus
 
-from shared_apps.tenants.database.session import ConnectionSession
+from shared_apps.core import context
+from shared_apps.tenants.database.connection import TenantConnection
 
 # After these the relay is told to look; a write that hides elsewhere is found by its sweep.
 _WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "TRUNCATE", "COPY")
-# Statements that may share a message with others. Several statements in one message run in an
-# implicit transaction, which a few others (CREATE INDEX CONCURRENTLY, VACUUM) refuse.
+# Statements that may share a message with others and do not end what was told. In session mode the
+# rest is sent alone, because several statements in one message run in an implicit transaction, which
+# a few (CREATE INDEX CONCURRENTLY, VACUUM) refuse.
 _JOINABLE = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "SAVEPOINT", "RELEASE", "(", "LOCK")
+# These end a transaction or go back within one, also where every other statement is refused.
+_TRANSACTION_CONTROL = ("ROLLBACK", "COMMIT", "BEGIN", "START", "END", "ABORT", "PREPARE")
+# Besides the joinable ones, what leaves role, path and settings as they are.
+_HARMLESS = (*_JOINABLE, "CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "TRUNCATE", "MERGE", "FETCH")
+
+_IDLE = TransactionStatus.IDLE
+_IN_ERROR = TransactionStatus.INERROR
+
+_NOT_ALONE = (
+    "This statement cannot run inside a transaction, and behind a pooler in transaction mode every "
+    "statement has to. Run it over MIGRATION_DATABASE_URL, which leads to PostgreSQL itself."
+)
+_NO_PIPELINE = (
+    "A pipeline takes one statement a message, so a statement could be separated from its tenant. "
+    "Execute one statement in this context, inside transaction.atomic(), before the pipeline."
+)
+_NO_HOLDABLE_CURSOR = (
+    "A server-side cursor outside of a transaction would stay on one server connection, which a "
+    "pooler in transaction mode gives to others meanwhile. Open it inside transaction.atomic()."
+)
 
 
 class _ContextMixin:
     """Brings the session up to the context, in the statement's own message where that is possible."""
 
-    session: ConnectionSession
+    connection: TenantConnection
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
-        text = query if isinstance(query, str) else _as_text(query, self)
-        verb = text[:12].lstrip().upper()
-        self._execute_in_context(text, verb, params, options)
+        text = _as_text(query, self)
+        verb = text.lstrip()[:12].upper()
+        connection = self.connection
+        session, pgconn = connection.session, connection.pgconn
+        status = pgconn.transaction_status
+        if status == _IN_ERROR or verb.startswith(_TRANSACTION_CONTROL):
+            context.require()
+            super().execute(text, params, **options)  # type: ignore[misc]  # mixin
+            if verb.startswith(_TRANSACTION_CONTROL):
+                session.forget()
+            return self
+        pending = session.pending(status)
+        if pending and not (session.profile.is_per_transaction or verb.startswith(_JOINABLE)):
+            self._tell(pending)
+            pending = ()
+        self._execute_joined(pending, text, params, options)
+        if not verb.startswith(_HARMLESS):
+            session.forget()
+        elif not session.agrees(pgconn):
+            self._refuse_answer()
         if verb.startswith(_WRITES):
-            self.session.note_write(autocommit=self.connection.autocommit)  # type: ignore[attr-defined]
+            session.note_write(autocommit=connection.autocommit)
         return self
 
-    def _execute_in_context(
-        self, text: str, verb: str, params: Any, options: dict[str, Any]
+    def _execute_joined(
+        self, pending: tuple[str, ...], text: str, params: Any, options: dict[str, Any]
     ) -> None:
-        pending = self.session.pending()
-        if not pending or not verb.startswith(_JOINABLE):
-            self._apply(pending)
-            super().execute(text, params, **options)  # type: ignore[misc]  # mixin
-            return
-        head = "; ".join(pending)
-        if params is not None:
-            head = head.replace("%", "%%")
+        """The statement behind what is pending, as one message.
+
+        Parameters are merged first: the text that psycopg parses and remembers stays the same from
+        request to request, and no percent sign of the head can meet them.
+        """
+        connection = self.connection
+        session = connection.session
+        body = text if params is None else self.mogrify(text, params)  # type: ignore[attr-defined]
+        head = session.comment()
+        if pending:
+            if connection.pgconn.pipeline_status != PipelineStatus.OFF:
+                raise psycopg.NotSupportedError(_NO_PIPELINE)
+            head += "; ".join(pending) + "; "
         try:
-            super().execute(f"{head}; {text}", params, **options)  # type: ignore[misc]  # mixin
-        except BaseException:
-            self.session.forget()
+            super().execute(head + body, None, **options)  # type: ignore[misc]  # mixin
+        except psycopg.errors.ActiveSqlTransaction as error:
+            session.forget()
+            if session.profile.is_per_transaction and connection.autocommit:
+                raise psycopg.NotSupportedError(_NOT_ALONE) from error
             raise
-        self.session.confirm()
-        for _ in pending:
-            self.nextset()  # type: ignore[attr-defined]  # the results of the SETs come first
+        except BaseException:
+            if pending:
+                session.forget()
+            raise
+        if pending:
+            session.confirm(connection.pgconn.transaction_status)
+            # The results of the SETs come first.
+            self.set_result(len(pending))  # type: ignore[attr-defined]
 
     def executemany(self, query: Any, params_seq: Iterable[Any], **options: Any) -> None:
-        self._apply(self.session.pending())
-        super().executemany(query, params_seq, **options)  # type: ignore[misc]  # mixin
-        self.session.note_write(autocommit=self.connection.autocommit)  # type: ignore[attr-defined]
+        with self._context_apart():
+            super().executemany(self._commented(query), params_seq, **options)  # type: ignore[misc]  # mixin
+        self.connection.session.note_write(autocommit=self.connection.autocommit)
 
-    def copy(
-        self, statement: Any, *args: Any, **options: Any
-    ) -> AbstractContextManager[psycopg.Copy]:
-        self._apply(self.session.pending())
-        return super().copy(statement, *args, **options)  # type: ignore[misc, no-any-return]  # mixin
+    @contextmanager
+    def copy(self, statement: Any, *args: Any, **options: Any) -> Iterator[psycopg.Copy]:
+        with self._context_apart():
+            text = self._commented(statement, has_parameters=bool(args))
+            with super().copy(text, *args, **options) as copy:  # type: ignore[misc]  # mixin
+                yield copy
+        self.connection.session.note_write(autocommit=self.connection.autocommit)
 
-    def stream(self, query: Any, *args: Any, **options: Any) -> Any:
-        self._apply(self.session.pending())
-        return super().stream(query, *args, **options)  # type: ignore[misc]  # mixin
+    def stream(self, query: Any, *args: Any, **options: Any) -> Iterator[Any]:
+        return self._stream(context.require(), query, *args, **options)
 
-    def _apply(self, pending: list[str]) -> None:
+    def _stream(
+        self, scope: context.Scope, query: Any, *args: Any, **options: Any
+    ) -> Iterator[Any]:
+        # A generator's first step may be taken where its maker's context has been left.
+        _require_scope(scope)
+        with self._context_apart():
+            text = self._commented(query, has_parameters=bool(args))
+            yield from super().stream(text, *args, **options)  # type: ignore[misc]  # mixin
+
+    @contextmanager
+    def _context_apart(self) -> Iterator[None]:
+        """For what cannot share a message: in transaction mode both get a transaction of their own."""
+        connection = self.connection
+        session = connection.session
+        is_outside = connection.autocommit and connection.pgconn.transaction_status == _IDLE
+        if session.profile.is_per_transaction and is_outside:
+            with connection.transaction():
+                self._tell(session.pending(connection.pgconn.transaction_status))
+                yield
+        else:
+            self._tell(session.pending(connection.pgconn.transaction_status))
+            yield
+
+    def _commented(self, query: Any, *, has_parameters: bool = True) -> str:
+        text = _as_text(query, self)
+        comment = self.connection.session.comment()
+        return (comment.replace("%", "%%") if has_parameters else comment) + text
+
+    def _tell(self, pending: tuple[str, ...]) -> None:
         if not pending:
             return
-        connection: psycopg.Connection[Any] = self.connection  # type: ignore[attr-defined]
+        connection = self.connection
         try:
-            with connection.cursor() as cursor:
-                cursor.execute("; ".join(pending))
+            with connection.bare_cursor() as cursor:
+                cursor.execute(connection.session.comment() + "; ".join(pending))
         except BaseException:
-            self.session.forget()
+            connection.session.forget()
             raise
-        self.session.confirm()
+        connection.session.confirm(connection.pgconn.transaction_status)
+
+    def _refuse_answer(self) -> None:
+        """Something changed the path behind our back: nobody may see what came from there."""
+        reported = self.connection.pgconn.parameter_status(b"search_path")
+        self.connection.close()
+        raise psycopg.OperationalError(
+            f"the server answered from search_path {reported!r}, not from the context's; "
+            "the connection has been closed"
+        )
 
 
 class TenantCursor(_ContextMixin, Cursor):
@@ -83,15 +173,51 @@ class TenantCursor(_ContextMixin, Cursor):
 
 
 class TenantServerSideCursor(_ContextMixin, ServerSideCursor):
-    """A named cursor: DECLARE must be the only statement of its message."""
+    """A named cursor: DECLARE must be the only statement of its message.
+
+    Its rows are fetched later; whoever fetches must be in the context that declared it.
+    """
+
+    _scope: context.Scope | None = None
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
-        self._apply(self.session.pending())
-        ServerSideCursor.execute(self, query, params, **options)
+        connection = self.connection
+        session, status = connection.session, connection.pgconn.transaction_status
+        if session.profile.is_per_transaction and status == _IDLE and connection.autocommit:
+            raise psycopg.NotSupportedError(_NO_HOLDABLE_CURSOR)
+        self._scope = context.require()
+        self._tell(session.pending(status))
+        body = _as_text(query, self) if params is None else self.mogrify(query, params)
+        ServerSideCursor.execute(self, session.comment() + body, None, **options)
         return self
+
+    def fetchone(self) -> Any:
+        _require_scope(self._scope)
+        return super().fetchone()
+
+    def fetchmany(self, size: int = 0) -> Any:
+        _require_scope(self._scope)
+        return super().fetchmany(size)
+
+    def fetchall(self) -> Any:
+        _require_scope(self._scope)
+        return super().fetchall()
+
+    def __iter__(self) -> Iterator[Any]:
+        for row in super().__iter__():
+            _require_scope(self._scope)
+            yield row
+
+
+def _require_scope(scope: context.Scope | None) -> None:
+    """Raises RuntimeError where rows are fetched in another context than they were asked for in."""
+    if context.require() != scope:
+        raise RuntimeError("these rows were asked for in another context than the present one")
 
 
 def _as_text(query: Any, cursor: Any) -> str:
+    if isinstance(query, str):
+        return query
     if isinstance(query, bytes):
         return query.decode()
     return query.as_string(cursor) if isinstance(query, sql.Composable) else str(query)

@@ -3,50 +3,115 @@
 from functools import lru_cache
 
 from psycopg import sql
+from psycopg.pq import TransactionStatus
+from psycopg.pq.abc import PGconn
 
 from shared_apps.audit import hints
-from shared_apps.core import attribution, context
+from shared_apps.core import attribution, context, route
+from shared_apps.tenants.database.comment import statement_comment
+from shared_apps.tenants.database.profile import Profile
 
 PUBLIC_SCHEMA = "public"
+_SEARCH_PATH = b"search_path"
+_IDLE = TransactionStatus.IDLE
 
 
 class ConnectionSession:
     """The state of one server-side session, kept on the connection object itself.
 
-    So it follows the connection through a pool and is gone when the connection is.
+    So it follows the connection through a pool and is gone when the connection is. In session mode
+    what was told holds until it is told otherwise; in transaction mode until the transaction ends,
+    which for a statement outside of one is the statement itself.
     """
 
-    __slots__ = ("_attribution", "_scope", "_written", "uses_roles")
+    __slots__ = (
+        "_attribution",
+        "_comment",
+        "_comment_for",
+        "_is_clean",
+        "_is_provisional",
+        "_scope",
+        "_written",
+        "profile",
+    )
 
-    def __init__(self, *, uses_roles: bool) -> None:
-        self.uses_roles = uses_roles
+    def __init__(self, profile: Profile) -> None:
+        self.profile = profile
         self._scope: context.Scope | None = None
         self._attribution: attribution.Attribution | None = None
+        self._is_provisional = False
+        self._is_clean = True
         self._written: set[str] = set()
+        self._comment = ""
+        self._comment_for: tuple[object, object, object] = (None, None, None)
 
-    def pending(self) -> list[str]:
+    def pending(self, status: int) -> tuple[str, ...]:
         """The statements that bring the session up to the current context; mostly none.
 
         Raises:
             TenantContextRequired: there is no context.
         """
         scope, who = context.require(), attribution.current()
+        # Told within a transaction that has ended in a way that nobody reported, or in transaction
+        # mode, where the next statement may meet another server connection.
+        if status == _IDLE and (self._is_provisional or self.profile.is_per_transaction):
+            self.forget()
         if self._scope is scope and self._attribution is who:
-            return []
-        statements: list[str] = []
-        if self._scope != scope:
-            statements += _scope_statements(scope, uses_roles=self.uses_roles)
-        if self._attribution != who:
-            statements.append(_attribution_statement(who.as_json))
-        return statements
+            return ()
+        return (
+            *_changes(self._scope, scope, self.profile),
+            *(() if self._attribution == who else (_attribution_statement(who, self.profile),)),
+        )
 
-    def confirm(self) -> None:
-        """The server has accepted what `pending` gave."""
+    def confirm(self, status: int) -> None:
+        """The server has accepted what `pending` gave; it is now in this transaction status."""
+        if status == _IDLE and self.profile.is_per_transaction:
+            return  # it held for that statement
         self._scope, self._attribution = context.require(), attribution.current()
+        self._is_provisional = status != _IDLE
+        self._is_clean = self._is_clean and self.profile.is_per_transaction
+
+    def settle(self) -> None:
+        """The transaction has been committed."""
+        if self.profile.is_per_transaction:
+            self.forget()
+        self._is_provisional = False
 
     def forget(self) -> None:
         """The server's state is not known any more: set everything again."""
         self._scope = self._attribution = None
+        self._is_provisional = False
+
+    @property
+    def is_clean(self) -> bool:
+        """Nothing of a context outlives a transaction on the server."""
+        return self._is_clean
+
+    def has_been_reset(self) -> None:
+        self.forget()
+        self._is_clean = True
+
+    def comment(self) -> str:
+        """What goes ahead of each statement; made once a request."""
+        if not self.profile.has_comments:
+            return ""
+        scope, who, where = context.require(), attribution.current(), route.current()
+        known = self._comment_for
+        if known[0] is not scope or known[1] is not who or known[2] is not where:
+            self._comment = statement_comment(scope, who, where)
+            self._comment_for = (scope, who, where)
+        return self._comment
+
+    def agrees(self, pgconn: PGconn) -> bool:
+        """Whether the path that the server reports is the one that it was told.
+
+        PostgreSQL reports it from version 18 on, with its answer and without a round trip. Something
+        else has changed it when the two differ.
+        """
+        if self._scope is None:
+            return True
+        reported = pgconn.parameter_status(_SEARCH_PATH)
+        return reported is None or reported == _reported_path(self._scope)
 
     def note_write(self, *, autocommit: bool) -> None:
         """A statement that may have written has been executed."""
@@ -62,28 +127,75 @@ class ConnectionSession:
             self._written.clear()
 
 
+# -- from a scope to what its statements run as: here and nowhere else ------------------------------
+
+
 def schema_of(scope: context.Scope) -> str:
     return scope.schema if isinstance(scope, context.TenantIdentity) else PUBLIC_SCHEMA
 
 
+def _role_of(scope: context.Scope) -> str:
+    return "NONE" if isinstance(scope, context.OperatorScope) else _identifier(scope.role)
+
+
+def _path_of(scope: context.Scope) -> tuple[str, ...]:
+    if isinstance(scope, context.TenantIdentity):
+        return (scope.schema, PUBLIC_SCHEMA)
+    return (PUBLIC_SCHEMA,)
+
+
+def _parameters(scope: context.Scope, profile: Profile) -> dict[str, str]:
+    """Settings in the order in which they are made: the role last, as it may do the least."""
+    statement = profile.statement_timeout_ms
+    idle = profile.idle_in_transaction_timeout_ms
+    if isinstance(scope, context.TenantIdentity) and profile.uses_roles:
+        statement = scope.limits.statement_timeout_ms or statement
+        idle = scope.limits.idle_in_transaction_timeout_ms or idle
+    parameters = {
+        "search_path =": ", ".join(_identifier(name) for name in _path_of(scope)),
+        "statement_timeout =": str(statement),
+        "idle_in_transaction_session_timeout =": str(idle),
+    }
+    if profile.uses_roles:
+        parameters["ROLE"] = _role_of(scope)
+    return parameters
+
+
 @lru_cache(maxsize=4096)
-def _scope_statements(scope: context.Scope, *, uses_roles: bool) -> tuple[str, ...]:
-    match scope:
-        case context.TenantIdentity():
-            role = _identifier(scope.role)
-            path = f"{_identifier(scope.schema)}, {PUBLIC_SCHEMA}"
-        case context.CrossTenantScope():
-            role, path = _identifier(scope.role), PUBLIC_SCHEMA
-        case context.OperatorScope():
-            role, path = "NONE", PUBLIC_SCHEMA
-    path_statement = f"SET search_path = {path}"
-    return (f"SET ROLE {role}", path_statement) if uses_roles else (path_statement,)
+def _changes(
+    before: context.Scope | None, after: context.Scope, profile: Profile
+) -> tuple[str, ...]:
+    known = {} if before is None else _parameters(before, profile)
+    verb = _verb(profile)
+    return tuple(
+        f"{verb} {name} {value}"
+        for name, value in _parameters(after, profile).items()
+        if known.get(name) != value
+    )
 
 
-def _attribution_statement(as_json: str) -> str:
+# What leaves a connection as it was before anybody worked on it.
+RESET = (
+    b"RESET ROLE; RESET search_path; RESET statement_timeout; "
+    b"RESET idle_in_transaction_session_timeout; RESET freehold.attribution"
+)
+
+
+def _attribution_statement(who: attribution.Attribution, profile: Profile) -> str:
     # The JSON is ASCII; a backslash is an ordinary character in a plain literal
     # (standard_conforming_strings, PostgreSQL's default, is asserted by the installer).
-    return f"SET freehold.attribution = {sql.Literal(as_json).as_string(None)}"
+    literal = sql.Literal(who.as_json).as_string(None)
+    return f"{_verb(profile)} freehold.attribution = {literal}"
+
+
+def _verb(profile: Profile) -> str:
+    return "SET LOCAL" if profile.is_per_transaction else "SET"
+
+
+@lru_cache(maxsize=4096)
+def _reported_path(scope: context.Scope) -> bytes:
+    """As PostgreSQL prints it; names of ours (tenants/names.py) need no quotes there."""
+    return ", ".join(_path_of(scope)).encode()
 
 
 def _identifier(name: str) -> str:

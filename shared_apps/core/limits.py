@@ -1,0 +1,18 @@
+"""How much of the system one tenant may use at a time."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class TenantLimits:
+    """Of one tenant; None leaves a limit to the installation's default (config/settings/database.py)."""
+
+    statement_timeout_ms: int | None = None
+    """The longest that one statement may run."""
+    idle_in_transaction_timeout_ms: int | None = None
+    """The longest that an open transaction may wait for its next statement."""
+    connections: int | None = None
+    """Requests, each with a database connection, that one process works on at a time."""
+
+
+DEFAULT_LIMITS = TenantLimits()
