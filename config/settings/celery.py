@@ -16,6 +16,8 @@ CELERY_TASK_ACKS_LATE = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 2 * CELERY_TASK_TIME_LIMIT}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Makes schemas and roles, so it has a worker of its own, the only one with the migration login.
+CELERY_TASK_ROUTES = {"onboarding.provision_tenant": {"queue": "provisioning"}}
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "authn.delete_expired_sessions": {

@@ -8,6 +8,7 @@ from psycopg import sql
 from shared_apps.core.context import TenantIdentity
 from shared_apps.fleet import roles
 from shared_apps.fleet.services import MIGRATION_ALIAS
+from shared_apps.onboarding.errors import ProvisioningError
 
 
 def ensure_schema(identity: TenantIdentity) -> None:
@@ -19,6 +20,14 @@ def ensure_schema(identity: TenantIdentity) -> None:
         cursor.execute(
             sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(identity.schema))
         )
+        # PostgreSQL passes over a schema in the path that one may not use, so tables that were meant
+        # for somebody else's schema would be made in the shared one.
+        cursor.execute(
+            "SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = %s",
+            [identity.schema],
+        )
+        if not cursor.fetchone()[0]:
+            raise ProvisioningError(f"The schema {identity.schema} belongs to somebody else.")
 
 
 # A table with its indexes, its TOAST table and its sequence takes about ten locks, and the lock table of

@@ -45,6 +45,10 @@ def get_latest_request(*, slug: str) -> Run:
     return run
 
 
+# A run of a whole fleet shows where it is and what failed, not ten thousand rows.
+_MOST_STEPS = 50
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """`done` never shrinks while a run goes on, also when it is taken up again."""
@@ -52,11 +56,23 @@ class Progress:
     done: int
     total: int
     current: RunStep | None
+    steps: tuple[RunStep, ...]
+    tenants: tuple[str, ...]
 
 
 def get_progress(*, run_id: UUID) -> Progress:
     with context.operator():
-        steps = RunStep.objects.filter(run_id=run_id)
-        counted = steps.aggregate(total=Count("id"), done=Count("id", Q(state=StepState.DONE)))
-        current = steps.filter(state__in=[StepState.RUNNING, StepState.FAILED]).first()
-    return Progress(done=counted["done"], total=counted["total"], current=current)
+        rows = RunStep.objects.filter(run_id=run_id)
+        counted = rows.aggregate(total=Count("id"), done=Count("id", Q(state=StepState.DONE)))
+        unfinished = rows.filter(state__in=[StepState.RUNNING, StepState.FAILED])
+        shown = rows if counted["total"] <= _MOST_STEPS else unfinished
+        steps = tuple(shown[:_MOST_STEPS])
+        current = unfinished.first()
+        tenants = dict.fromkeys(rows.values_list("slug", flat=True)[: 10 * _MOST_STEPS])
+    return Progress(
+        done=counted["done"],
+        total=counted["total"],
+        current=current,
+        steps=steps,
+        tenants=tuple(tenants)[:_MOST_STEPS],
+    )

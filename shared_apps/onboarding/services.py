@@ -164,6 +164,8 @@ def revise_tenant(
     """
     with context.operator(), transaction.atomic():
         present = planning.describe(tenants_read.get_tenant(slug=slug))
+        # Administrators are added and never taken away, so one stands for all that there are.
+        present["admins"] = present["admins"][:1]
         declaration = reading.read_tenant({**present, **changes})
         plan = planning.make_plan(declaration)
         for change in plan.changes:
