@@ -12,7 +12,6 @@ from django.db import transaction
 from shared_apps.accounts.emails import validated_email
 from shared_apps.core import context
 from shared_apps.core.queue import enqueue
-from shared_apps.fleet import services as fleet
 from shared_apps.onboarding import planning, schemas, selectors
 from shared_apps.onboarding.choices import PROVISIONING, RunState
 from shared_apps.onboarding.declaration import reading
@@ -182,8 +181,7 @@ def repair_tenant(*, slug: str) -> Tenant:
         TenantNotFoundError: no such tenant.
     """
     tenant = tenants_read.get_tenant(slug=slug)
-    schemas.ensure_schema(tenant.identity)
-    fleet.migrate_tenant(tenant.identity)
+    schemas.make_ready(tenant.identity)
     return tenant
 
 

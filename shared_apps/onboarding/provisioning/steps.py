@@ -52,9 +52,7 @@ def _domains(work: Work) -> None:
 
 
 def _schema(work: Work) -> None:
-    identity = work.tenant.identity
-    schemas.ensure_schema(identity)
-    fleet.migrate_tenant(identity)
+    schemas.make_ready(work.tenant.identity)
 
 
 def _admins(work: Work) -> None:

@@ -14,22 +14,10 @@ if TYPE_CHECKING:
 @pytest.fixture
 def made(system: "Installation") -> Iterator[None]:
     """Tenants beside acme and globex are dropped afterwards, and those two are as they were."""
-    from shared_apps.core import attribution, context
-    from shared_apps.onboarding import schemas
-    from shared_apps.tenants import routing
-    from shared_apps.tenants.models import Tenant
+    from tests.made_tenants import removed_afterwards
 
-    kept = [tenant.id for tenant in system.tenants.values()]
-    with context.operator():
-        rows = list(Tenant.objects.filter(id__in=kept).values())
-    yield
-    with context.operator(), attribution.acting(attribution.command("test")):
-        for tenant in Tenant.objects.exclude(id__in=kept):
-            schemas.drop_schema(tenant.identity)
-            Tenant.objects.filter(id=tenant.id).delete()
-        for row in rows:
-            Tenant.objects.filter(id=row["id"]).update(**row)
-    routing.announce_change()
+    with removed_afterwards(system):
+        yield
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -232,9 +233,7 @@ def test_setup_is_planted_once(console: Console) -> None:
         assert Vendor.objects.count() == 3
 
 
-def test_development_seeds_are_refused_in_production(
-    console: Console, settings: Any
-) -> None:
+def test_development_seeds_are_refused_in_production(console: Console, settings: Any) -> None:
     settings.ENVIRONMENT_NAME = "production"
     console.declare(tenant("initech", setup="[dev_demo_data]"))
 
