@@ -1,5 +1,6 @@
 """`tenant apply`, killed with SIGKILL at every step, in the middle of the schema, and among fifty tenants."""
 
+import os
 import signal
 import subprocess
 import sys

@@ -12,7 +12,7 @@ from django.utils import timezone
 from shared_apps.onboarding import services
 from shared_apps.onboarding.actions.base import Action, Options, secrets_beside
 from shared_apps.onboarding.actions.inspecting import show_tenant
-from shared_apps.onboarding.declaration.problems import DeclarationError
+from shared_apps.onboarding.declaration.problems import DeclarationRefusedError
 from shared_apps.onboarding.declaration.reading import read_tenant
 from shared_apps.onboarding.declaration.references import Reference
 from shared_apps.onboarding.declaration.specs import ADMIN_PASSWORD
@@ -61,7 +61,7 @@ def _create(options: Options, *, stdout: Any, stderr: Any) -> None:
         if not plan.changes or plan.changes[0].action not in PROVISIONED:
             raise TenantExistsError(slug=options["slug"])
         check_secrets(plan, secrets)
-    except DeclarationError as error:
+    except DeclarationRefusedError as error:
         said = "; ".join(f"{found.field}: {found.text}" for found in error.problems)
         raise CommandError(f"{said}; nothing was changed") from error
     spec = plan.declaration.tenants[0]

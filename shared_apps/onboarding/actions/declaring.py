@@ -15,7 +15,7 @@ from django.utils import timezone
 from shared_apps.onboarding.actions import rendering
 from shared_apps.onboarding.actions.base import Action, Options, secrets_beside, write_json
 from shared_apps.onboarding.actions.progress import Progress
-from shared_apps.onboarding.declaration.problems import DeclarationError
+from shared_apps.onboarding.declaration.problems import DeclarationRefusedError
 from shared_apps.onboarding.declaration.reading import read_file
 from shared_apps.onboarding.planning import Action as Planned
 from shared_apps.onboarding.planning import Plan, make_plan
@@ -150,7 +150,7 @@ def _problems_shown(options: Options, *, stdout: Any, stderr: Any) -> Iterator[N
     """Every problem on a line of its own, with file and line; nothing was changed."""
     try:
         yield
-    except DeclarationError as error:
+    except DeclarationRefusedError as error:
         file = str(options["file"])
         if options["json"]:
             problems = [

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from shared_apps.core.errors import ConflictError, InvalidError
+from shared_apps.core.errors import AppError, ConflictError, InvalidError
 
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -36,11 +36,8 @@ def _printable(key: str) -> str:
     return key if key.isprintable() and len(key) <= 60 else repr(key[:60])
 
 
-class DeclarationError(InvalidError):
+class DeclarationRefusedError(AppError):
     """The declaration is refused as a whole; nothing was changed."""
-
-    code = "onboarding.declaration"
-    message = "The declaration is not valid."
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = sorted(problems, key=lambda problem: (problem.line or 0, problem.field))
@@ -50,8 +47,15 @@ class DeclarationError(InvalidError):
         super().__init__(self.message, **details)
 
 
-class DeclarationConflictError(ConflictError, DeclarationError):
-    """It is well-formed, and does not fit the tenants that there are; nothing was changed."""
+class DeclarationError(DeclarationRefusedError, InvalidError):
+    """It is not well-formed."""
+
+    code = "onboarding.declaration"
+    message = "The declaration is not valid."
+
+
+class DeclarationConflictError(DeclarationRefusedError, ConflictError):
+    """It is well-formed, and does not fit the tenants that there are."""
 
     code = "onboarding.declaration_conflict"
     message = "The declaration does not fit the tenants that there are."
