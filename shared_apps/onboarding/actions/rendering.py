@@ -89,7 +89,7 @@ def result_as_json(plan: Plan, result: Result | None) -> dict[str, Any]:
                 "ok": not outcome.error,
                 "error": outcome.error,
                 "undone": outcome.is_undone,
-                "seconds": round(outcome.seconds, 3),
+                "milliseconds": int(outcome.seconds * 1000),
             }
             for outcome in outcomes
         ],
