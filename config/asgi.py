@@ -2,11 +2,11 @@
 
 import os
 
-from django.core.asgi import get_asgi_application
+from shared_apps.core.asgi import get_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
-application = get_asgi_application()
+application = get_application()
 
 from shared_apps.tenants.database import probe  # noqa: E402  # after Django's set-up
 

@@ -17,6 +17,7 @@ import pytest
 
 from scripts.stack import containers, infra
 from scripts.stack.environment import Secrets, product_environment
+from scripts.stack.errors import StackError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,7 +46,10 @@ def pytest_configure(config: pytest.Config) -> None:
             *["postgresql://nobody@127.0.0.1:9/none"] * 2, "redis://127.0.0.1:9/0"
         )
     else:
-        servers = _servers.enter_context(_start(config.getoption("--infra")))
+        try:
+            servers = _servers.enter_context(_start(config.getoption("--infra")))
+        except StackError as error:
+            raise pytest.UsageError(str(error)) from error
     environment = product_environment(
         servers,
         Secrets(),

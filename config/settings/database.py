@@ -9,7 +9,7 @@ from config.process import process_kind
 # server connections between transactions. docs/connections.md says which to choose.
 _pool_mode = env.choice("DATABASE_POOL_MODE", default="session", choices=("session", "transaction"))
 # Connections of one process, kept and shared by its threads; 0 gives each thread its own. ASGI runs
-# each request in a new thread, which would connect anew.
+# each request in a new thread, which then connects anew.
 DATABASE_POOL_SIZE = env.integer(
     "DATABASE_POOL_SIZE", default=10 if process_kind() == "web" else 0, low=0, high=500
 )
@@ -33,7 +33,12 @@ _limits = {
         "DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS", default=60_000, low=0, high=86_400_000
     ),
 }
-_kept: dict[str, Any] = {"CONN_MAX_AGE": 60, "CONN_HEALTH_CHECKS": True, "OPTIONS": _options}
+_kept: dict[str, Any] = {
+    # A thread that ends with its request would leave a kept one open.
+    "CONN_MAX_AGE": 0 if process_kind() == "web" else 60,
+    "CONN_HEALTH_CHECKS": True,
+    "OPTIONS": _options,
+}
 _pooled: dict[str, Any] = {
     "OPTIONS": {
         **_options,
@@ -41,6 +46,8 @@ _pooled: dict[str, Any] = {
             "min_size": 0,
             "max_size": DATABASE_POOL_SIZE,
             "timeout": 5.0,
+            # After an outage the next request connects, not a retry that has grown rare meanwhile.
+            "reconnect_timeout": 1.0,
             # A server process remembers every table that it has seen, of every tenant.
             "max_lifetime": 900.0,
         },

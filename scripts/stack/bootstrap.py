@@ -25,6 +25,7 @@ from scripts.stack.process import spawn
 
 Requirements = Literal["base", "local"]
 _NEEDED_BYTES = 500_000_000
+_IN_USE = "in-use.lock"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,13 @@ def ensure_environment(
     """
     venv = root / ".venv"
     if not _satisfies(venv, requirements, root=root):
+        if venv.is_symlink():
+            # Others work in it, and their locks lie beside their own links.
+            raise StackError(
+                f"{venv} is a link to an environment that does not have what"
+                f" requirements/{requirements}.txt lists; bring it up to date where it lies,"
+                " or remove the link"
+            )
         try:
             with exclusive(root / ".venv.lock"):
                 # Another start may have done it while this one waited.
@@ -63,8 +71,12 @@ def ensure_environment(
 
 
 def hold_in_use(venv: Path) -> None:
-    """Keep others from making this environment anew as long as this process lives."""
-    descriptor = os.open(venv / "in-use.lock", os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    """Keep others from making this environment anew as long as this process lives.
+
+    Also after it has become another program; its children do not inherit that.
+    """
+    descriptor = os.open(venv / _IN_USE, os.O_RDONLY | os.O_CREAT, 0o644)
+    os.set_inheritable(descriptor, True)
     fcntl.flock(descriptor, fcntl.LOCK_SH)
 
 
@@ -118,6 +130,7 @@ def _create(venv: Path) -> None:
     _empty(venv, keep=marker)
     venv.mkdir(exist_ok=True)
     marker.touch()
+    (venv / _IN_USE).touch()  # whoever uses it later may not be allowed to write here
     log = venv / "install.log"
     with log.open("wb") as output:
         # The base interpreter, because ours may be the one inside the directory just emptied.
@@ -154,15 +167,15 @@ def _empty(venv: Path, *, keep: Path) -> None:
 
 def _refuse_if_in_use(venv: Path) -> None:
     try:
-        descriptor = os.open(venv / "in-use.lock", os.O_RDONLY)
+        descriptor = os.open(venv / _IN_USE, os.O_RDONLY)
     except FileNotFoundError:
         return
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise StackError(
-            f"{venv} must be made anew for Python {_python_version()}, and a running quickstart"
-            " uses it; first run scripts/quickstart --stop"
+            f"{venv} must be made anew for Python {_python_version()}, and is in use: first stop"
+            " the tests that run, or the quickstart (scripts/quickstart --stop)"
         ) from None
     finally:
         os.close(descriptor)

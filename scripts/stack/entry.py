@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
 
-from scripts.stack.bootstrap import Requirements, ensure_environment
+from scripts.stack.bootstrap import Requirements, ensure_environment, hold_in_use
 from scripts.stack.errors import StackError
 from scripts.stack.paths import ROOT
 
@@ -46,6 +46,7 @@ def run_python(
 
 def become(python: Path, arguments: Sequence[str], *, env: Mapping[str, str]) -> NoReturn:
     """Replace this process; exit code, input and output are the new one's."""
+    hold_in_use(python.parents[1])
     os.chdir(ROOT)
     sys.stdout.flush()
     os.execve(python, [str(python), *arguments], dict(env))

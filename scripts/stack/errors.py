@@ -2,6 +2,16 @@
 
 from pathlib import Path
 
+# In the end of a failed start's log: somebody took the port after we had found it free.
+PORT_TAKEN = "Address already in use"
+_CAUSES = {
+    "No space left on device": "the disk is full",
+    "Disk quota exceeded": "the disk quota is used up",
+    "Permission denied": "a permission is missing",
+    PORT_TAKEN: "every port tried was taken",
+    "could not map anonymous shared memory": "there is too little memory",
+}
+
 
 class StackError(Exception):
     """`details` are further lines, usually the end of a log, shown below the message."""
@@ -24,3 +34,8 @@ def last_lines(log: Path, *, count: int = 12, since: int = 0) -> str:
     except FileNotFoundError:
         return ""
     return "\n".join(f"  {line}" for line in text.splitlines()[-count:])
+
+
+def known_cause(output: str) -> str:
+    """ ": the disk is full" where the end of a log says so in words that are not everybody's."""
+    return next((f": {cause}" for sign, cause in _CAUSES.items() if sign in output), "")

@@ -1,11 +1,14 @@
 """The output of a supervised program, line by line into a log file."""
 
+import errno
 import os
-import re
+from collections import deque
 from datetime import UTC, datetime
 from pathlib import Path
 
 _LARGEST_LOG = 10_000_000
+_LAST = 12  # lines
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class OutputLog:
@@ -15,6 +18,7 @@ class OutputLog:
         self.path = path
         self._name = name
         self._partial = b""
+        self._last: deque[str] = deque(maxlen=_LAST)
         self._file = self._open()
 
     def feed(self, chunk: bytes) -> list[str]:
@@ -26,12 +30,16 @@ class OutputLog:
         return decoded
 
     def write(self, line: str) -> None:
+        """On a full disk the line is lost: what it is about must go on, and recover by itself."""
+        self._last.append(line)
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        os.write(self._file, f"{time} {self._name} | {line}\n".encode())
-        if os.fstat(self._file).st_size > _LARGEST_LOG:
-            os.close(self._file)
-            self.path.replace(self.path.with_suffix(".log.1"))
-            self._file = self._open()
+        try:
+            os.write(self._file, f"{time} {self._name} | {line}\n".encode())
+            if os.fstat(self._file).st_size > _LARGEST_LOG:
+                self._rotate()
+        except OSError as error:
+            if error.errno not in _DISK_FULL:
+                raise
 
     def close(self) -> None:
         if self._partial:
@@ -39,9 +47,15 @@ class OutputLog:
             self._partial = b""
         os.close(self._file)
 
-    def last_lines(self, *, count: int = 12) -> str:
-        lines = self.path.read_text(errors="replace").splitlines()[-count:]
-        return "\n".join(f"  {re.sub('^.*? [|] ', '', line)}" for line in lines)
+    def last_lines(self) -> str:
+        """The end of what the program has printed, also when it could not be logged."""
+        return "\n".join(f"  {line}" for line in self._last)
+
+    def _rotate(self) -> None:
+        self.path.replace(self.path.with_suffix(".log.1"))
+        new = self._open()
+        os.close(self._file)
+        self._file = new
 
     def _open(self) -> int:
         return os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

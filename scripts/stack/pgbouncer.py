@@ -9,7 +9,8 @@ import socket
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
+from urllib.parse import unquote, urlsplit
 
 from scripts.stack.errors import StackError
 from scripts.stack.privileges import Identity, unprivileged_identity
@@ -32,6 +33,17 @@ class Upstream:
     user: str
     password: str
 
+    @classmethod
+    def of_url(cls, url: str) -> Self:
+        """The server and login that a PostgreSQL URL names."""
+        parts = urlsplit(url)
+        return cls(
+            host=parts.hostname or "127.0.0.1",
+            port=str(parts.port or 5432),
+            user=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+        )
+
 
 def find_pgbouncer() -> Path | None:
     found = shutil.which("pgbouncer") or shutil.which("pgbouncer", path=_PLACES)
@@ -39,7 +51,10 @@ def find_pgbouncer() -> Path | None:
 
 
 class PgBouncer(EmbeddedServer):
-    """Serves every database of `upstream`. `pool_size`: server connections per login and database."""
+    """Serves every database of the server that all `upstreams` name, to each of their logins.
+
+    `pool_size`: server connections per login and database; each begins with `connect_query`.
+    """
 
     name = "PgBouncer"
     stop_signals = ((signal.SIGTERM, 5.0),)
@@ -51,11 +66,13 @@ class PgBouncer(EmbeddedServer):
         upstreams: tuple[Upstream, ...],
         pool_mode: PoolMode,
         pool_size: int = 1,
+        connect_query: str = "",
     ) -> None:
         super().__init__(directory)
         self._upstreams = upstreams
         self._pool_mode = pool_mode
         self._pool_size = pool_size
+        self._connect_query = connect_query
         self._configuration = directory / "pgbouncer.ini"
         self._users = directory / "userlist.txt"
         self._identity: Identity | None = None
@@ -110,7 +127,8 @@ class PgBouncer(EmbeddedServer):
         return "\n".join(
             [
                 "[databases]",
-                f"* = host={upstream.host} port={upstream.port}",
+                f"* = host={upstream.host} port={upstream.port}"
+                + (f" connect_query='{self._connect_query}'" if self._connect_query else ""),
                 "[pgbouncer]",
                 *lines,
                 "",

@@ -5,7 +5,7 @@ import os
 import subprocess
 from collections.abc import Callable, Mapping
 
-from scripts.stack.errors import StackError
+from scripts.stack.errors import StackError, known_cause
 from scripts.stack.output import OutputLog
 from scripts.stack.paths import PYTHON, ROOT
 from scripts.stack.ports import loopback_addresses
@@ -52,9 +52,11 @@ def prepare_data(
         command.stdout.close()
         log.close()
     if code != 0:
+        output = log.last_lines()
+        cause = known_cause(output) or f" (manage.py demo ended with {code})"
         raise StackError(
-            f"The demo data cannot be made (manage.py demo ended with {code}); see {log.path}",
-            details=log.last_lines(),
+            f"The demo data cannot be made{cause}; see {log.path}",
+            details=output,
         )
 
 

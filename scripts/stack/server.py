@@ -7,14 +7,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 
-from scripts.stack.errors import StackError, last_lines
+from scripts.stack.errors import PORT_TAKEN, StackError, known_cause, last_lines
 from scripts.stack.process import stop
 from scripts.stack.server_directory import ServerDirectory
 
 _START_SECONDS = 60.0
 _ATTEMPTS = 5
-# In the end of a failed start's log: somebody took the port after we had found it free.
-_PORT_TAKEN = "Address already in use"
 
 
 class EmbeddedServer(ABC):
@@ -89,10 +87,10 @@ class EmbeddedServer(ABC):
             if self._wait_until_ready(process):
                 return
             output = last_lines(self.directory.log, since=self._log_start)
-            if _PORT_TAKEN not in output:
+            if PORT_TAKEN not in output:
                 break
         raise StackError(
-            f"{self.name} does not start in {self.directory.path}{_cause(output)}"
+            f"{self.name} does not start in {self.directory.path}{known_cause(output)}"
             f"; see {self.directory.log}",
             details=output,
         )
@@ -104,16 +102,3 @@ class EmbeddedServer(ABC):
                 return True
             time.sleep(0.05)
         return False
-
-
-def _cause(output: str) -> str:
-    for sign, cause in (
-        ("No space left on device", "the disk is full"),
-        ("Disk quota exceeded", "the disk quota is used up"),
-        ("Permission denied", "a permission is missing"),
-        (_PORT_TAKEN, "every port tried was taken"),
-        ("could not map anonymous shared memory", "there is too little memory"),
-    ):
-        if sign in output:
-            return f": {cause}"
-    return ""

@@ -1,5 +1,6 @@
 """Reads of the audit database, one tenant at a time, as the login that row-level security binds."""
 
+import atexit
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -176,4 +177,6 @@ def _connections() -> "ConnectionPool[psycopg.Connection[Any]]":
                 check=ConnectionPool.check_connection,
                 open=True,
             )
+            # Its threads must end before the interpreter takes its modules apart.
+            atexit.register(_pool.close)
         return _pool

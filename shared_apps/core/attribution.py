@@ -30,10 +30,13 @@ class Attribution:
     @cached_property
     def as_json(self) -> str:
         """Compact ASCII JSON of what is known, as the audit trigger stores it."""
-        known = {f.name: v for f in fields(self) if (v := getattr(self, f.name)) is not None}
-        return json.dumps(known, default=str, separators=(",", ":"), sort_keys=True)
+        known = {name: v for name in _FIELDS if (v := getattr(self, name)) is not None}
+        return _ENCODER.encode(known)
 
 
+# Made once, because every request is attributed.
+_FIELDS = tuple(field.name for field in fields(Attribution))
+_ENCODER = json.JSONEncoder(default=str, separators=(",", ":"), sort_keys=True)
 UNKNOWN = Attribution()
 _attribution: ContextVar[Attribution] = ContextVar("attribution", default=UNKNOWN)
 

@@ -127,7 +127,7 @@ def _describe_database_error(error: Exception) -> dict[str, Any] | None:
             return _description(
                 503, "A statement took longer than it may.", "statement_timeout", headers=retry
             )
-        case postgres.LockNotAvailable():
+        case postgres.LockNotAvailable() | postgres.IdleInTransactionSessionTimeout():
             return _description(503, "The request took too long.", "timeout", headers=retry)
         case postgres.SerializationFailure() | postgres.DeadlockDetected():
             return _description(

@@ -13,9 +13,8 @@ from shared_apps.core import context
 from shared_apps.core.errors import AppError
 from shared_apps.core.problems import describe, problem_response
 from shared_apps.core.streaming import keep_context
-from shared_apps.tenants import errors, names, routing, selectors
+from shared_apps.tenants import errors, names, routing, selectors, shares
 from shared_apps.tenants.errors import TenantBusyError
-from shared_apps.tenants.shares import Shares
 
 # Asked by load balancers and orchestrators, which know no tenant's name.
 TENANTLESS_PATHS = ("/health/",)
@@ -30,7 +29,6 @@ class TenantMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
-        self.shares = Shares()
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.path.startswith(TENANTLESS_PATHS):
@@ -61,22 +59,28 @@ class TenantMiddleware:
     ) -> HttpResponseBase:
         limit = tenant.limits.connections or settings.TENANT_CONNECTIONS
         try:
-            give_back = self.shares.take(tenant.id, limit=limit)
+            give_back = shares.of_this_process.take(tenant.id, limit=limit)
         except TenantBusyError as error:
             described = describe(error)
             assert described is not None
             return problem_response(request, **described)
+
+        def finish() -> None:
+            # First the connection: the place is what promises one to the next request.
+            routing.hand_back_connection()
+            give_back()
+
         try:
             with context.tenant(tenant):
                 response = _kept(self.get_response(request))
         except BaseException:
-            give_back()
+            finish()
             raise
         if response.streaming:
             # Its statements are still to come.
-            response._resource_closers.append(give_back)  # type: ignore[attr-defined]
+            response._resource_closers.append(finish)  # type: ignore[attr-defined]
         else:
-            give_back()
+            finish()
         return response
 
 

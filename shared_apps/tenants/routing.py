@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import redis
 from django.conf import settings
+from django.db import connections
 
 from shared_apps.core.context import TenantIdentity
 from shared_apps.tenants import selectors
@@ -59,6 +60,7 @@ def find_route(host: str) -> Route | None:
     _start_listening()
     asked_at = time.monotonic()
     tenant = selectors.find_tenant_by_host(host=host)
+    hand_back_connection()
     if tenant is None:
         _memory.routes.pop(host, None)
         return None
@@ -69,6 +71,16 @@ def find_route(host: str) -> Route | None:
         _memory.routes.clear()
     _memory.routes[host] = (asked_at, route)
     return route
+
+
+def hand_back_connection() -> None:
+    """Give this thread's connection back to the pool, if there is one.
+
+    Whoever waits for its turn must not hold what those at work need.
+    """
+    connection = connections["default"]
+    if connection.settings_dict["OPTIONS"].get("pool") and not connection.in_atomic_block:
+        connection.close()
 
 
 def announce_change() -> None:

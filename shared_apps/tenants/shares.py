@@ -65,3 +65,6 @@ class Shares:
                 share.changed.notify()
             elif not share.active:
                 self._shares.pop(tenant_id, None)
+
+
+of_this_process = Shares()

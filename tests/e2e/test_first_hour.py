@@ -1,87 +1,33 @@
 """What a stranger does first, with the real quickstart and over real HTTP."""
 
-import json
-import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from scripts.stack.ports import free_port
+from tests.e2e.quickstart import Quickstart
+
 ITEM = {"description": "Paper", "quantity": "1", "unit_price": "10.50", "tax_rate": "0.19"}
-
-
-@dataclass(frozen=True)
-class Quickstart:
-    state: Path
-    port: int
-    clients: ExitStack
-
-    def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        environment = {
-            **os.environ,
-            "FREEHOLD_STATE_DIR": str(self.state),
-            "FREEHOLD_PORT": str(self.port),
-        }
-        return subprocess.run(
-            [sys.executable, ROOT / "scripts" / "quickstart", *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-
-    @property
-    def summary(self) -> dict[str, Any]:
-        loaded: dict[str, Any] = json.loads((self.state / "quickstart.json").read_text())
-        return loaded
-
-    def visitor(self, slug: str) -> httpx.Client:
-        return self.clients.enter_context(
-            httpx.Client(
-                base_url=f"http://127.0.0.1:{self.port}/api/v1/",
-                headers={"host": f"{slug}.localhost:{self.port}"},
-                timeout=30,
-            )
-        )
-
-    def person(self, slug: str, role: str) -> httpx.Client:
-        tenant = next(tenant for tenant in self.summary["tenants"] if tenant["slug"] == slug)
-        user = next(user for user in tenant["users"] if user["role"] == role)
-        client = self.visitor(slug)
-        response = client.post(
-            "auth/login/", json={"email": user["email"], "password": user["password"]}
-        )
-        assert response.status_code == 200, response.text
-        client.headers["authorization"] = f"Bearer {response.json()['access']}"
-        return client
 
 
 @pytest.fixture(scope="module")
 def quickstart(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quickstart]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     with ExitStack() as clients:
-        stack = Quickstart(tmp_path_factory.mktemp("state") / "local", port, clients)
+        stack = Quickstart(tmp_path_factory.mktemp("state") / "local", free_port(), clients)
         started = stack.run("--detach")
         assert started.returncode == 0, started.stdout + started.stderr
         yield stack
     stopped = stack.run("--stop")
     assert stopped.returncode == 0, stopped.stderr
     with socket.socket() as caller:
-        assert caller.connect_ex(("127.0.0.1", port)) != 0
+        assert caller.connect_ex(("127.0.0.1", stack.port)) != 0
 
 
 def _draft(editor: httpx.Client, *items: dict[str, str]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.utils import ProgrammingError
 from psycopg import errors, sql
 
-from shared_apps.core import context
+from shared_apps.core import attribution, context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.core.errors import TenantContextRequired
 
@@ -140,3 +140,20 @@ def test_a_failed_statement_leaves_the_next_one_in_context(
             cursor.execute("SELECT nonsense")
         cursor.execute("SELECT current_user, current_schema()")
         assert cursor.fetchone() == (acme.role, acme.schema)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["it's", "back\\slash", "\\' || current_user", "'; RESET ROLE; --", "100 %s", "ü\n"],
+)
+def test_whatever_a_client_sends_is_only_text_in_the_attribution(
+    acme: TenantIdentity, text: str
+) -> None:
+    who = attribution.Attribution(request_id=text, ip="127.0.0.1")
+    with context.tenant(acme), attribution.acting(who), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_user, current_setting('freehold.attribution')::json->>'ip',"
+            " current_setting('freehold.attribution'), %s",
+            ["parameter"],
+        )
+        assert cursor.fetchone() == (acme.role, "127.0.0.1", who.as_json, "parameter")

@@ -1,12 +1,17 @@
 """A way to PostgreSQL on which one tenant could meet another's role is refused by name."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
+from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 from django.db import connection
 
+from scripts.stack.paths import ROOT
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.tenants.database import probe
@@ -108,3 +113,33 @@ def test_an_old_server_is_refused(acme: TenantIdentity) -> None:
     assert probe.refusal(route, connection.profile) == (
         "PostgreSQL 13 is too old; 14 is the oldest supported."
     )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["-c", "import config.asgi"],
+        ["-c", "import config.wsgi"],
+        ["-m", "celery", "-A", "config.celery", "worker", "--pool", "solo"],
+    ],
+    ids=["asgi", "wsgi", "worker"],
+)
+def test_web_and_worker_end_with_the_remedy(
+    acme: TenantIdentity, poolers: Poolers, command: list[str]
+) -> None:
+    usual = urlsplit(os.environ["DATABASE_URL"])
+    login = usual.netloc.rpartition("@")[0]
+    pooled = usual._replace(netloc=f"{login}@127.0.0.1:{poolers.port('transaction', 1)}")
+
+    process = subprocess.run(
+        [sys.executable, *command],
+        env={**os.environ, "DATABASE_URL": urlunsplit(pooled), "DATABASE_POOL_MODE": "session"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+    assert process.returncode != 0
+    assert "Set DATABASE_POOL_MODE=transaction" in process.stderr

@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,12 @@ import pytest
 from scripts.stack.binaries import Binaries, ensure_binaries
 from tests.stack.processes import processes_of
 from tests.stack.small_product import make_clone
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _our_python_is_python3() -> None:
+    """Scripts that find another Python would make our virtual environment anew for that one."""
+    os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.stack import bootstrap
+from scripts.stack import bootstrap, entry
 from scripts.stack.errors import StackError
 from scripts.stack.paths import ROOT
 from tests.stack.processes import exit_code, fork, wait_until
@@ -87,12 +87,37 @@ def test_environment_in_use_is_not_made_anew(root: Path) -> None:
     stamp = root / ".venv" / "stamp.json"
     stamp.write_text(json.dumps({**json.loads(stamp.read_text()), "python": "3.10"}))
 
-    with pytest.raises(StackError, match="a running quickstart uses it"):
+    with pytest.raises(StackError, match="is in use"):
         bootstrap.ensure_environment("base", root=root)
 
     os.kill(user, signal.SIGKILL)
     os.waitpid(user, 0)
     assert (root / ".venv" / "bin" / "python").exists()
+
+
+def test_a_program_keeps_the_environment_that_it_runs_on(root: Path) -> None:
+    python = bootstrap.ensure_environment("base", root=root)
+    wait = ["-c", "import sys; print(flush=True); sys.stdin.read()"]
+    (reader, output), (given, writer) = os.pipe(), os.pipe()
+
+    def become() -> None:
+        os.dup2(given, 0)
+        os.dup2(output, 1)
+        os.close(writer)
+        entry.become(python, wait, env=os.environ)
+
+    child = fork(become)
+    assert os.read(reader, 1) == b"\n"
+    stamp = root / ".venv" / "stamp.json"
+    stamp.write_text(stamp.read_text().replace('"python": "3', '"python": "2'))
+
+    with pytest.raises(StackError, match="is in use"):
+        bootstrap.ensure_environment("base", root=root)
+
+    for descriptor in (reader, output, given, writer):
+        os.close(descriptor)
+    assert exit_code(child) == 0
+    bootstrap.ensure_environment("base", root=root)
 
 
 def test_two_at_once_make_one(root: Path) -> None:
@@ -117,6 +142,19 @@ def test_somebody_elses_environment_is_left_alone(root: Path) -> None:
         bootstrap.ensure_environment("base", root=root)
 
     assert [entry.name for entry in (root / ".venv").iterdir()] == ["mine"]
+
+
+def test_an_environment_is_not_changed_through_a_link(root: Path, place: Path) -> None:
+    elsewhere = place / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "made-by-freehold").touch()
+    (elsewhere / "theirs").touch()
+    (root / ".venv").symlink_to(elsewhere)
+
+    with pytest.raises(StackError, match="is a link to an environment"):
+        bootstrap.ensure_environment("base", root=root)
+
+    assert {entry.name for entry in elsewhere.iterdir()} == {"made-by-freehold", "theirs"}
 
 
 def test_unreachable_index_is_one_line(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

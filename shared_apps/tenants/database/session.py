@@ -28,6 +28,8 @@ class ConnectionSession:
         "_attribution",
         "_comment",
         "_comment_for",
+        "_full",
+        "_full_for",
         "_is_clean",
         "_is_provisional",
         "_scope",
@@ -44,6 +46,8 @@ class ConnectionSession:
         self._written: set[str] = set()
         self._comment = ""
         self._comment_for: tuple[object, object, object] = (None, None, None)
+        self._full: tuple[str, ...] = ()
+        self._full_for: tuple[object, object] = (None, None)
 
     def pending(self, status: int) -> tuple[str, ...]:
         """The statements that bring the session up to the current context; mostly none.
@@ -58,10 +62,23 @@ class ConnectionSession:
             self.forget()
         if self._scope is scope and self._attribution is who:
             return ()
-        return (
-            *_changes(self._scope, scope, self.profile),
-            *(() if self._attribution == who else (_attribution_statement(who, self.profile),)),
-        )
+        if self._scope is None and self._attribution is None:
+            return self._everything(scope, who)
+        changes = _changes(self._scope, scope, self.profile)
+        if self._attribution == who:
+            return changes
+        return (*changes, _attribution_statement(who, self.profile))
+
+    def _everything(self, scope: context.Scope, who: attribution.Attribution) -> tuple[str, ...]:
+        """In transaction mode the same for each statement of a request, so it is kept."""
+        known = self._full_for
+        if known[0] is not scope or known[1] is not who:
+            self._full = (
+                *_changes(None, scope, self.profile),
+                _attribution_statement(who, self.profile),
+            )
+            self._full_for = (scope, who)
+        return self._full
 
     def confirm(self, status: int) -> None:
         """The server has accepted what `pending` gave; it is now in this transaction status."""
@@ -182,9 +199,10 @@ RESET = (
 
 
 def _attribution_statement(who: attribution.Attribution, profile: Profile) -> str:
-    # The JSON is ASCII; a backslash is an ordinary character in a plain literal
-    # (standard_conforming_strings, PostgreSQL's default, is asserted by the installer).
-    literal = sql.Literal(who.as_json).as_string(None)
+    # psycopg's quoting takes longer than what it quotes. The JSON is ASCII without control
+    # characters, so a quote and a backslash are all that could need care.
+    value = who.as_json
+    literal = sql.Literal(value).as_string(None) if "'" in value or "\\" in value else f"'{value}'"
     return f"{_verb(profile)} freehold.attribution = {literal}"
 
 

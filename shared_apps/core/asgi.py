@@ -1,0 +1,53 @@
+"""Django's ASGI handler, which would otherwise keep whatever anybody sends."""
+
+import os
+from collections.abc import Awaitable, Callable, Mapping
+from typing import IO, Any
+
+import django
+from django.conf import settings
+from django.core.handlers.asgi import ASGIHandler
+
+Message = Mapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+
+
+class BoundedASGIHandler(ASGIHandler):
+    """Keeps at most the largest body that is accepted, and reads one that was sent in chunks."""
+
+    async def read_body(self, receive: Receive) -> Any:
+        """The body; of one that is too large only so much that it is seen to be.
+
+        Django writes all of it into a temporary file before it looks who sends it, so that anybody
+        could fill the disk. The rest is received and dropped: a sender who is cut off in the middle
+        would see a broken connection and not our answer.
+        """
+        return await super().read_body(_bounded(receive, settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1))
+
+    def create_request(self, scope: Any, body_file: IO[Any]) -> Any:
+        """Say how long a body is that came in chunks: without a length it would be taken for none."""
+        if not any(name == b"content-length" for name, _ in scope["headers"]):
+            length = body_file.seek(0, os.SEEK_END)
+            body_file.seek(0)
+            measured = (b"content-length", str(length).encode())
+            scope = {**scope, "headers": [*scope["headers"], measured]}
+        return super().create_request(scope, body_file)
+
+
+def get_application() -> BoundedASGIHandler:
+    """For config/asgi.py, in the place of Django's `get_asgi_application`."""
+    django.setup(set_prefix=False)
+    return BoundedASGIHandler()
+
+
+def _bounded(receive: Receive, limit: int) -> Receive:
+    left = limit
+
+    async def receive_bounded() -> Message:
+        nonlocal left
+        message = await receive()
+        kept = message.get("body", b"")[:left]
+        left -= len(kept)
+        return {**message, "body": kept} if message["type"] == "http.request" else message
+
+    return receive_bounded
