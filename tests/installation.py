@@ -16,7 +16,7 @@ from shared_apps.audit.relay import Relay
 from shared_apps.core import attribution, context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.onboarding import demo
-from shared_apps.tenants import routing, selectors
+from shared_apps.tenants import names, routing, selectors
 
 PASSWORD = "correct horse battery staple"
 
@@ -62,12 +62,16 @@ class Installation:
         tables = [table.name for table in triggers.tables(shared=False)]
         with self._owner() as connection, connection.transaction():
             for tenant in self.tenants.values():
-                names = [sql.Identifier(tenant.schema, name) for name in [*tables, "audit_outbox"]]
+                own = [sql.Identifier(tenant.schema, name) for name in [*tables, "audit_outbox"]]
                 # In one statement, so that the triggers of the tables fill an outbox that is emptied.
                 connection.execute(
-                    sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(names[:-1]))
+                    sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(own[:-1]))
                 ) if tables else None
-                connection.execute(sql.SQL("DELETE FROM {}").format(names[-1]))
+                connection.execute(sql.SQL("DELETE FROM {}").format(own[-1]))
+            for table in ("invoice", "vendor", "staleness", "access"):
+                connection.execute(
+                    sql.SQL("DELETE FROM {}").format(sql.Identifier(f"portfolio_{table}"))
+                )
             connection.execute("DELETE FROM authn_refreshtoken")
             connection.execute("DELETE FROM authn_session")
             for table in ("accounts_usertenantrole", "accounts_crosstenantgrant"):
@@ -77,6 +81,13 @@ class Installation:
                     ),
                     [list(self.people)],
                 )
+            prefix = names.person_role_prefix(settings.DATABASES["default"]["NAME"])
+            connection.execute(
+                "SELECT public.drop_person_role(person) FROM ("
+                "SELECT substr(rolname, %s)::uuid AS person FROM pg_roles WHERE starts_with(rolname, %s)) p"
+                " WHERE person NOT IN (SELECT user_id FROM accounts_crosstenantgrant)",
+                [len(prefix) + 1, prefix],
+            )
             connection.execute(
                 "DELETE FROM accounts_user WHERE NOT id = ANY(%s)", [list(self.people)]
             )

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from shared_apps.accounts import services as accounts
-from shared_apps.accounts.choices import Role
+from shared_apps.accounts.choices import CrossTenantRole, Role
 from shared_apps.core.context import TenantIdentity
 from tests.installation import PASSWORD
 
@@ -25,6 +25,18 @@ def make_person(tenant: TenantIdentity, role: str = "editor") -> Person:
         by=None, at=datetime.now(UTC),
     )  # fmt: skip
     return Person(id=member.user_id, email=email)
+
+
+def make_auditor(*tenants: TenantIdentity) -> Person:
+    """Somebody whom operators created and granted these tenants."""
+    email = f"auditor-{uuid.uuid4().hex[:8]}@example.com"
+    at = datetime.now(UTC)
+    user = accounts.create_managed_person(email=email, name="", password=PASSWORD, at=at)
+    for tenant in tenants:
+        accounts.grant_cross_tenant_role(
+            tenant_id=tenant.id, user_id=user.id, role=CrossTenantRole.AUDITOR, by=None, at=at
+        )
+    return Person(id=user.id, email=email)
 
 
 def add_role(person: Person, tenant: TenantIdentity, role: str) -> None:

@@ -1,8 +1,8 @@
-"""Reads of the audit database, one tenant at a time, as the login that row-level security binds."""
+"""Reads of the audit database, of named tenants only, as the login that row-level security binds."""
 
 import atexit
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -26,6 +26,7 @@ _pool: ConnectionPool[psycopg.Connection[Any]] | None = None
 class Entry:
     """One change of one record; `old_values`, `new_values`, `diff`, `attribution` are JSON texts."""
 
+    tenant_id: UUID
     sequence: int
     uid: UUID
     created_at: datetime
@@ -53,6 +54,15 @@ class EntryFilter:
     request_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Of an entry among those of several tenants: by time, then tenant, then number."""
+
+    created_at: datetime
+    tenant_id: UUID
+    sequence: int
 
 
 _COLUMNS = sql.SQL(", ").join(
@@ -93,8 +103,44 @@ def list_entries(
         direction=sql.SQL("ASC" if after is not None else "DESC"),
     )
     values |= {"tenant_id": tenant_id, "before": before, "after": after, "limit": limit}
-    entries = _fetch(tenant_id, query, values)
+    entries = _fetch([tenant_id], query, values)
     return entries[::-1] if after is not None else entries
+
+
+def list_entries_of(
+    *, tenants: Sequence[UUID], where: EntryFilter, before: Position | None = None, limit: int
+) -> list[Entry]:
+    """Entries of several tenants, newest first, `limit` of them after a position.
+
+    Of each tenant at most `limit` entries are read, from the end of an index.
+
+    Raises:
+        AuditUnavailableError: the audit database does not answer.
+    """
+    if not tenants:
+        return []
+    conditions, values = _conditions(where)
+    if before is not None:
+        # The first part is for the index; the second says which of the same moment.
+        conditions.append(sql.SQL("created_at <= %(b_at)s"))
+        conditions.append(
+            sql.SQL("(created_at, tenant_id, sequence) < (%(b_at)s, %(b_tenant)s, %(b_sequence)s)")
+        )
+        values |= {
+            "b_at": before.created_at,
+            "b_tenant": before.tenant_id,
+            "b_sequence": before.sequence,
+        }
+    query = sql.SQL(
+        "SELECT {columns} FROM unnest(%(tenants)s::uuid[]) AS asked (id) CROSS JOIN LATERAL ("
+        "SELECT * FROM audit.entry WHERE tenant_id = asked.id{where}"
+        " ORDER BY created_at DESC, sequence DESC LIMIT %(limit)s) found"
+        " ORDER BY created_at DESC, tenant_id DESC, sequence DESC LIMIT %(limit)s"
+    ).format(
+        columns=_COLUMNS,
+        where=sql.SQL("").join(sql.SQL(" AND ") + condition for condition in conditions),
+    )
+    return _fetch(list(tenants), query, values | {"tenants": list(tenants), "limit": limit})
 
 
 def get_entry(*, tenant_id: UUID, uid: UUID) -> Entry:
@@ -103,7 +149,7 @@ def get_entry(*, tenant_id: UUID, uid: UUID) -> Entry:
         "SELECT {columns} FROM audit.entry WHERE tenant_id = %(tenant_id)s AND uid = %(uid)s"
     )
     entries = _fetch(
-        tenant_id, query.format(columns=_COLUMNS), {"tenant_id": tenant_id, "uid": uid}
+        [tenant_id], query.format(columns=_COLUMNS), {"tenant_id": tenant_id, "uid": uid}
     )
     if not entries:
         raise EntryNotFoundError
@@ -144,21 +190,22 @@ def _conditions(where: EntryFilter) -> tuple[list[sql.Composable], dict[str, Any
     return conditions, values
 
 
-def _fetch(tenant_id: UUID, query: sql.Composed, values: dict[str, Any]) -> list[Entry]:
+def _fetch(tenants: Sequence[UUID], query: sql.Composed, values: dict[str, Any]) -> list[Entry]:
     with (
-        _reading(tenant_id) as connection,
+        _reading(tenants) as connection,
         connection.cursor(row_factory=class_row(Entry)) as cursor,
     ):
         return cursor.execute(query, values).fetchall()
 
 
 @contextmanager
-def _reading(tenant_id: UUID) -> Iterator[psycopg.Connection[Any]]:
-    """A read-only transaction that sees one tenant's entries."""
+def _reading(tenants: Sequence[UUID]) -> Iterator[psycopg.Connection[Any]]:
+    """A read-only transaction that sees the entries of these tenants."""
     try:
         with _connections().connection() as connection, connection.transaction():
             connection.execute("SET TRANSACTION READ ONLY")
-            connection.execute(sql.SQL("SET LOCAL freehold.tenant = {}").format(str(tenant_id)))
+            visible = ",".join(map(str, tenants))
+            connection.execute(sql.SQL("SET LOCAL freehold.tenant = {}").format(visible))
             yield connection
     except (psycopg.OperationalError, PoolTimeout) as error:
         raise AuditUnavailableError from error

@@ -2,7 +2,8 @@
 
 Claim and delete in the source, append and commit in the audit database, then commit the source. A
 crash before the first commit leaves everything in the outbox; one between the two makes the next
-relay send the batch again, and `audit.append` skips what it has. Nothing ever reads "everything
+relay send the batch again, and `audit.append` skips what it has. Projections of the changes are
+written in the source's transaction. Nothing ever reads "everything
 after number n": numbers become visible out of order.
 """
 
@@ -17,6 +18,8 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
+
+from shared_apps.audit import projections
 
 INSTALLATION = UUID(int=0)
 """The chain of what belongs to no tenant: people, tenants themselves."""
@@ -62,7 +65,18 @@ def move_batch(
             with target.transaction():
                 for owner, owned in _by_tenant(rows, tenant_id).items():
                     _append(target, owner, owned, entities)
+            if tenant_id is not None:
+                changes = [_change(row, entities) for row in rows if row.record_id is not None]
+                projections.apply(source, tenant_id, changes)
     return len(rows)
+
+
+def _change(row: OutboxRow, entities: Mapping[str, str]) -> projections.Change:
+    return projections.Change(
+        entity=entities.get(row.table_name, row.table_name),
+        record_id=row.record_id or "",
+        values=load_values(row.new_values),
+    )
 
 
 def _by_tenant(rows: list[OutboxRow], tenant_id: UUID | None) -> dict[UUID, list[OutboxRow]]:

@@ -22,10 +22,26 @@ def ready(request: HttpRequest) -> JsonResponse:
     # Without the audit database requests are served: what it should hold waits in the outboxes.
     is_ready = checks["database"] and checks["redis"]
     states = {name: "ok" if works else "unavailable" for name, works in checks.items()}
+    for name, ask in _versions.items():
+        states[name] = _version(ask) if checks["database"] else "unavailable"
+        # Ahead: the next release's migrations only add, so this one goes on serving beside them.
+        is_ready = is_ready and states[name] in ("ok", "ahead")
     return JsonResponse(
         {"status": "ok" if is_ready else "unavailable", "checks": states},
         status=200 if is_ready else 503,
     )
+
+
+def register_version(name: str, ask: Callable[[], str]) -> None:
+    """Have readiness ask whether something is at this code's version: `ok`, `ahead` or `behind`."""
+    _versions[name] = ask
+
+
+def _version(ask: Callable[[], str]) -> str:
+    try:
+        return ask()
+    except (DatabaseError, psycopg.Error):
+        return "unavailable"
 
 
 def examination_of(name: str) -> doctor.Check:
@@ -63,6 +79,7 @@ def _ask_redis() -> None:
         client.ping()
 
 
+_versions: dict[str, Callable[[], str]] = {}
 DEPENDENCIES: dict[str, Callable[[], None]] = {
     "database": _ask_database,
     "audit_database": _ask_audit_database,

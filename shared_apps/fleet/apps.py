@@ -4,7 +4,7 @@ from typing import Any
 from django.apps import AppConfig
 from django.core import checks
 
-from shared_apps.core import doctor
+from shared_apps.core import doctor, health
 
 
 class FleetConfig(AppConfig):
@@ -12,8 +12,11 @@ class FleetConfig(AppConfig):
     label = "fleet"
 
     def ready(self) -> None:
-        from shared_apps.fleet import services
+        from shared_apps.fleet import readiness, services
+        from shared_apps.tenants import versions
 
+        versions.register(readiness.has_what_it_needs)
+        health.register_version("schema", readiness.ask_shared_schema)
         doctor.register("wall", services.find_breaches)
         checks.register(_check_wall, checks.Tags.database)
 

@@ -9,24 +9,33 @@ from psycopg import sql
 from shared_apps.fleet import roles
 from shared_apps.tenants import names
 
-# The tenants whose rows a role may see: of a tenant's role its own, of a person's role those granted.
-# The role is the argument, because inside the function current_user is its owner; another role than the
-# caller's is not answered for. "role" is what SET ROLE was given; no other statement sets it.
-_VISIBLE = """
-CREATE OR REPLACE FUNCTION public.visible_tenants(asking name) RETURNS SETOF uuid
-LANGUAGE sql STABLE SECURITY DEFINER PARALLEL SAFE ROWS 10
+# Whose rows a tenant's and a person's role may see. The role is the argument, because inside the function
+# current_user is its owner; another role than the caller's is not answered for. "role" is what SET ROLE
+# was given; no other statement sets it. plpgsql, because it keeps its plan for the session.
+_OWN = """
+CREATE OR REPLACE FUNCTION public.own_tenant(asking name) RETURNS uuid
+LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT t.id FROM public.tenants_tenant t
-    WHERE t.role_name = asking AND asking = current_setting('role')
-    UNION ALL
-    SELECT g.tenant_id
-    FROM public.accounts_crosstenantgrant g
-    JOIN public.accounts_user u ON u.id = g.user_id AND u.is_active
-    WHERE g.user_id = CASE
-              WHEN starts_with(asking, {prefix}) AND asking = current_setting('role')
-              THEN substr(asking, {digits})::uuid END
-$$
+BEGIN
+    RETURN (SELECT t.id FROM public.tenants_tenant t
+            WHERE t.role_name = asking AND asking = current_setting('role'));
+END $$
+"""
+
+_GRANTED = """
+CREATE OR REPLACE FUNCTION public.granted_tenants(asking name) RETURNS SETOF uuid
+LANGUAGE plpgsql STABLE SECURITY DEFINER PARALLEL SAFE ROWS 10
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF starts_with(asking, {prefix}) AND asking = current_setting('role') THEN
+        RETURN QUERY
+            SELECT g.tenant_id FROM public.accounts_crosstenantgrant g
+            JOIN public.accounts_user u ON u.id = g.user_id AND u.is_active
+            WHERE g.user_id = substr(asking, {digits})::uuid;
+    END IF;
+END $$
 """
 
 # The web login may not make roles. It may ask for the role of one person, who must have a grant.
@@ -68,9 +77,10 @@ END $$
 """
 
 _RIGHTS = [
-    "REVOKE ALL ON FUNCTION public.visible_tenants, public.ensure_person_role, public.drop_person_role,"
-    " public.audit_capture FROM PUBLIC",
-    "GRANT EXECUTE ON FUNCTION public.visible_tenants TO {tenants}, {readers}",
+    "REVOKE ALL ON FUNCTION public.own_tenant, public.granted_tenants, public.ensure_person_role,"
+    " public.drop_person_role, public.audit_capture FROM PUBLIC",
+    "GRANT EXECUTE ON FUNCTION public.own_tenant TO {tenants}",
+    "GRANT EXECUTE ON FUNCTION public.granted_tenants TO {readers}",
     "GRANT EXECUTE ON FUNCTION public.ensure_person_role, public.drop_person_role TO {application}",
 ]
 
@@ -89,5 +99,5 @@ def statements(*, server_version: int) -> list[sql.Composed]:
             inherits=sql.Literal(" WITH INHERIT TRUE, SET FALSE" if has_options else ""),
             becomes=sql.Literal(" WITH INHERIT FALSE, SET TRUE" if has_options else ""),
         )
-        for text in (_VISIBLE, _ENSURE, _DROP, *_RIGHTS)
+        for text in (_OWN, _GRANTED, _ENSURE, _DROP, *_RIGHTS)
     ]

@@ -1,46 +1,133 @@
 """Bring the shared schema and tenants' schemas to the state that the code expects.
 
-All of it runs as the migration login. After each schema's migrations its triggers and grants are made
-to match (`_seal`), so that a table without either never outlives the run that made it.
+All of it runs as the migration login. One tenant at a time here; the whole fleet in `fleet/running.py`.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+import threading
 
 from django.core.management import call_command
 from django.db import connections, transaction
-from django.db.migrations.executor import MigrationExecutor
 from psycopg import sql
 
-from shared_apps.audit import triggers
 from shared_apps.core import context
+from shared_apps.core.context import TenantIdentity
 from shared_apps.core.doctor import Finding
-from shared_apps.fleet import functions, grants, roles, row_security, wall
+from shared_apps.fleet import (
+    compatibility,
+    locks,
+    migration_login,
+    replay,
+    roles,
+    running,
+    sealing,
+    selectors,
+    templates,
+    wall,
+)
+from shared_apps.fleet.catalogue import script
+from shared_apps.fleet.compiling import Plan, compile_plan
+from shared_apps.fleet.history import History, all_labels, shared_labels
+from shared_apps.fleet.plans import require_known
 
-MIGRATION_ALIAS = "migration"
-SHARED_SCHEMA = "public"
-_LOCK = "freehold.migrations"
+MIGRATION_ALIAS = migration_login.MIGRATION_ALIAS
 
 
-def migrate_shared(*, verbosity: int = 1) -> None:
-    """Migrate the shared schema. Two at once: the second waits and then has nothing to do."""
-    with context.operator(), _one_at_a_time():
-        # Django's own command, for its content types and permissions; `migrate` itself is ours.
-        call_command(
-            "django_migrate", database=MIGRATION_ALIAS, interactive=False, verbosity=verbosity
-        )
-        _seal(schema=SHARED_SCHEMA, role=None)
+def migrate_shared(*, verbosity: int = 1, allow_breaking: bool = False) -> None:
+    """Migrate the shared schema. Two at once: the second waits and then has nothing to do.
+
+    Raises:
+        BreakingMigrationError: a migration would break the version that is running; nothing was changed.
+    """
+    with context.operator(), locks.shared():
+        with connections[MIGRATION_ALIAS].cursor() as cursor:
+            applied = replay.applied_in(cursor, sealing.SHARED_SCHEMA)
+        history = History(applied, labels=shared_labels())
+        require_known(history)
+        if not allow_breaking:
+            compatibility.require_compatible(history)
+        # Also where only rows for tenants' apps are missing: Django records those here too.
+        if History(applied, labels=all_labels()).missing:
+            # Django's own command, for its content types and permissions; `migrate` itself is ours.
+            call_command(
+                "django_migrate", database=MIGRATION_ALIAS, interactive=False, verbosity=verbosity
+            )
+        sealing.seal_shared()
 
 
-def migrate_tenant(identity: context.TenantIdentity) -> list[str]:
-    """Migrate one tenant's schema; returns the names of the migrations that were applied."""
-    with context.tenant(identity):
-        executor = MigrationExecutor(connections[MIGRATION_ALIAS])
-        plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
-        executor.migrate(executor.loader.graph.leaf_nodes(), plan)
-        _seal(schema=identity.schema, role=identity.role)
-    return [str(migration) for migration, _ in plan]
+def migrate_fleet(
+    options: running.Options,
+    *,
+    allow_breaking: bool = False,
+    on_result: running.OnResult = lambda *_: None,
+    stop: threading.Event | None = None,
+) -> running.Summary:
+    """Migrate every tenant that is not at the code's version (fleet/running.py).
+
+    Raises:
+        UnknownTenantError: `options.only` names none.
+        BreakingMigrationError, DatabaseAheadError: nothing was changed.
+    """
+
+    def examine(history: History) -> None:
+        if not allow_breaking:
+            compatibility.require_compatible(history)
+
+    return running.run(
+        options, examine=examine, on_result=on_result, stop=stop or threading.Event()
+    )
+
+
+def create_schema(identity: TenantIdentity) -> None:
+    """Make a tenant's schema and role ready for use: everything in one transaction, or nothing.
+
+    From the template of this code's version; one that is there already, in whatever state, is migrated and
+    given its rights instead. Safe to call again, and at the same time.
+    """
+    template = templates.ensure_template()
+    with context.operator(), locks.schema(identity.schema):
+        if not template.script or _has_history(identity):
+            _ensure_role_and_schema(identity)
+            migrate_tenant(identity)
+            return
+        with transaction.atomic(using=MIGRATION_ALIAS):
+            _ensure_role_and_schema(identity)
+            filled = script.fill(template.script, schema=identity.schema, role=identity.role)
+            entry = replay.ledger_entry(identity.schema, template.fingerprint).as_string(None)
+            with connections[MIGRATION_ALIAS].cursor() as cursor:
+                path = sql.SQL("SET LOCAL search_path = {}, public").format(
+                    sql.Identifier(identity.schema)
+                )
+                # In the operator's context, so that nothing but this message has the tenant's path.
+                cursor.execute(
+                    f"{path.as_string(None)};\n{filled};\n{entry};\nSET LOCAL search_path = public"
+                )
+
+
+def migrate_tenant(identity: TenantIdentity) -> list[str]:
+    """Migrate one tenant's schema and make its triggers and rights as they should be, whatever was changed.
+
+    Returns the names of the migrations that were applied.
+
+    Raises:
+        DatabaseAheadError: newer code has migrated it.
+    """
+    target = selectors.get_target()
+    with context.operator(), locks.schema(identity.schema):
+        with connections[MIGRATION_ALIAS].cursor() as cursor:
+            applied = replay.applied_in(cursor, identity.schema)
+            if not applied:
+                replay.make_history_table(identity)
+        history = History(applied)
+        require_known(history)
+        plan = Plan.empty() if not history.missing else compile_plan(history, base=None)
+        replay.bring(identity, plan, ending=replay.Ending(""))
+        with (
+            transaction.atomic(using=MIGRATION_ALIAS),
+            connections[MIGRATION_ALIAS].cursor() as cursor,
+        ):
+            sealing.seal_tenant(cursor, schema=identity.schema, role=identity.role)
+            cursor.execute(replay.ledger_entry(identity.schema, target.fingerprint))
+    return plan.names
 
 
 def find_breaches() -> list[Finding]:
@@ -49,41 +136,19 @@ def find_breaches() -> list[Finding]:
         return wall.examine(cursor)
 
 
-def _seal(*, schema: str, role: str | None) -> None:
-    """Triggers, rights and row-level security as they should be: in one transaction, idempotent."""
-    connection = connections[MIGRATION_ALIAS]
-    with transaction.atomic(using=MIGRATION_ALIAS), connection.cursor() as cursor:
-        triggers.install(cursor, schema=schema, shared=role is None)
-        if role is None:
-            _seal_shared(cursor)
-        else:
-            roles.inherits(cursor, role, roles.tenants_group())
-            _execute(cursor, grants.tenant_schema(schema, role))
-
-
-def _seal_shared(cursor: Any) -> None:
-    for group in (roles.tenants_group(), roles.readers_group()):
-        roles.ensure(cursor, group)
-    _execute(cursor, grants.shared_schema())
-    _execute(cursor, functions.statements(server_version=cursor.connection.info.server_version))
-    row_security.seal(cursor)
-    # People whose grants are older than their roles, or whose role was dropped by hand.
-    cursor.execute(
-        "SELECT public.ensure_person_role(user_id) FROM accounts_crosstenantgrant GROUP BY user_id"
-    )
-
-
-def _execute(cursor: Any, statements: list[sql.Composed]) -> None:
-    for statement in statements:
-        cursor.execute(statement)
-
-
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
+def _has_history(identity: TenantIdentity) -> bool:
     with connections[MIGRATION_ALIAS].cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_lock(hashtext(%s))", [_LOCK])
-    try:
-        yield
-    finally:
-        with connections[MIGRATION_ALIAS].cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(hashtext(%s))", [_LOCK])
+        return bool(replay.applied_in(cursor, identity.schema))
+
+
+def _ensure_role_and_schema(identity: TenantIdentity) -> None:
+    with (
+        transaction.atomic(using=MIGRATION_ALIAS),
+        connections[MIGRATION_ALIAS].cursor() as cursor,
+    ):
+        roles.ensure(cursor, identity.role)
+        roles.may_become(cursor, roles.application_login(), identity.role)
+        roles.inherits(cursor, identity.role, roles.tenants_group())
+        cursor.execute(
+            sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(identity.schema))
+        )

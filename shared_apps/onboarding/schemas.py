@@ -20,8 +20,7 @@ def make_ready(identity: TenantIdentity) -> None:
         ProvisioningError: there is a schema of this name, and it is not ours.
     """
     _refuse_foreign(identity)
-    _ensure_schema(identity)
-    fleet.migrate_tenant(identity)
+    fleet.create_schema(identity)
 
 
 def _refuse_foreign(identity: TenantIdentity) -> None:
@@ -35,16 +34,6 @@ def _refuse_foreign(identity: TenantIdentity) -> None:
         found = cursor.fetchone()
     if found is not None and not found[0]:
         raise ProvisioningError(f"The schema {identity.schema} belongs to somebody else.")
-
-
-def _ensure_schema(identity: TenantIdentity) -> None:
-    connection = connections[MIGRATION_ALIAS]
-    with transaction.atomic(using=MIGRATION_ALIAS), connection.cursor() as cursor:
-        roles.ensure(cursor, identity.role)
-        roles.may_become(cursor, roles.application_login(), identity.role)
-        cursor.execute(
-            sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(identity.schema))
-        )
 
 
 # A table with its indexes, its TOAST table and its sequence takes about ten locks, and the lock table of

@@ -33,6 +33,11 @@ class TenantBusyError(UnavailableError):
     retry_after = 1
 
 
+class SchemaBehindError(UnavailableError):
+    code = "tenants.schema_behind"
+    message = "This tenant is being upgraded; try again in a moment."
+
+
 class TenantGoneError(NotFoundError):
     code = "tenants.gone"
     message = "This tenant is no longer served."

@@ -13,7 +13,7 @@ from shared_apps.core import context
 from shared_apps.core.errors import AppError
 from shared_apps.core.problems import describe, problem_response
 from shared_apps.core.streaming import keep_context
-from shared_apps.tenants import errors, names, routing, selectors, shares
+from shared_apps.tenants import errors, names, routing, selectors, shares, versions
 from shared_apps.tenants.errors import TenantBusyError
 
 # Asked by load balancers and orchestrators, which know no tenant's name.
@@ -103,4 +103,5 @@ def _scope_of(request: HttpRequest) -> context.TenantIdentity | context.Operator
     if route is None:
         raise errors.UnknownHostError
     selectors.require_served(state=route.state, reason=route.reason)
+    versions.require_current(route.tenant)
     return route.tenant

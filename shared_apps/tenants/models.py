@@ -4,7 +4,7 @@ import uuid
 from typing import ClassVar
 
 from django.db import models
-from django.db.models.functions import Lower
+from django.db.models.functions import Concat, Lower
 from django_tenants.models import DomainMixin, TenantMixin
 
 from shared_apps.audit.models import Auditable
@@ -55,6 +55,13 @@ class Tenant(Auditable, TenantMixin):
             models.CheckConstraint(
                 name="tenant_schema_rule",
                 condition=models.Q(schema_name__regex=r"^t_[a-z](?:[a-z0-9_]{0,38}[a-z0-9])?$"),
+            ),
+            # Statements run as this role: a row must not name a login, a group or another tenant's.
+            models.CheckConstraint(
+                name="tenant_database_role_rule",
+                condition=models.Q(
+                    role_name__endswith=Concat(models.Value("_"), models.F("schema_name"))
+                ),
             ),
             models.CheckConstraint(
                 name="tenant_state_rule", condition=models.Q(state__in=TenantState.values)
@@ -111,7 +118,10 @@ class Domain(Auditable, DomainMixin):
         ordering = ["-is_primary", "domain"]
         constraints = [
             models.CheckConstraint(
-                name="domain_is_canonical", condition=models.Q(domain=Lower("domain"))
+                name="domain_is_canonical",
+                condition=models.Q(
+                    domain=Lower("domain"), domain__regex=r"^[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?$"
+                ),
             ),
             models.UniqueConstraint(
                 name="one_primary_domain", fields=["tenant"], condition=models.Q(is_primary=True)

@@ -2,6 +2,8 @@
 leaves the tenant's schema."""
 
 import uuid
+from decimal import Decimal
+from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
@@ -13,7 +15,7 @@ from tenant_apps.invoicing.totals import AMOUNT, QUANTITY, TAX_RATE, UNIT_PRICE
 _CURRENCY_RULE = r"^[A-Z]{3}$"
 
 
-def _amount_field() -> "models.DecimalField[object, object]":
+def _amount_field() -> "models.DecimalField[Any, Decimal]":
     return models.DecimalField(max_digits=AMOUNT.total, decimal_places=AMOUNT.places)
 
 

@@ -1,16 +1,21 @@
 """What a stranger does first, with the real quickstart and over real HTTP."""
 
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
 
+from scripts.stack.paths import ROOT
 from scripts.stack.ports import free_port
 from tests.e2e.quickstart import Quickstart
 

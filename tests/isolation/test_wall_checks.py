@@ -49,9 +49,11 @@ def server(acme: TenantIdentity, globex: TenantIdentity) -> Iterator[Server]:
         "database": database,
         "auditor": names.person_role_of(auditor.id, database=database),
     }
-    with psycopg.connect(settings.ADMIN_DATABASE_URL, dbname=database, autocommit=True) as admin:
-        with context.operator():
-            yield Server(admin, words)
+    with (
+        psycopg.connect(settings.ADMIN_DATABASE_URL, dbname=database, autocommit=True) as admin,
+        context.operator(),
+    ):
+        yield Server(admin, words)
 
 
 def _follow(remedy: str, server: Server) -> None:

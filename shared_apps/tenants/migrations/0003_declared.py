@@ -6,6 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("tenants", "0002_limits"),
+        ("tenants", "0002_names"),
     ]
 
     operations = [

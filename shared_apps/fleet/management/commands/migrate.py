@@ -1,4 +1,4 @@
-"""`manage.py migrate`: the shared schema, then every tenant's."""
+"""`manage.py migrate`: the shared schema, then every tenant's, as `fleet migrate` does."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -6,10 +6,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db.migrations.autodetector import MigrationAutodetector
 
-from shared_apps.core import context
 from shared_apps.fleet import services
-from shared_apps.tenants import selectors
-from shared_apps.tenants.choices import TenantState
+from shared_apps.fleet.management import migrating
 
 
 class Command(BaseCommand):
@@ -22,27 +20,10 @@ class Command(BaseCommand):
         parser.add_argument(
             "--noinput", "--no-input", action="store_true", help="accepted, nothing is asked"
         )
+        migrating.add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        services.migrate_shared(verbosity=options["verbosity"])
-        failed: list[str] = []
-        with context.operator():
-            tenants = list(selectors.list_tenants().exclude(state=TenantState.PENDING))
-        for number, tenant in enumerate(tenants, start=1):
-            try:
-                applied = services.migrate_tenant(tenant.identity)
-            except Exception as error:
-                failed.append(tenant.slug)
-                self.stderr.write(f"[{number}/{len(tenants)}] {tenant.slug}: failed: {error}")
-                continue
-            if options["verbosity"]:
-                self.stdout.write(
-                    f"[{number}/{len(tenants)}] {tenant.slug}: {len(applied)} migrations"
-                )
-        if failed:
-            raise CommandError(
-                f"{len(failed)} of {len(tenants)} tenants failed: {', '.join(failed)}"
-            )
+        migrating.migrate(self, options)
         breaches = services.find_breaches()
         for breach in breaches:
             self.stderr.write(str(breach))

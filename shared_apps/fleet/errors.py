@@ -1,0 +1,23 @@
+from shared_apps.core.errors import ConflictError, InvalidError
+
+
+class TemplateError(ConflictError):
+    """The text says which object of a tenant's schema, or which migration, and what to do."""
+
+    code = "fleet.template"
+    message = "A new tenant's schema cannot be made from a script."
+
+
+class BreakingMigrationError(ConflictError):
+    code = "fleet.breaking_migration"
+    message = "A migration would break the version that is running."
+
+
+class DatabaseAheadError(ConflictError):
+    code = "fleet.database_ahead"
+    message = "The database was migrated by newer code than this."
+
+
+class UnknownTenantError(InvalidError):
+    code = "fleet.unknown_tenant"
+    message = "There is no such tenant with a schema."

@@ -1,0 +1,179 @@
+"""One tenant of a run: locked, looked at, migrated, tried again where waiting helps."""
+
+import random
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+from django.db import DatabaseError, connections
+from psycopg import errors as postgres
+from psycopg import sql
+
+from shared_apps.core import context
+from shared_apps.core.context import TenantIdentity
+from shared_apps.fleet import locks, replay
+from shared_apps.fleet.choices import OutcomeState
+from shared_apps.fleet.compiling import Plan
+from shared_apps.fleet.migration_login import MIGRATION_ALIAS
+from shared_apps.fleet.plans import Plans
+from shared_apps.fleet.selectors import Member
+
+# Somebody else held what was wanted; later it may be free.
+_PASSING: Final = (
+    postgres.LockNotAvailable,
+    postgres.DeadlockDetected,
+    postgres.SerializationFailure,
+)
+_PAUSE: Final = 0.2  # seconds before the second attempt; doubled for each further one
+_LONGEST_ERROR: Final = 2000
+
+_OUTCOME = """
+    INSERT INTO public.fleet_outcome (run_id, schema_name, slug, state, from_fingerprint, to_fingerprint,
+        applied, attempts, error, started_at, finished_at, duration_ms)
+    VALUES ({run}, {schema}, {slug}, {state}, {before}, {after}, {applied}, {attempts}, {error}, {started},
+        clock_timestamp(), extract(epoch FROM clock_timestamp() - {started}) * 1000)
+    ON CONFLICT (run_id, schema_name) DO NOTHING
+"""
+_ERROR = """
+    INSERT INTO public.fleet_schemaversion (schema_name, fingerprint, is_between, changed_at, error)
+    VALUES ({schema}, '', false, now(), {error})
+    ON CONFLICT (schema_name) DO UPDATE SET error = excluded.error, changed_at = now()
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a statement may wait and work, and how often a tenant is tried."""
+
+    lock_timeout_ms: int = 2_000
+    statement_timeout_ms: int = 600_000
+    attempts: int = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a tenant. `applied` is empty where another run was quicker."""
+
+    slug: str
+    state: OutcomeState
+    applied: tuple[str, ...] = ()
+    error: str = ""
+    seconds: float = 0.0
+
+
+def set_limits(limits: Limits) -> None:
+    """Once for each connection that migrates."""
+    with context.operator(), connections[MIGRATION_ALIAS].cursor() as cursor:
+        cursor.execute(
+            f"SET lock_timeout = {limits.lock_timeout_ms:d};"
+            f" SET statement_timeout = {limits.statement_timeout_ms:d};"
+            # What says that a migration was done is lost together with it, so nothing has to be waited for.
+            " SET synchronous_commit = off"
+        )
+
+
+def migrate(
+    member: Member, *, plans: Plans, run: UUID, target: str, limits: Limits
+) -> Result | None:
+    """None: another run is working on this schema; ask again later."""
+    started = datetime.now(UTC)
+    with context.operator(), locks.try_schema(member.identity.schema) as is_ours:
+        if not is_ours:
+            return None
+        report = _Report(member, run, target, started)
+        for attempt in range(1, limits.attempts + 1):
+            try:
+                applied = _attempt(member.identity, plans, report, target, attempt)
+            except DatabaseError as error:
+                if not isinstance(error.__cause__, _PASSING) or attempt == limits.attempts:
+                    return report.fail(error, attempt)
+                time.sleep(_PAUSE * 2 ** (attempt - 1) * random.uniform(0.5, 1.5))  # noqa: S311  # not a secret
+            except (
+                Exception
+            ) as error:  # a data migration may raise anything; the other tenants go on
+                return report.fail(error, attempt)
+            else:
+                return report.done(applied)
+    raise AssertionError("no attempt was made")
+
+
+def _attempt(
+    identity: TenantIdentity, plans: Plans, report: "_Report", target: str, attempt: int
+) -> tuple[str, ...]:
+    """The ledger and the rows are read anew: another run may have been here, or we half-way."""
+    with connections[MIGRATION_ALIAS].cursor() as cursor:
+        cursor.execute(
+            "SELECT fingerprint, is_between FROM public.fleet_schemaversion WHERE schema_name = %s",
+            [identity.schema],
+        )
+        fingerprint, is_between = cursor.fetchone() or ("", False)
+        if fingerprint == target and not is_between:
+            return ()
+        applied = replay.applied_in(cursor, identity.schema)
+    plan = plans.plan_for(applied=applied, fingerprint=fingerprint)
+    report.before = fingerprint
+    report.planned = report.planned or plan
+    if not applied:
+        replay.make_history_table(identity)
+    also = report.entry(OutcomeState.DONE, attempt, error="")
+    replay.bring(identity, plan, ending=replay.Ending(target, (also,)))
+    return tuple(report.planned.names)
+
+
+class _Report:
+    """The rows about one tenant of a run."""
+
+    def __init__(self, member: Member, run: UUID, target: str, started: datetime) -> None:
+        self._member = member
+        self._run = run
+        self._target = target
+        self._started = started
+        self.before = member.fingerprint
+        self.planned: Plan | None = None
+
+    def entry(self, state: OutcomeState, attempts: int, *, error: str) -> sql.Composed:
+        names = self.planned.names if self.planned and state == OutcomeState.DONE else []
+        values: dict[str, Any] = {
+            "run": self._run,
+            "schema": self._member.identity.schema,
+            "slug": self._member.identity.slug,
+            "state": str(state),
+            "before": self.before,
+            "after": self._target,
+            "attempts": attempts,
+            "error": error,
+            "started": self._started,
+        }
+        literals = {name: sql.Literal(value) for name, value in values.items()}
+        applied = sql.SQL("to_jsonb({}::text[])").format(sql.Literal(names))
+        return sql.SQL(_OUTCOME).format(applied=applied, **literals)
+
+    def done(self, applied: tuple[str, ...]) -> Result:
+        return Result(
+            self._member.identity.slug, OutcomeState.DONE, applied, seconds=self._seconds()
+        )
+
+    def fail(self, error: Exception, attempts: int) -> Result:
+        reason = describe(error)
+        schema = sql.Literal(self._member.identity.schema)
+        with connections[MIGRATION_ALIAS].cursor() as cursor:
+            cursor.execute(self.entry(OutcomeState.FAILED, attempts, error=reason))
+            cursor.execute(sql.SQL(_ERROR).format(schema=schema, error=sql.Literal(reason)))
+        return Result(
+            self._member.identity.slug,
+            OutcomeState.FAILED,
+            error=reason,
+            seconds=self._seconds(),
+        )
+
+    def _seconds(self) -> float:
+        return (datetime.now(UTC) - self._started).total_seconds()
+
+
+def describe(error: Exception) -> str:
+    """One line; of the database's errors the detail too, which names the row."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    kept = [line for line in lines if not line.startswith(("LINE ", "^"))][:3]
+    return (" ".join(kept) or type(error).__name__)[:_LONGEST_ERROR]
