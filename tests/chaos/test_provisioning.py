@@ -88,8 +88,10 @@ def catalogue(schema: str) -> list[Any]:
     with psycopg.connect(owner) as connection:
         rows = connection.execute(
             """
-            SELECT 'table', c.relname, replace(c.relacl::text, %(role)s, 'ROLE'), c.relrowsecurity::text
-            FROM pg_class c WHERE c.relnamespace = %(schema)s::regnamespace
+            SELECT 'table', c.relname, replace(a.grantee::regrole::text, %(role)s, 'ROLE'), a.privilege_type
+            FROM pg_class c
+            CROSS JOIN aclexplode(coalesce(c.relacl, acldefault('r', c.relowner))) a
+            WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind = 'r'
             UNION ALL
             SELECT 'column', c.relname, a.attname, format_type(a.atttypid, a.atttypmod)
             FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
