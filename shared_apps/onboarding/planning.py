@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+from django.db.models import Q
+
 from shared_apps.accounts import selectors as people
 from shared_apps.authn import services as authn
 from shared_apps.core import context
@@ -73,9 +75,16 @@ class _Present:
     setups: Mapping[UUID, set[str]]
 
     @classmethod
-    def read(cls) -> "_Present":
+    def read(cls, declaration: Declaration, *, is_whole: bool) -> "_Present":
+        specs = declaration.tenants
+        concerned = Tenant.objects.filter(
+            Q(slug__in=[spec.slug for spec in specs])
+            | Q(schema_name__in=[names.schema_of(spec.slug) for spec in specs])
+            | Q(domains__domain__in=[domain for spec in specs for domain in spec.domains])
+        )
+        found = Tenant.objects.all() if is_whole else concerned.distinct()
         with context.operator():
-            tenants = list(Tenant.objects.prefetch_related("domains"))
+            tenants = list(found.prefetch_related("domains"))
         ids = [tenant.id for tenant in tenants]
         return cls(
             by_slug={tenant.slug: tenant for tenant in tenants},
@@ -86,13 +95,15 @@ class _Present:
         )
 
 
-def make_plan(declaration: Declaration, *, prune: bool = False) -> Plan:
+def make_plan(declaration: Declaration, *, is_whole: bool = True, prune: bool = False) -> Plan:
     """The changes in the order of the declaration, then what is to be archived by name.
+
+    Without `is_whole` it is about its own tenants only, and the others are not looked at.
 
     Raises:
         DeclarationConflictError: with everything that does not fit the tenants that there are.
     """
-    present = _Present.read()
+    present = _Present.read(declaration, is_whole=is_whole)
     problems: list[Problem] = []
     changes: list[Change] = []
     for number, spec in enumerate(declaration.tenants):
@@ -107,7 +118,7 @@ def make_plan(declaration: Declaration, *, prune: bool = False) -> Plan:
     others = [tenant for slug, tenant in sorted(present.by_slug.items()) if slug not in declared]
     prunable = [tenant for tenant in others if prune and is_prunable(tenant)]
     changes += [Change(tenant.slug, Action.ARCHIVE) for tenant in prunable]
-    left = [tenant for tenant in others if tenant not in prunable and _counts(tenant)]
+    left = [tenant for tenant in others if is_whole and tenant not in prunable and _counts(tenant)]
     return Plan(declaration, tuple(changes), unchanged, tuple(tenant.slug for tenant in left))
 
 

@@ -166,7 +166,7 @@ def revise_tenant(
         # Administrators are added and never taken away, so one stands for all that there are.
         present["admins"] = present["admins"][:1]
         declaration = reading.read_tenant({**present, **changes})
-        plan = planning.make_plan(declaration)
+        plan = planning.make_plan(declaration, is_whole=False)
         for change in plan.changes:
             if change.action in planning.PROVISIONED:
                 raise ProvisioningError("The tenant is not set up yet.")
@@ -190,7 +190,7 @@ def _new_spec(declared: Mapping[str, Any]) -> TenantSpec:
     spec = declaration.tenants[0]
     if tenants_read.is_registered(slug=spec.slug):
         raise TenantExistsError(slug=spec.slug)
-    planning.make_plan(declaration)
+    planning.make_plan(declaration, is_whole=False)
     return spec
 
 

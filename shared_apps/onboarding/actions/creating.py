@@ -57,7 +57,7 @@ def _create(options: Options, *, stdout: Any, stderr: Any) -> None:
         declared["auth"]["secrets"] = {ADMIN_PASSWORD: _PASSWORD.as_declared}
     secrets = secrets_beside(Path("-"), given=given)
     try:
-        plan = make_plan(read_tenant(declared, is_remote=False))
+        plan = make_plan(read_tenant(declared, is_remote=False), is_whole=False)
         if not plan.changes or plan.changes[0].action not in PROVISIONED:
             raise TenantExistsError(slug=options["slug"])
         check_secrets(plan, secrets)

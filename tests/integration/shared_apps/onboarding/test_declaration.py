@@ -1,10 +1,14 @@
 """What is wrong with a file is said at once, with lines, and nothing is changed."""
 
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared_apps.core import context
 from shared_apps.onboarding.declaration.problems import DeclarationError
-from shared_apps.onboarding.declaration.reading import read
+from shared_apps.onboarding.declaration.reading import read, read_tenant
 from shared_apps.tenants.models import Tenant
 from tests.installation import Installation
 from tests.integration.shared_apps.onboarding.console import Console, tenant
@@ -16,6 +20,24 @@ def problems_of(text: str | bytes) -> list[tuple[int | None, str, str]]:
     return [(found.line, found.field, found.text) for found in refused.value.problems]
 
 
+KEYS = st.sampled_from(
+    [
+        "slug",
+        "name",
+        "domains",
+        "state",
+        "admins",
+        "auth",
+        "backend",
+        "options",
+        "secrets",
+        "env",
+        "file",
+        "limits",
+        "features",
+        "x",
+    ]
+) | st.text(max_size=3)
 HEAD = "apiVersion: freehold/v1\ntenants:\n"
 GOOD = """  - slug: initech
     name: Initech
@@ -128,6 +150,28 @@ def test_all_errors_are_listed_at_once_in_their_order() -> None:
         (6, "tenants[0].admins"),
         (7, "tenants[0].state"),
     ]
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: text.encode()))
+def test_no_text_is_more_than_refused(raw: bytes) -> None:
+    with pytest.raises(DeclarationError):
+        read(raw)
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=4),
+        max_leaves=12,
+    )
+)
+def test_no_tenant_is_more_than_refused(value: Any) -> None:
+    """Whatever stands in the place of a tenant, by file or over HTTP."""
+    for is_remote in (True, False):
+        try:
+            read_tenant(value, is_remote=is_remote)
+        except DeclarationError:
+            continue
 
 
 def test_a_slug_and_a_domain_are_declared_once() -> None:
