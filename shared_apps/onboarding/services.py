@@ -162,6 +162,8 @@ def revise_tenant(
         DeclarationError, DeclarationConflictError: what it would become is not valid.
     """
     with context.operator(), transaction.atomic():
+        # What is not named is written back as it was read, so nobody may change it in between.
+        Tenant.objects.select_for_update().filter(slug=slug).first()
         present = planning.describe(tenants_read.get_tenant(slug=slug))
         # Administrators are added and never taken away, so one stands for all that there are.
         present["admins"] = present["admins"][:1]

@@ -219,6 +219,24 @@ def test_patch_changes_what_it_names(operator: Api, acme: TenantIdentity) -> Non
     assert missing.status_code == 404
 
 
+def test_two_who_change_different_things_do_not_undo_each_other(
+    operator: Api, acme: TenantIdentity
+) -> None:
+    for number in range(8):
+        bodies: list[dict[str, Any]] = [
+            {"name": f"Acme {number}"},
+            {"features": {f"f{number}": True}},
+            {"limits": {"connections": 10 + number}},
+        ]
+        changes = [
+            lambda body=body: operator.patch(f"{TENANTS}acme/", body).status_code for body in bodies
+        ]
+
+        assert at_once(changes) == [200] * 3
+        shown = operator.get(f"{TENANTS}acme/").json()
+        assert {**bodies[0], **bodies[1], **bodies[2]}.items() <= shown.items()
+
+
 def test_suspend_and_resume_ask_for_a_reason_and_are_audited(
     operator: Api, acme: TenantIdentity, system: Installation
 ) -> None:
