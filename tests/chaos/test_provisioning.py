@@ -197,3 +197,34 @@ def test_many_killed_in_the_middle_are_all_active_after_the_next_apply(
     assert third.stdout.startswith("no changes")
     whole = catalogue("t_acme")
     assert all(catalogue(f"t_{slug}") == whole for slug in slugs)
+
+
+def test_told_to_stop_it_finishes_what_it_has_in_hand(made: None, tmp_path: Path) -> None:
+    file = tmp_path / "tenants.yaml"
+    slugs = [f"s{number}" for number in range(8)]
+    declare(file, slugs)
+    command = [
+        sys.executable,
+        "manage.py",
+        "tenant",
+        "apply",
+        "-f",
+        str(file),
+        "--yes",
+        "--jobs",
+        "2",
+    ]
+
+    with subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert any(line.startswith("[1/8]") for line in process.stdout)
+        process.terminate()
+        _, said = process.communicate(timeout=30)
+
+    assert process.returncode == 130
+    assert "stopped; apply again to do the rest" in said
+    states = [state_of(slug) for slug in slugs]
+    assert set(states) == {TenantState.ACTIVE, ""}
+    assert 1 <= states.count(TenantState.ACTIVE) <= 5
