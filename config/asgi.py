@@ -1,13 +1,23 @@
-"""What gunicorn's asgi worker serves: HTTP now, WebSocket beside it when an app needs it."""
+"""What gunicorn's asgi worker serves: requests and sockets."""
 
 import os
+
+from channels.routing import ProtocolTypeRouter
 
 from shared_apps.core.asgi import get_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
-application = get_application()
+requests = get_application()
 
-from shared_apps.tenants.database import probe  # noqa: E402  # after Django's set-up
+# They import models, which wait for the line above.
+from config.routing import sockets  # noqa: E402
+from shared_apps.authn.sockets import SocketSignInMiddleware  # noqa: E402
+from shared_apps.tenants.database import probe  # noqa: E402
+from shared_apps.tenants.sockets import TenantSocketMiddleware  # noqa: E402
 
 probe.look_at_start()
+
+application = ProtocolTypeRouter(
+    {"http": requests, "websocket": TenantSocketMiddleware(SocketSignInMiddleware(sockets))}
+)

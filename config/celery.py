@@ -3,12 +3,13 @@
 import os
 from typing import Any
 
-from celery import Celery
 from celery.signals import worker_init
+
+from shared_apps.tenants.celery import TenantCelery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
-app = Celery("freehold", task_cls="shared_apps.tenants.tasks:ContextTask")
+app = TenantCelery("freehold")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 

@@ -12,4 +12,7 @@ v1: list[URLPattern | URLResolver] = [
     *system_urls,
 ]
 
-urlpatterns = [path("api/v1/", include((v1, "v1")))]
+urlpatterns = [
+    path("api/v1/", include((v1, "v1"))),
+    path("files/", include("shared_apps.tenants.urls")),
+]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from shared_apps.core.context import TenantIdentity
     from tests.client import Api
     from tests.installation import Installation
+    from tests.workers import Worker
 
 _servers = ExitStack()
 
@@ -54,6 +55,7 @@ def pytest_configure(config: pytest.Config) -> None:
         servers,
         Secrets(),
         settings="config.settings.test",
+        files=Path(_servers.enter_context(tempfile.TemporaryDirectory(prefix="freehold-files-"))),
         prefix=f"test_{secrets.token_hex(3)}",
     )
     os.environ.update(environment)
@@ -114,3 +116,23 @@ def api(system: "Installation") -> "Callable[..., Api]":
     return lambda tenant, role=None: Api(
         tenant, password=system.password if role else None, role=role
     )
+
+
+@pytest.fixture(scope="session")
+def workers(
+    installation: "Installation", tmp_path_factory: pytest.TempPathFactory
+) -> "Iterator[dict[str, Worker]]":
+    """A worker for each pool, reading the queue of that pool's name; prefork reads the default too."""
+    from django.conf import settings
+
+    from tests.workers import running_worker
+
+    directory = tmp_path_factory.mktemp("workers")
+    default = settings.CELERY_TASK_DEFAULT_QUEUE
+    with ExitStack() as running:
+        yield {
+            pool: running.enter_context(
+                running_worker(pool, queue=f"{default}-{pool}", directory=directory, also=also)
+            )
+            for pool, also in (("prefork", (default,)), ("threads", ()))
+        }

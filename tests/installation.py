@@ -60,7 +60,7 @@ class Installation:
     def clean(self) -> None:
         """Empty what a test may have filled."""
         tables = [table.name for table in triggers.tables(shared=False)]
-        with self._owner() as connection, connection.transaction():
+        with self.owner() as connection, connection.transaction():
             for tenant in self.tenants.values():
                 own = [sql.Identifier(tenant.schema, name) for name in [*tables, "audit_outbox"]]
                 # In one statement, so that the triggers of the tables fill an outbox that is emptied.
@@ -117,7 +117,8 @@ class Installation:
                 except psycopg.errors.DependentObjectsStillExist:
                     continue  # its other database is dropped next
 
-    def _owner(self) -> psycopg.Connection[Any]:
+    def owner(self) -> psycopg.Connection[Any]:
+        """As the login that owns the schemas, for what the application may not do."""
         database = settings.DATABASES["migration"]
         return psycopg.connect(
             host=database["HOST"], port=database["PORT"], dbname=database["NAME"],

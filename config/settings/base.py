@@ -6,8 +6,11 @@ from config.env import env
 from config.settings.api import *
 from config.settings.apps import *
 from config.settings.auth import *
+from config.settings.cache import *
 from config.settings.celery import *
+from config.settings.channels import *
 from config.settings.database import *
+from config.settings.files import *
 from config.settings.logging import *
 from config.settings.security import *
 

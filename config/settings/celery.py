@@ -7,17 +7,24 @@ CELERY_BROKER_URL = env.url(
     "CELERY_BROKER_URL", default=REDIS_URL, schemes=("redis", "rediss", "amqp")
 )
 CELERY_RESULT_BACKEND = CELERY_BROKER_URL
-CELERY_TASK_SERIALIZER = "json"
-CELERY_ACCEPT_CONTENT = ["json"]
+# A message names work; it never brings code, as a pickle would.
+CELERY_TASK_SERIALIZER = CELERY_RESULT_SERIALIZER = CELERY_EVENT_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = CELERY_RESULT_ACCEPT_CONTENT = ["json"]
 CELERY_RESULT_EXPIRES = 24 * 60 * 60
 CELERY_TASK_TIME_LIMIT = 60 * 60
-# A task that a dying worker held is given to another one, so it must outlive the longest task.
+# What a dying worker or process held is done by another, so every task must bear being done twice.
+# One that had stored its success is not.
 CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_DEDUPLICATE_SUCCESSFUL_TASKS = True
+# A message that was not acknowledged comes back after this, so it must outlast the longest task.
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 2 * CELERY_TASK_TIME_LIMIT}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # Makes schemas and roles, so it has a worker of its own, the only one with the migration login.
 CELERY_TASK_ROUTES = {"onboarding.provision_tenant": {"queue": "provisioning"}}
+# Our own handler and its fields (config/settings/logging.py), not Celery's.
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "authn.delete_expired_sessions": {
@@ -25,8 +32,9 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 24 * 60 * 60,
         "options": {"headers": {"scope": "operator"}},
     },
-    "invoicing.check_books_of_all": {
-        "task": "invoicing.check_books_of_all",
+    "invoicing.check_books": {
+        "task": "tenants.fan_out",
+        "kwargs": {"task": "invoicing.check_books"},
         "schedule": 24 * 60 * 60,
         "options": {"headers": {"scope": "operator"}},
     },

@@ -97,7 +97,10 @@ AUDIT_ADMIN_DATABASE_URL = env.url(
     "AUDIT_ADMIN_DATABASE_URL", default=ADMIN_DATABASE_URL, schemes=("postgresql", "postgres")
 )
 
-DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
+DATABASE_ROUTERS = [
+    "django_tenants.routers.TenantSyncRouter",
+    "shared_apps.tenants.ownership.TenantRouter",
+]
 TENANT_DB_ALIAS = "migration"
 
 REDIS_URL = env.url("REDIS_URL", schemes=("redis", "rediss", "unix"))

@@ -10,7 +10,7 @@ LOGGING = {
     "filters": {"context": {"()": "shared_apps.core.log.ContextFilter"}},
     "formatters": {
         "line": {
-            "format": "{asctime} {levelname} {name} tenant={tenant} request={request_id} {message}",
+            "format": "{asctime} {levelname} {name} tenant={tenant} request={request_id} task={task_id} {message}",
             "style": "{",
         }
     },

@@ -12,6 +12,7 @@ SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", default=31536000, low=0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
 SESSION_COOKIE_SECURE = True
+SESSION_COOKIE_NAME = "__Host-freehold_session"
 CSRF_COOKIE_SECURE = True
 
 # The API takes tokens in a header, never cookies, so a foreign page cannot make a browser send them.

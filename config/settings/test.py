@@ -10,5 +10,7 @@ PASSWORD_HASHERS = ["shared_apps.accounts.hashers.CheapArgon2PasswordHasher"]
 CELERY_TASK_ROUTES = {
     "onboarding.provision_tenant": {"queue": f"{DATABASES['default']['NAME']}_provisioning"}
 }
+# Suites that share a Redis take only their own tasks.
+CELERY_TASK_DEFAULT_QUEUE = DATABASES["default"]["NAME"]
 
 env.finish()

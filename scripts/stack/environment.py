@@ -53,12 +53,16 @@ def product_environment(
     generated: Secrets,
     *,
     settings: str,
+    files: Path | None = None,
     prefix: str = "freehold",
     public_host: str = "localhost",
     # Hosts are checked against the domains of the tenants; this list would be a further limit.
     allowed_hosts: str = "*",
 ) -> dict[str, str]:
-    """The variables of the contract. `prefix` begins every login's and both databases' names."""
+    """The variables of the contract. `prefix` begins every login's and both databases' names.
+
+    `files` is where tenants' files are kept, if anywhere.
+    """
 
     def login_url(server: str, login: str, database: str) -> str:
         return _with_login(
@@ -86,6 +90,7 @@ def product_environment(
         "AUDIT_ADMIN_DATABASE_URL": servers.audit_admin_url,
         "REDIS_URL": servers.redis_url,
         "CELERY_BROKER_URL": _next_redis_database(servers.redis_url),
+        **({"FILES_ROOT": str(files)} if files else {}),
         "SECRET_KEY": generated.secret_key,
         "JWT_SIGNING_KEYS": generated.jwt_signing_keys,
         "ALLOWED_HOSTS": allowed_hosts,

@@ -83,6 +83,7 @@ def _start(supervisor: Supervisor, state: State, *, port: int, console: Console)
             Servers(admin_url=postgres.url, audit_admin_url=postgres.url, redis_url=redis.url),
             load_or_create_secrets(state.secrets),
             settings=LOCAL_SETTINGS,
+            files=state.files,
         )
         state.save_environment(environment)
 

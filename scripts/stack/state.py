@@ -23,6 +23,7 @@ class State:
         self.own_log = self.logs / "quickstart.log"
         self.postgres = path / "postgres"
         self.redis = path / "redis"
+        self.files = path / "files"
         self.secrets = path / "secrets.json"
         self.accounts = path / "accounts.json"
         self.schedule = path / "celerybeat-schedule"

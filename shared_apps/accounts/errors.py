@@ -37,6 +37,11 @@ class PersonExistsError(ConflictError):
     message = "A person with this e-mail address exists."
 
 
+class PersonHasRolesError(ConflictError):
+    code = "accounts.person_has_roles"
+    message = "This person has a role somewhere."
+
+
 class RoleExistsError(ConflictError):
     code = "accounts.role_exists"
     message = "This person has a role in this tenant already."

@@ -14,6 +14,7 @@ from shared_apps.accounts.errors import (
     OwnRoleError,
     PasswordRejectedError,
     PersonExistsError,
+    PersonHasRolesError,
     PersonNotFoundError,
     RoleExistsError,
     SignInNotControlledError,
@@ -242,6 +243,21 @@ def change_password(*, user_id: UUID, old_password: str, new_password: str, at: 
         user=user, encoded=passwords.hash_password(new_password), changed_at=at
     ):
         raise WrongPasswordError
+
+
+def delete_person(*, user_id: UUID) -> None:
+    """Delete somebody who has no role left anywhere; an unknown id is somebody who is gone already.
+
+    Raises:
+        PersonHasRolesError: take the roles away first, tenant by tenant.
+    """
+    with context.operator(), transaction.atomic():
+        user = User.objects.select_for_update().filter(id=user_id).first()
+        if user is None:
+            return
+        if user.is_operator or user.tenant_roles.exists() or user.cross_tenant_grants.exists():
+            raise PersonHasRolesError
+        user.delete()
 
 
 def _replace_password(*, user: User, encoded: str, changed_at: datetime | None = None) -> bool:

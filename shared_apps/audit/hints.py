@@ -11,14 +11,16 @@ import time
 import redis
 from django.conf import settings
 
+from shared_apps.core import redis_keys
+
 logger = logging.getLogger(__name__)
 
 _PAUSE = 0.05  # seconds between two messages of one process, so that a busy one sends few
 
 
 def key() -> str:
-    """The Redis set of schemas; the database is part of it, several installations may share a Redis."""
-    return f"freehold:{settings.DATABASES['default']['NAME']}:audit:hints"
+    """The Redis set of schemas; it belongs to the installation, not to a tenant."""
+    return redis_keys.installation("audit:hints")
 
 
 class _Sender:

@@ -1,3 +1,5 @@
+from enum import IntEnum
+
 from django.db import models
 
 
@@ -10,3 +12,13 @@ class SessionEnd(models.TextChoices):
     PASSWORD_CHANGED = "PASSWORD_CHANGED"  # noqa: S105 (a reason, not a password)
     REFRESH_REPLAYED = "REFRESH_REPLAYED"
     """A refresh token was used a second time, so one of its two users has stolen it."""
+
+
+class SocketClose(IntEnum):
+    """Why the server closed a socket: RFC 6455, and 4000 and above our own."""
+
+    TRY_AGAIN_LATER = 1013
+    NOT_SIGNED_IN = 4001
+    """There is no good access token, or it has ended: come back with the next one."""
+    NOT_ALLOWED = 4003
+    """The sign-in, the role or the tenant has ended, or the role may not."""

@@ -74,6 +74,7 @@ class Claims:
     user_id: UUID
     tenant_id: UUID | None
     jti: UUID
+    expires_at: datetime
 
 
 def audience_of(tenant_id: UUID | None) -> str:
@@ -153,6 +154,7 @@ class _SessionToken(simplejwt.Token):
             user_id=self._uuid("sub"),
             tenant_id=tenant_id,
             jti=self.jti,
+            expires_at=expires_at,
         )
 
     def _time(self, claim: str) -> datetime:

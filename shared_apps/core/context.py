@@ -11,15 +11,18 @@ It follows the call stack (threads and asyncio tasks inherit it only by explicit
 ContextVar does), so there is nothing to reset by hand.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token, copy_context
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, ParamSpec, TypeVar
 from uuid import UUID
 
-from shared_apps.core.errors import TenantContextRequired
+from shared_apps.core.errors import ContextOrderError, TenantContextRequired
 from shared_apps.core.limits import DEFAULT_LIMITS, TenantLimits
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,19 +92,31 @@ def require_tenant() -> TenantIdentity:
 @contextmanager
 def _entered(scope: Scope | None) -> Iterator[None]:
     token = _scope.set(scope)
-    is_in_order = False
     try:
         yield
     finally:
-        is_in_order = _scope.get() is scope
+        _leave(scope, token)
+
+
+def _leave(scope: Scope | None, token: Token[Scope | None]) -> None:
+    """Back to what was before; nobody, with an error, where blocks were not left in their order.
+
+    That happens to generators that are suspended inside such a block: their consumer goes on in a
+    context that it did not enter. `handed_over` is for them.
+    """
+    in_order = _scope.get() is scope
+    try:
         _scope.reset(token)
-        if not is_in_order:
-            _scope.set(None)
-    if not is_in_order:
-        raise RuntimeError(
-            "contexts were left in another order than they were entered in, as two generators do that "
-            "take turns; what ran between may have run in the wrong one"
-        )
+    except ValueError as error:  # a generator that is finished by another thread or task
+        raise ContextOrderError from error
+    if not in_order:
+        _scope.set(None)
+        raise ContextOrderError
+
+
+def entered(scope: Scope) -> AbstractContextManager[None]:
+    """Work in a scope that was captured, looked up or handed over, whichever it is."""
+    return _entered(scope)
 
 
 def tenant(identity: TenantIdentity) -> AbstractContextManager[None]:
@@ -122,3 +137,46 @@ def cross_tenant(scope: CrossTenantScope) -> AbstractContextManager[None]:
 def nobody() -> AbstractContextManager[None]:
     """Drop whatever context is active, for code that must not touch tenant data."""
     return _entered(None)
+
+
+def bound(function: Callable[P, T]) -> Callable[P, T]:
+    """`function` in the present context and attribution, wherever and however often it is called.
+
+    For what does not hand them over: threads, executors, `loop.run_in_executor`, callbacks.
+    (`asyncio.to_thread`, asyncio tasks and asgiref's adapters do.)
+
+    Raises:
+        TenantContextRequired: there is no context to hand over.
+    """
+    require()
+    captured = copy_context()
+
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        # A copy for each call: a Context cannot be entered by two threads at once.
+        return captured.copy().run(function, *args, **kwargs)
+
+    return run
+
+
+def handed_over(iterable: Iterable[T]) -> Iterator[T]:
+    """Items of `iterable`, each made in the context that this function is called in.
+
+    For generators that outlive the block that starts them (a streaming response), and for those that
+    enter a context themselves: their consumer's is left as it is.
+
+    Raises:
+        TenantContextRequired: there is no context to hand over.
+    """
+    require()
+    captured = copy_context()
+    return _stepwise(captured.run(iter, iterable), captured.run)
+
+
+def _stepwise(iterator: Iterator[T], run: Callable[..., T | object]) -> Iterator[T]:
+    end = object()
+    try:
+        while (item := run(next, iterator, end)) is not end:
+            yield item  # type: ignore[misc]  # not the end
+    finally:
+        if close := getattr(iterator, "close", None):
+            run(close)

@@ -62,14 +62,20 @@ class UnavailableError(AppError):
 class TenantContextRequired(RuntimeError):
     """Code that needs to know on whose behalf it runs was run on nobody's."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            "no tenant or operator context: enter one with context.tenant(...) or context.operator()"
-        )
+    # A worker's process sends its errors to the parent, which makes them again from `args`.
+    def __init__(
+        self,
+        message: str = "no tenant or operator context: enter one with context.tenant(...) or context.operator()",
+    ) -> None:
+        super().__init__(message)
 
 
-class ScopeChangedError(RuntimeError):
-    """A query that was built in one context was used in another."""
+class ContextOrderError(RuntimeError):
+    """A context was left that was not the innermost, or where it had not been entered."""
 
-    def __init__(self, *, built: object, used: object) -> None:
-        super().__init__(f"a query was built in the context {built} and used in {used}")
+    def __init__(
+        self,
+        message: str = "a context block was left out of order: a generator was suspended inside one; "
+        "iterate over context.handed_over(generator) instead",
+    ) -> None:
+        super().__init__(message)

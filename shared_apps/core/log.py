@@ -1,4 +1,4 @@
-"""Puts on whose behalf and for which request on every log record."""
+"""Puts on whose behalf, for which request and in which task on every log record."""
 
 import logging
 
@@ -20,7 +20,9 @@ class ContextFilter(logging.Filter):
                 record.tenant = "-portfolio-"
             case None:
                 record.tenant = "-"
-        record.request_id = attribution.current().request_id or "-"
+        who = attribution.current()
+        record.request_id = who.request_id or "-"
+        record.task_id = who.task_id or "-"
         if isinstance(record.msg, str):
             record.msg = record.getMessage().translate(_CONTROL)
             record.args = None

@@ -5,7 +5,13 @@ from http import HTTPStatus
 from typing import Any
 
 import psycopg
-from django.core.exceptions import PermissionDenied, RequestDataTooBig, TooManyFilesSent
+import redis
+from django.core.exceptions import (
+    PermissionDenied,
+    RequestDataTooBig,
+    SuspiciousOperation,
+    TooManyFilesSent,
+)
 from django.db import DatabaseError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from psycopg import errors as postgres
@@ -71,6 +77,13 @@ def describe(error: Exception) -> dict[str, Any] | None:
             return _description(403, "Insufficient permissions", "permission_denied")
         case RequestDataTooBig() | TooManyFilesSent():
             return _description(413, "The request body is too large.", "too_large")
+        case SuspiciousOperation():
+            return _description(400, "Bad request.", "bad_request")
+        case redis.ConnectionError() | redis.TimeoutError():
+            retry = {"Retry-After": str(app.UnavailableError.retry_after)}
+            return _description(
+                503, "The service is temporarily unavailable.", "unavailable", headers=retry
+            )
         case DatabaseError() | InterfaceError():
             return _describe_database_error(error)
     return None
@@ -109,46 +122,59 @@ def _describe_framework_error(error: exceptions.APIException) -> dict[str, Any]:
     return _description(error.status_code, str(text), code, headers=headers)
 
 
+# What PostgreSQL refused, by its SQLSTATE's class: status, text and code.
+_DATABASE_ERRORS: list[tuple[tuple[type[psycopg.Error], ...], tuple[int, str, str]]] = [
+    ((postgres.UniqueViolation,), (409, "This already exists.", "already_exists")),
+    (
+        (postgres.ForeignKeyViolation, postgres.RestrictViolation),
+        (409, "Other records refer to this one.", "in_use"),
+    ),
+    (
+        (postgres.CheckViolation, postgres.NotNullViolation, postgres.ExclusionViolation),
+        (409, "A rule of the data forbids this.", "constraint_violated"),
+    ),
+    (
+        (postgres.NumericValueOutOfRange, postgres.StringDataRightTruncation),
+        (400, "A value is too large.", "out_of_range"),
+    ),
+    (
+        (postgres.QueryCanceled,),
+        (503, "A statement took longer than it may.", "statement_timeout"),
+    ),
+    (
+        (postgres.LockNotAvailable, postgres.IdleInTransactionSessionTimeout),
+        (503, "The request took too long.", "timeout"),
+    ),
+    (
+        (postgres.SerializationFailure, postgres.DeadlockDetected),
+        (503, "The request collided with another one.", "collision"),
+    ),
+]
+
+
 def _describe_database_error(error: Exception) -> dict[str, Any] | None:
     """What PostgreSQL refused or could not do; None for what only a defect can cause."""
-    retry = {"Retry-After": str(app.UnavailableError.retry_after)}
-    match error.__cause__:
-        case postgres.UniqueViolation():
-            return _description(409, "This already exists.", "already_exists")
-        case postgres.ForeignKeyViolation() | postgres.RestrictViolation():
-            return _description(409, "Other records refer to this one.", "in_use")
-        case (
-            postgres.CheckViolation() | postgres.NotNullViolation() | postgres.ExclusionViolation()
-        ):
-            return _description(409, "A rule of the data forbids this.", "constraint_violated")
-        case postgres.NumericValueOutOfRange() | postgres.StringDataRightTruncation():
-            return _description(400, "A value is too large.", "out_of_range")
-        case postgres.QueryCanceled():
-            return _description(
-                503, "A statement took longer than it may.", "statement_timeout", headers=retry
-            )
-        case postgres.LockNotAvailable() | postgres.IdleInTransactionSessionTimeout():
-            return _description(503, "The request took too long.", "timeout", headers=retry)
-        case postgres.SerializationFailure() | postgres.DeadlockDetected():
-            return _description(
-                503, "The request collided with another one.", "collision", headers=retry
-            )
-        case postgres.UndefinedTable() if isinstance(context.current(), context.TenantIdentity):
-            # Its schema was dropped, or code is ahead of its migrations.
-            return _description(
-                503, "The tenant's data are not there.", "schema_unavailable", headers=retry
-            )
-        case psycopg.Error() as refused if _is_about_the_role(refused):
-            # Dropped by hand, or taken away from this login: `manage.py doctor` names it.
-            return _description(
-                503, "The database does not know this tenant.", "context_refused", headers=retry
-            )
+    cause = error.__cause__
+    for kinds, described in _DATABASE_ERRORS:
+        if isinstance(cause, kinds):
+            return _of_database(*described)
+    if isinstance(cause, postgres.UndefinedTable) and isinstance(
+        context.current(), context.TenantIdentity
+    ):
+        # Its schema was dropped, or code is ahead of its migrations.
+        return _of_database(503, "The tenant's data are not there.", "schema_unavailable")
+    if isinstance(cause, psycopg.Error) and _is_about_the_role(cause):
+        # Dropped by hand, or taken away from this login: `manage.py doctor` names it.
+        return _of_database(503, "The database does not know this tenant.", "context_refused")
     if isinstance(error, OperationalError | InterfaceError):
         # Stopped, unreachable, out of connections or out of disk: not the client's doing.
-        return _description(
-            503, "The database is not available.", "database_unavailable", headers=retry
-        )
+        return _of_database(503, "The database is not available.", "database_unavailable")
     return None
+
+
+def _of_database(status: int, error: str, code: str) -> dict[str, Any]:
+    headers = {"Retry-After": str(app.UnavailableError.retry_after)} if status == 503 else None
+    return _description(status, error, code, headers=headers)
 
 
 def _is_about_the_role(error: psycopg.Error) -> bool:

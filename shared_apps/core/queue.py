@@ -1,9 +1,13 @@
 """Hand work to the background, without importing the task that does it."""
 
+import contextvars
+from functools import cache, partial
 from typing import Any
 
 from celery import current_app
 from django.db import transaction
+
+from shared_apps.core import context
 
 
 def enqueue(task_name: str, **arguments: Any) -> None:
@@ -13,9 +17,25 @@ def enqueue(task_name: str, **arguments: Any) -> None:
 
     Raises:
         celery.exceptions.NotRegistered: no such task; raised here, not in a worker at night.
+        TenantContextRequired: there is no context that it could run in.
     """
-    current_app.loader.import_default_modules()
-    task: Any = current_app.tasks[task_name]
+    task = _find(task_name)
+    context.require()
     # Captured now: at commit time the caller's context may have been left.
-    headers = task.context_headers()
-    transaction.on_commit(lambda: task.apply_async(kwargs=arguments, headers=headers))
+    send = partial(contextvars.copy_context().run, task.apply_async, kwargs=arguments)
+    transaction.on_commit(send)
+
+
+def _find(task_name: str) -> Any:
+    if task_name not in current_app.tasks:
+        _import_tasks_of_apps()
+    return current_app.tasks[task_name]
+
+
+@cache
+def _import_tasks_of_apps() -> None:
+    """Once per process, and only in one that sends: a worker has imported them at its start.
+
+    Not `loader.import_default_modules()`, whose receivers set up Django, and so logging, anew.
+    """
+    current_app.autodiscover_tasks(force=True)

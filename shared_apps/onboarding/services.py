@@ -29,7 +29,7 @@ from shared_apps.onboarding.provisioning.changing import (
 )
 from shared_apps.onboarding.provisioning.recording import Clock, Recorder
 from shared_apps.onboarding.provisioning.steps import Work
-from shared_apps.tenants import names
+from shared_apps.tenants import names, routing
 from shared_apps.tenants import selectors as tenants_read
 from shared_apps.tenants import services as tenants
 from shared_apps.tenants.errors import TenantExistsError
@@ -174,6 +174,22 @@ def revise_tenant(
                 raise ProvisioningError("The tenant is not set up yet.")
             change_tenant(work=Work(plan.spec_of(change), secrets, at))
     return tenants_read.get_tenant(slug=slug)
+
+
+def discard_tenant(*, tenant_id: UUID) -> None:
+    """Remove a scratch tenant at once, without grace or backup: row, domains, roles, schema.
+
+    Its entries in the audit database stay, as everybody's do.
+
+    Raises:
+        TenantNotFoundError: no such tenant.
+    """
+    identity = tenants_read.get_tenant_by_id(tenant_id=tenant_id).identity
+    with context.operator():
+        # The row first: from then on no request, task or relay looks for the schema.
+        Tenant.objects.filter(id=tenant_id).delete()
+    routing.announce_change()
+    schemas.drop_schema(identity)
 
 
 def repair_tenant(*, slug: str) -> Tenant:

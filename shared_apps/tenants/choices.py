@@ -13,6 +13,14 @@ class TenantState(models.TextChoices):
     FAILED = "FAILED"
 
 
+class OutcomeState(models.TextChoices):
+    """Of a tenant's part of a fan-out; SENT for long means that no worker has finished it."""
+
+    SENT = "SENT"
+    SUCCEEDED = "SUCCEEDED"
+    FAILED = "FAILED"
+
+
 TRANSITIONS: dict[TenantState, frozenset[TenantState]] = {
     TenantState.PENDING: frozenset({TenantState.PROVISIONING, TenantState.DELETED}),
     TenantState.PROVISIONING: frozenset({TenantState.ACTIVE, TenantState.FAILED}),

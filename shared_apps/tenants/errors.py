@@ -1,3 +1,5 @@
+from django.core.exceptions import SuspiciousFileOperation
+
 from shared_apps.core.errors import (
     ConflictError,
     ForbiddenError,
@@ -79,6 +81,35 @@ class LimitsError(InvalidError):
 class StateTransitionError(ConflictError):
     code = "tenants.state"
     message = "The tenant's state does not allow this."
+
+
+class FileNameError(InvalidError, SuspiciousFileOperation):
+    code = "tenants.invalid_file_name"
+    message = "This is not a name that a file can have."
+
+
+class FileMissingError(NotFoundError):
+    code = "tenants.file_not_found"
+    message = "There is no such file."
+
+
+class FileLinkError(ForbiddenError):
+    code = "tenants.invalid_file_link"
+    message = "This address is not valid here."
+
+
+class FileLinkExpiredError(ForbiddenError):
+    code = "tenants.file_link_expired"
+    message = "This address is not valid any more."
+
+
+class TaskRefusedError(ForbiddenError):
+    code = "tenants.task_refused"
+    message = "This task is not carried out."
+
+
+class TenantMismatchError(RuntimeError):
+    """Code holds something of one tenant while it works for another. Ours to repair, so a 500."""
 
 
 class ForeignRowError(NotFoundError):

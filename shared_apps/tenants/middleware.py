@@ -1,6 +1,7 @@
 """From the host name to the context of a request."""
 
 from collections.abc import Callable
+from importlib import import_module
 
 from django.conf import settings
 from django.core.exceptions import DisallowedHost
@@ -29,6 +30,11 @@ class TenantMiddleware:
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self.get_response = get_response
+        # Now, and for nobody: what views make at import, a viewset's queryset for one, would
+        # otherwise be the tenant's whose request happens to come first.
+        with context.nobody():
+            for urlconf in (settings.ROOT_URLCONF, settings.PUBLIC_SCHEMA_URLCONF):
+                import_module(urlconf)
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         if request.path.startswith(TENANTLESS_PATHS):
@@ -36,7 +42,7 @@ class TenantMiddleware:
             with context.nobody():
                 return self.get_response(request)
         try:
-            scope = _scope_of(request)
+            scope = scope_of(request)
         except DisallowedHost:
             return problem_response(
                 request, status=400, error="The Host header is not valid.", code="invalid_host"
@@ -90,9 +96,15 @@ def _kept(response: HttpResponseBase) -> HttpResponseBase:
     return response
 
 
-def _scope_of(request: HttpRequest) -> context.TenantIdentity | context.OperatorScope:
+def scope_of(request: HttpRequest) -> context.TenantIdentity | context.OperatorScope:
     """Raises DisallowedHost, UnknownHostError or the error of a tenant that is not served."""
+    if "HTTP_HOST" not in request.META:
+        # Django would take the server's own name instead.
+        raise DisallowedHost("There is no Host header.")
     domain, _ = split_domain_port(request.get_host())
+    if domain.endswith("."):
+        # The one dot that a name may end with has been taken off.
+        raise errors.UnknownHostError
     try:
         host = names.canonical_host(domain)
     except errors.DomainNameError:

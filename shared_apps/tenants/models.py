@@ -10,7 +10,7 @@ from django_tenants.models import DomainMixin, TenantMixin
 from shared_apps.audit.models import Auditable
 from shared_apps.core.context import TenantIdentity
 from shared_apps.core.limits import TenantLimits
-from shared_apps.tenants.choices import TenantState
+from shared_apps.tenants.choices import OutcomeState, TenantState
 from shared_apps.tenants.quotas import TenantQuotas
 from shared_apps.tenants.scoping import RowRights
 
@@ -125,5 +125,31 @@ class Domain(Auditable, DomainMixin):
             ),
             models.UniqueConstraint(
                 name="one_primary_domain", fields=["tenant"], condition=models.Q(is_primary=True)
+            ),
+        ]
+
+
+class TaskOutcome(models.Model):
+    """How a task that fans out over the tenants last went for one of them.
+
+    One row for each pair, so nothing has to be cleaned up. For operators: no tenant's role sees it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="task_outcomes")
+    task = models.CharField(max_length=200)
+    run_id = models.UUIDField()
+    """The fan-out that the row speaks of; a straggler of an earlier one does not overwrite it."""
+    state = models.CharField(max_length=9, choices=OutcomeState)
+    error = models.CharField(max_length=500, blank=True)
+    sent_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["task"]
+        constraints = [
+            models.UniqueConstraint(name="one_outcome_per_task", fields=["tenant", "task"]),
+            models.CheckConstraint(
+                name="outcome_state_rule", condition=models.Q(state__in=OutcomeState.values)
             ),
         ]

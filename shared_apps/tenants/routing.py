@@ -14,13 +14,13 @@ import redis
 from django.conf import settings
 from django.db import connections
 
+from shared_apps.core import redis_keys
 from shared_apps.core.context import TenantIdentity
 from shared_apps.tenants import selectors
 from shared_apps.tenants.choices import TenantState
 
 logger = logging.getLogger(__name__)
 
-CHANNEL = "freehold:routing"
 _LIFE_WITH_CHANNEL = 60.0  # seconds
 _LIFE_WITHOUT_CHANNEL = 1.0
 _CAPACITY = 10_000
@@ -47,6 +47,11 @@ class _Memory:
 
 
 _memory = _Memory()
+
+
+def channel_name() -> str:
+    """It belongs to the installation: every process of it listens."""
+    return redis_keys.installation("routing")
 
 
 def find_route(host: str) -> Route | None:
@@ -90,7 +95,7 @@ def announce_change() -> None:
         with redis.Redis.from_url(
             settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1
         ) as client:
-            client.publish(CHANNEL, "changed")
+            client.publish(channel_name(), "changed")
     except redis.RedisError:
         logger.warning(
             "Routing change could not be announced; other processes follow within a second"
@@ -113,7 +118,7 @@ def _listen() -> None:
                 redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2) as client,
                 client.pubsub(ignore_subscribe_messages=True) as channel,
             ):
-                channel.subscribe(CHANNEL)
+                channel.subscribe(channel_name())
                 # Whatever was announced before the subscription was missed.
                 _memory.routes.clear()
                 _memory.is_listening = True

@@ -18,8 +18,7 @@ from django.db import models
 from django.db.models import F, Lookup
 
 from shared_apps.core import context
-from shared_apps.core.errors import ScopeChangedError
-from shared_apps.tenants.errors import ForeignRowError, ReadOnlyScopeError
+from shared_apps.tenants.errors import ForeignRowError, ReadOnlyScopeError, TenantMismatchError
 
 _Row = TypeVar("_Row", bound=models.Model)
 
@@ -54,10 +53,10 @@ class InScope(Lookup):  # type: ignore[type-arg]  # not generic at run time
         super().__init__(F(lhs) if isinstance(lhs, str) else lhs, rhs or context.require())
 
     def as_sql(self, compiler: Any, connection: Any) -> tuple[str, Any]:
-        """Raises ScopeChangedError, TenantContextRequired: not the context that it was made in."""
+        """Raises TenantMismatchError, TenantContextRequired: not the context that it was made in."""
         scope = context.require()
         if scope != self.rhs:
-            raise ScopeChangedError(built=self.rhs, used=scope)
+            raise TenantMismatchError("a query that was built in one context is used in another")
         if isinstance(scope, context.OperatorScope):
             raise FullResultSet
         left, parameters = self.process_lhs(compiler, connection)

@@ -12,7 +12,7 @@ from shared_apps.tenants.errors import (
     TenantNotReadyError,
     TenantSuspendedError,
 )
-from shared_apps.tenants.models import Domain, Tenant
+from shared_apps.tenants.models import Domain, TaskOutcome, Tenant
 
 
 def find_tenant_by_host(*, host: str) -> Tenant | None:
@@ -50,9 +50,10 @@ def list_tenants() -> QuerySet[Tenant]:
     return Tenant.objects.prefetch_related("domains").exclude(state=TenantState.DELETED)
 
 
-def list_active_tenants() -> list[Tenant]:
+def list_task_outcomes(*, tenant_id: UUID) -> list[TaskOutcome]:
+    """How each task that fans out over the tenants last went for this one."""
     with context.operator():
-        return list(Tenant.objects.filter(state=TenantState.ACTIVE))
+        return list(TaskOutcome.objects.filter(tenant=tenant_id))
 
 
 def has_feature(*, tenant_id: UUID, feature: str) -> bool:

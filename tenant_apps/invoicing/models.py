@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import F, Q
 
 from shared_apps.audit.models import Auditable
+from shared_apps.tenants.ownership import TenantModel
 from tenant_apps.invoicing.choices import InvoiceKind, InvoiceStatus, VatRounding
 from tenant_apps.invoicing.totals import AMOUNT, QUANTITY, TAX_RATE, UNIT_PRICE
 
@@ -19,7 +20,7 @@ def _amount_field() -> "models.DecimalField[Any, Decimal]":
     return models.DecimalField(max_digits=AMOUNT.total, decimal_places=AMOUNT.places)
 
 
-class Vendor(Auditable):
+class Vendor(TenantModel, Auditable):
     """A business partner. Neither name nor VAT number is unique: branches of one firm share both."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -43,7 +44,7 @@ class Vendor(Auditable):
         return self.name
 
 
-class Invoice(Auditable):
+class Invoice(TenantModel, Auditable):
     """An invoice or a credit note. Once issued only the columns of its further life change.
 
     That rule, and the same for its items, is a trigger (migration 0002), so it holds for raw SQL too.
@@ -139,7 +140,7 @@ class Invoice(Auditable):
         return None if self.number is None else f"{self.year}-{self.number:05}"
 
 
-class InvoiceItem(Auditable):
+class InvoiceItem(TenantModel, Auditable):
     """A line of an invoice with the amounts it was computed to."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -168,7 +169,7 @@ class InvoiceItem(Auditable):
         ]
 
 
-class InvoiceNumberCounter(Auditable):
+class InvoiceNumberCounter(TenantModel, Auditable):
     """The last number given in a year. Locked by whoever issues, until the transaction ends."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -176,7 +177,7 @@ class InvoiceNumberCounter(Auditable):
     last_number = models.PositiveIntegerField(default=0)
 
 
-class InvoicingPolicy(Auditable):
+class InvoicingPolicy(TenantModel, Auditable):
     """How this tenant invoices: one row, or none while nobody has changed the defaults."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

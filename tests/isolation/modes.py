@@ -57,7 +57,9 @@ class Poolers:
             pytest.skip(pgbouncer.MISSING)
         key = (pool_mode, servers)
         if key not in self._running:
-            directory = Path(tempfile.mkdtemp(prefix="freehold-pgbouncer-"))
+            directory = Path(
+                self._stack.enter_context(tempfile.TemporaryDirectory(prefix="freehold-pgbouncer-"))
+            )
             directory.chmod(0o711)
             pooler = PgBouncer(
                 directory / "pooler",

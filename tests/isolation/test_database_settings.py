@@ -16,7 +16,7 @@ from tests.isolation.modes import Mode
 def test_the_driver_is_psycopg_3_without_prepared_statements(acme: TenantIdentity) -> None:
     with context.tenant(acme), connection.cursor() as cursor:
         cursor.execute("SELECT 1")
-    assert connection.pg_version >= 140000
+        assert connection.pg_version >= 140000
     assert isinstance(connection.connection, psycopg.Connection)
     assert connection.connection.prepare_threshold is None
 

@@ -81,9 +81,9 @@ def test_a_database_that_is_down_stops_no_start(
     [
         pytest.param((DIRECT, None), id="direct"),
         pytest.param((PGBOUNCER_TRANSACTION, None), id="transaction"),
-        pytest.param((UNSAFE, "tenants.E001"), id="unsafe"),
+        pytest.param((UNSAFE, "tenants.E003"), id="unsafe"),
         pytest.param(
-            (replace(PGBOUNCER_TRANSACTION, pooler="statement"), "tenants.E001"), id="statement"
+            (replace(PGBOUNCER_TRANSACTION, pooler="statement"), "tenants.E003"), id="statement"
         ),
     ],
 )

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from shared_apps.core import context
 from shared_apps.core.context import CrossTenantScope, TenantIdentity
-from shared_apps.core.errors import ScopeChangedError, TenantContextRequired
-from shared_apps.tenants.errors import ForeignRowError, ReadOnlyScopeError
+from shared_apps.core.errors import TenantContextRequired
+from shared_apps.tenants.errors import ForeignRowError, ReadOnlyScopeError, TenantMismatchError
 from shared_apps.tenants.scoping import TenantScopedManager
 from tests.installation import Installation
 from tests.isolation import ticket
@@ -200,7 +200,7 @@ def test_a_query_of_one_context_is_refused_in_another(
         "person": lambda: context.cross_tenant(person),
         "nobody": context.nobody,
     }[used_by]
-    with entered(), pytest.raises((ScopeChangedError, TenantContextRequired, ReadOnlyScopeError)):
+    with entered(), pytest.raises((TenantMismatchError, TenantContextRequired, ReadOnlyScopeError)):
         use(built)
     with context.operator():
         assert Ticket.objects.count() == 4

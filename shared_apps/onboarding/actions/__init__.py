@@ -9,6 +9,7 @@ from shared_apps.onboarding.actions import (
     undoing,
 )
 from shared_apps.onboarding.actions.base import Action
+from shared_apps.onboarding.laboratory import console as laboratory
 
 ACTIONS: tuple[Action, ...] = (
     *declaring.ACTIONS,
@@ -17,4 +18,10 @@ ACTIONS: tuple[Action, ...] = (
     *stopping.ACTIONS,
     *inspecting.ACTIONS,
     *checking.ACTIONS,
+    Action(
+        "run-leak-lab",
+        "try everything that could leak between tenants",
+        laboratory.run,
+        laboratory.add_arguments,
+    ),
 )

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from shared_apps.onboarding.declaration.references import Reference, Secrets
 
-Options = Mapping[str, Any]
+Options = dict[str, Any]
 
 
 class Output(Protocol):

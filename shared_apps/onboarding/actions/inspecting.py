@@ -8,7 +8,7 @@ from shared_apps.onboarding import planning
 from shared_apps.onboarding.actions.base import Action, Options, write_json
 from shared_apps.onboarding.declaration import reference, validation
 from shared_apps.tenants import selectors
-from shared_apps.tenants.models import Tenant
+from shared_apps.tenants.models import TaskOutcome, Tenant
 
 
 def _add_list_arguments(parser: ArgumentParser) -> None:
@@ -38,12 +38,25 @@ def _show(options: Options, *, stdout: Any, stderr: Any) -> None:
 
 
 def show_tenant(tenant: Tenant, options: Options, *, stdout: Any) -> None:
+    outcomes = [_outcome(found) for found in selectors.list_task_outcomes(tenant_id=tenant.id)]
     described = _described(tenant)
     if options["json"]:
-        write_json(stdout, described)
+        write_json(stdout, {**described, "tasks": outcomes})
         return
     for name, value in described.items():
         stdout.write(f"{name:<16} {_text(value)}")
+    for outcome in outcomes:
+        stdout.write(f"{'task':<16} {' '.join(value or '-' for value in outcome.values())}")
+
+
+def _outcome(outcome: TaskOutcome) -> dict[str, str]:
+    return {
+        "task": outcome.task,
+        "state": outcome.state.lower(),
+        "sent_at": outcome.sent_at.isoformat(),
+        "finished_at": outcome.finished_at.isoformat() if outcome.finished_at else "",
+        "error": outcome.error,
+    }
 
 
 def _text(value: Any) -> str:

@@ -11,6 +11,7 @@ from psycopg.pq import PipelineStatus, TransactionStatus
 
 from shared_apps.core import context
 from shared_apps.tenants.database.connection import TenantConnection
+from shared_apps.tenants.errors import TenantMismatchError
 
 # After these the relay is told to look; a write that hides elsewhere is found by its sweep.
 _WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "TRUNCATE", "COPY")
@@ -210,9 +211,11 @@ class TenantServerSideCursor(_ContextMixin, ServerSideCursor):
 
 
 def _require_scope(scope: context.Scope | None) -> None:
-    """Raises RuntimeError where rows are fetched in another context than they were asked for in."""
+    """Raises TenantMismatchError where rows are fetched in another context than they were asked for in."""
     if context.require() != scope:
-        raise RuntimeError("these rows were asked for in another context than the present one")
+        raise TenantMismatchError(
+            "these rows were asked for in another context than the present one"
+        )
 
 
 def _as_text(query: Any, cursor: Any) -> str:

@@ -152,7 +152,11 @@ def schema_of(scope: context.Scope) -> str:
 
 
 def _role_of(scope: context.Scope) -> str:
-    return "NONE" if isinstance(scope, context.OperatorScope) else _identifier(scope.role)
+    match scope:
+        case context.TenantIdentity() | context.CrossTenantScope():
+            return _identifier(scope.role)
+        case context.OperatorScope():
+            return "NONE"
 
 
 def _path_of(scope: context.Scope) -> tuple[str, ...]:

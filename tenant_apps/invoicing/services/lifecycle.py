@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from shared_apps.core import updates
 from tenant_apps.invoicing import selectors
 from tenant_apps.invoicing.choices import TRANSITIONS, InvoiceKind, InvoiceStatus
 from tenant_apps.invoicing.errors import (
@@ -123,6 +124,10 @@ def _issue(invoice: Invoice, issued_at: datetime) -> None:
     invoice.issued_at = issued_at
     invoice.year, invoice.number = year, _take_number(year)
     invoice.save(update_fields=["status", "issued_at", "year", "number", "due_date"])
+    # No amounts: whoever may read them asks the API.
+    updates.broadcast_update(
+        {"event": "invoicing.invoice_issued", "id": invoice.id, "number": invoice.number}
+    )
 
 
 def _take_number(year: int) -> int:

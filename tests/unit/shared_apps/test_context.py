@@ -6,7 +6,7 @@ import pytest
 
 from shared_apps.core import context
 from shared_apps.core.errors import TenantContextRequired
-from shared_apps.tenants.tasks import ContextTask
+from shared_apps.tenants import messages
 
 
 def _identity(slug: str) -> context.TenantIdentity:
@@ -31,7 +31,7 @@ def test_a_cross_tenant_person_is_no_tenant_and_sends_no_tasks() -> None:
         with pytest.raises(TenantContextRequired):
             context.require_tenant()
         with pytest.raises(TenantContextRequired):
-            ContextTask().context_headers()
+            messages.of_current_context()
 
 
 def test_a_context_ends_with_its_block_also_after_an_error() -> None:

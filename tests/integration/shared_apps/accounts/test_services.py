@@ -13,6 +13,7 @@ from shared_apps.accounts.errors import (
     OwnRoleError,
     PasswordRejectedError,
     PersonExistsError,
+    PersonHasRolesError,
     PersonNotFoundError,
     RoleExistsError,
     SignInNotControlledError,
@@ -35,7 +36,7 @@ def startup(acme: TenantIdentity) -> Iterator[TenantIdentity]:
     slug = f"startup-{uuid4().hex[:8]}"
     schema = f"t_{slug.replace('-', '_')}"
     with context.operator():
-        tenant = Tenant(slug=slug, name=slug, schema_name=schema, role_name=schema)
+        tenant = Tenant(slug=slug, name=slug, schema_name=schema, role_name=f"d_{schema}")
         tenant.save()
     yield tenant.identity
     with context.operator():
@@ -340,3 +341,16 @@ def test_one_old_password_changes_it_once(acme: TenantIdentity) -> None:
     [winner] = [result for result in results if isinstance(result, str)]
     assert sum(isinstance(result, WrongPasswordError) for result in results) == 3
     assert services.check_password(email=person.email, password=winner) is not None
+
+
+def test_delete_person_is_for_who_has_no_role_left(startup: TenantIdentity) -> None:
+    member = create(startup, "leaving@startup.example", Role.EDITOR)
+
+    with pytest.raises(PersonHasRolesError):
+        services.delete_person(user_id=member.user_id)
+    assert role_of(startup, member.user_id) == Role.EDITOR
+
+    services.revoke_role(tenant_id=startup.id, user_id=member.user_id, by=None)
+    services.delete_person(user_id=member.user_id)
+    services.delete_person(user_id=member.user_id)
+    assert selectors.find_user_by_email(email="leaving@startup.example") is None

@@ -10,11 +10,7 @@ import pytest
 from django.conf import settings
 from psycopg import sql
 
-from config.celery import app
-from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
-from shared_apps.tenants import services as tenants
-from shared_apps.tenants.choices import TenantState
 from tenant_apps.invoicing import demo, tasks
 from tenant_apps.invoicing.services import lifecycle
 
@@ -37,14 +33,6 @@ def errors() -> Iterator[list[str]]:
     logger.addHandler(handler)
     yield handler.lines
     logger.removeHandler(handler)
-
-
-@pytest.fixture
-def at_once() -> Iterator[None]:
-    """Messages are not sent but carried out, in the context that the message itself names."""
-    app.conf.update(task_always_eager=True, task_eager_propagates=True)
-    yield
-    app.conf.update(task_always_eager=False, task_eager_propagates=False)
 
 
 def _behind_the_triggers(tenant: TenantIdentity, *statements: str) -> None:
@@ -115,51 +103,6 @@ def test_a_number_that_was_given_twice_is_found(
         "Books: 2026-00001: the number was given more than once",
         "Books: 2026-00002: the number is missing",
     ]
-
-
-def test_check_of_all_runs_in_each_active_tenant(
-    make_draft: Callable[..., UUID],
-    acme: TenantIdentity,
-    globex: TenantIdentity,
-    person: UUID,
-    errors: list[str],
-    at_once: None,
-) -> None:
-    lifecycle.issue_invoice(invoice_id=make_draft("10.00"), issued_at=NOON)
-    _behind_the_triggers(acme, "UPDATE invoicing_invoice SET number = 3")
-    with context.tenant(globex):
-        demo.seed_demo_data(created_by=person, at=NOON)
-
-    with context.operator():
-        assert tasks.check_books_of_all() == {"enqueued": 2, "failed": 0}
-
-    assert errors == [
-        "Books: 2026-00001: the number is missing",
-        "Books: 2026-00003: the number is beyond the counter",
-    ]
-
-
-def test_check_of_all_goes_on_after_a_failure_and_skips_the_suspended(
-    acme: TenantIdentity, globex: TenantIdentity, at_once: None
-) -> None:
-    # A tenant whose tables are out of reach: sending raises, as it would without a broker.
-    _rename_counter(acme, "invoicing_invoicenumbercounter", "hidden")
-    try:
-        with context.operator():
-            assert tasks.check_books_of_all() == {"enqueued": 1, "failed": 1}
-    finally:
-        _rename_counter(acme, "hidden", "invoicing_invoicenumbercounter")
-
-    tenants.change_state(tenant_id=globex.id, to=TenantState.SUSPENDED, at=NOON)
-    try:
-        with context.operator():
-            assert tasks.check_books_of_all() == {"enqueued": 1, "failed": 0}
-    finally:
-        tenants.change_state(tenant_id=globex.id, to=TenantState.ACTIVE, at=NOON)
-
-
-def _rename_counter(tenant: TenantIdentity, old: str, new: str) -> None:
-    _behind_the_triggers(tenant, f"ALTER TABLE {old} RENAME TO {new}")
 
 
 def test_demo_data_is_made_once(at_acme: TenantIdentity, person: UUID) -> None:

@@ -5,8 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tenants", "0002_limits"),
-        ("tenants", "0002_names"),
+        ("tenants", "0004_task_outcome"),
     ]
 
     operations = [

@@ -1,0 +1,115 @@
+"""Django's file storage, a directory for each tenant and one for the operator.
+
+A name is relative to the directory of the present context, which is named by the tenant's UUID. All
+that Django's storage does with files goes through `path`, so nothing reaches out of it; a storage for
+S3 would put the same directory in front of its keys. Addresses are signed (file_links.py).
+"""
+
+import os
+import unicodedata
+from datetime import timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.storage import FileSystemStorage
+from django.utils import timezone
+from django.utils.deconstruct import deconstructible
+
+from shared_apps.core import spaces
+from shared_apps.tenants import file_links
+from shared_apps.tenants.errors import FileNameError
+
+# Django may put eight characters before the extension of a name that is taken.
+_LONGEST_PART = 200  # bytes; file systems take 255
+_LONGEST_NAME = 1000  # bytes
+# Invisible, unassigned, or for the system's own use; a name with one is never what it looks like.
+_UNUSABLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
+
+
+@deconstructible(path="shared_apps.tenants.files.TenantFileSystemStorage")
+class TenantFileSystemStorage(FileSystemStorage):
+    """On nobody's behalf every method raises TenantContextRequired."""
+
+    _location: str | None  # set by the base class, whose stubs leave it out
+
+    # The base class computes these once; here they follow the context.
+    @property
+    def base_location(self) -> str:  # type: ignore[override]
+        return os.path.join(self._root, spaces.current())
+
+    @property
+    def location(self) -> str:  # type: ignore[override]
+        return os.path.abspath(self.base_location)
+
+    def path(self, name: str) -> str:
+        """Where `name` is, or would be, in the present context's directory.
+
+        Raises:
+            FileNameError: it is no plain relative name, or a symbolic link lies on the way.
+        """
+        location = self.location
+        if name in ("", "."):
+            return location
+        full = os.path.join(location, _plain(name))
+        # Links are followed here and compared, so one that somebody put there leads nowhere.
+        without_links = os.path.join(os.path.realpath(self._root), spaces.current(), name)
+        if os.path.realpath(full) != without_links:
+            raise FileNameError
+        return full
+
+    @property
+    def _root(self) -> str:
+        root: str = self._value_or_setting(self._location, settings.MEDIA_ROOT)
+        if not root:
+            raise ImproperlyConfigured("FILES_ROOT is not set: there is no place for files")
+        return root
+
+    def generate_filename(self, filename: str | os.PathLike[str]) -> str:
+        """What a model's FileField asks before it saves."""
+        return super().generate_filename(_plain(os.fspath(filename)))
+
+    def get_available_name(self, name: str, max_length: int | None = None) -> str:
+        return super().get_available_name(_plain(name), max_length=max_length)
+
+    def url(
+        self,
+        name: str | None,
+        *,
+        lifetime: timedelta | None = None,
+        person_id: UUID | None = None,
+    ) -> str:
+        """An address of the file on the tenant's own hosts, good for a while.
+
+        `person_id` makes it good for that person alone, who must show their access token with it.
+        """
+        return file_links.make(
+            name=_plain(name or ""),
+            expires_at=timezone.now() + (lifetime or settings.FILE_LINK_LIFETIME),
+            person_id=person_id,
+        )
+
+
+def _plain(name: str) -> str:
+    """`name` itself: parts separated by slashes, none of which is special anywhere.
+
+    Letters of any script are welcome. What merely looks like another character is not (full-width
+    slashes, decomposed accents): it is in the form that Unicode calls NFKC, or it is refused.
+
+    Raises:
+        FileNameError: it is something else.
+    """
+    parts = name.split("/")
+    if (
+        any(unicodedata.category(character) in _UNUSABLE for character in name)
+        or "\\" in name
+        or len(name.encode()) > _LONGEST_NAME
+        or any(not _is_usable(part) for part in parts)
+        or not unicodedata.is_normalized("NFKC", name)
+    ):
+        raise FileNameError
+    return name
+
+
+def _is_usable(part: str) -> bool:
+    return part not in ("", ".", "..") and len(part.encode()) <= _LONGEST_PART

@@ -1,0 +1,241 @@
+"""Rows remember whose they are.
+
+Every model of `tenant_apps` inherits TenantModel. An instance is stamped with the tenant that it was
+loaded from or first saved for, a queryset with the one that it was built for; using either for
+another tenant raises instead of reading or writing that one's row with the same key. Stock Django
+remembers the alias of a connection, which is the same for all tenants.
+"""
+
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
+from typing import Any, Generic, Self, TypeVar
+from uuid import UUID
+
+from django.db import models
+from django.db.models.query import RawQuerySet
+
+from shared_apps.core import context
+from shared_apps.tenants.errors import TenantMismatchError
+
+M = TypeVar("M", bound=models.Model)
+
+
+def current_tenant_id() -> UUID | None:
+    scope = context.current()
+    return scope.id if isinstance(scope, context.TenantIdentity) else None
+
+
+def owner_of(instance: models.Model) -> UUID | None:
+    """The tenant whose row an instance is; None for one that was never saved, or is shared."""
+    owner: UUID | None = getattr(instance._state, "tenant_id", None)
+    return owner
+
+
+def require_owner(owner: UUID | None, what: object) -> None:
+    """Raises TenantMismatchError: `owner` is known, and not whom code works for now."""
+    if owner is None:
+        return
+    current = current_tenant_id()
+    # The same object nearly always; comparing UUIDs is slower.
+    if owner is not current and owner != current:
+        name = what.__name__ if isinstance(what, type) else type(what).__name__
+        raise TenantMismatchError(f"{name} of one tenant is used for another, or for nobody")
+
+
+class _Bound:
+    """A query that belongs to the tenant it was built for, or to the first whose rows it holds."""
+
+    model: Any
+    _tenant_id: UUID | None
+
+    def _require_owner(self) -> None:
+        require_owner(self._tenant_id, self.model)
+
+    def _bind(self) -> None:
+        self._require_owner()
+        self._tenant_id = self._tenant_id or current_tenant_id()
+
+    def _watched(self, rows: Iterable[Any]) -> Iterator[Any]:
+        """A generator may be resumed in another context than it was started in."""
+        owner = self._tenant_id or current_tenant_id()
+        for row in rows:
+            require_owner(owner, self.model)
+            yield row
+
+
+class TenantQuerySet(_Bound, models.QuerySet[M], Generic[M]):
+    """Built at import, for nobody, it may serve as a template: what is made from it is bound."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._tenant_id = current_tenant_id()
+        if self._hints:  # type: ignore[attr-defined]
+            self._require_owner_of_hints()
+
+    def _require_owner_of_hints(self) -> None:
+        """Django tells in the hints from which instance one goes to its related rows."""
+        instance = self._hints.get("instance")  # type: ignore[attr-defined]
+        if isinstance(instance, models.Model):
+            require_owner(owner_of(instance), instance)
+
+    def _add_hints(self, **hints: Any) -> None:
+        super()._add_hints(**hints)  # type: ignore[misc]
+        self._require_owner_of_hints()
+
+    def _clone(self) -> Self:
+        clone: Self = super()._clone()  # type: ignore[misc]
+        clone._tenant_id = self._tenant_id or clone._tenant_id
+        return clone
+
+    # Whatever sends a statement asks for the connection first.
+    @property
+    def db(self) -> str:
+        self._require_owner()
+        return super().db
+
+    def _fetch_all(self) -> None:
+        self._bind()
+        super()._fetch_all()  # type: ignore[misc]
+
+    def _iterator(self, *args: Any) -> Iterator[M]:
+        return self._watched(super()._iterator(*args))  # type: ignore[misc]
+
+    async def aiterator(self, chunk_size: int = 2000) -> AsyncIterator[M]:
+        owner = self._tenant_id or current_tenant_id()
+        async for row in super().aiterator(chunk_size):
+            require_owner(owner, self.model)
+            yield row
+
+    # These look first at what was fetched before.
+    def count(self) -> int:
+        self._require_owner()
+        return super().count()
+
+    def exists(self) -> bool:
+        self._require_owner()
+        return super().exists()
+
+    def __getitem__(self, key: Any) -> Any:
+        self._require_owner()
+        return super().__getitem__(key)
+
+    def resolve_expression(self, *args: Any, **options: Any) -> Any:
+        self._require_owner()
+        return super().resolve_expression(*args, **options)
+
+    def _merge_sanity_check(self, other: Any) -> None:
+        super()._merge_sanity_check(other)  # type: ignore[misc]
+        other._require_owner()
+
+    def _combinator_query(self, combinator: str, *others: Any, all: bool = False) -> Any:
+        for other in others:
+            other._require_owner()
+        return super()._combinator_query(combinator, *others, all=all)  # type: ignore[misc]
+
+    def bulk_create(self, objs: Iterable[M], *args: Any, **options: Any) -> list[M]:
+        instances = list(objs)
+        for instance in instances:
+            require_owner(owner_of(instance), instance)
+        created = super().bulk_create(instances, *args, **options)
+        for instance in created:
+            stamp(instance)
+        return created
+
+    def bulk_update(
+        self, objs: Iterable[M], fields: Iterable[str], batch_size: int | None = None
+    ) -> int:
+        instances = list(objs)
+        for instance in instances:
+            require_owner(owner_of(instance), instance)
+        return super().bulk_update(instances, fields, batch_size)
+
+    def raw(
+        self,
+        raw_query: Any,
+        params: Any = (),
+        translations: dict[str, str] | None = None,
+        using: str | None = None,
+    ) -> "TenantRawQuerySet":
+        self._require_owner()
+        return TenantRawQuerySet(
+            raw_query,
+            model=self.model,
+            params=params,
+            translations=translations,
+            using=using or self._db,  # type: ignore[attr-defined]
+        )
+
+
+class TenantRawQuerySet(_Bound, RawQuerySet):  # type: ignore[type-arg]
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._tenant_id = current_tenant_id()
+
+    def _fetch_all(self) -> None:
+        self._bind()
+        super()._fetch_all()  # type: ignore[misc]
+
+    def iterator(self) -> Iterator[Any]:
+        self._require_owner()
+        return self._watched(super().iterator())
+
+
+TenantManager = models.Manager.from_queryset(TenantQuerySet, "TenantManager")
+
+
+class TenantModel(models.Model):
+    """The first base of every model of `tenant_apps`; a system check insists on it."""
+
+    objects = TenantManager()
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def from_db(
+        cls,
+        db: str | None,
+        field_names: Collection[str],
+        values: Collection[Any],
+        **options: Any,
+    ) -> Self:
+        if options or len(values) != len(cls._meta.concrete_fields):
+            instance = super().from_db(db, field_names, values, **options)
+        else:
+            # What Django does for a whole row, without the call: this runs for every row that is read.
+            instance = cls(*values)
+            instance._state.adding = False
+            instance._state.db = db
+        instance._state.tenant_id = context.require_tenant().id  # type: ignore[attr-defined]
+        return instance
+
+    def save_base(self, *args: Any, **options: Any) -> None:
+        require_owner(owner_of(self), self)
+        super().save_base(*args, **options)
+        stamp(self)
+
+    def delete(self, *args: Any, **options: Any) -> tuple[int, dict[str, int]]:
+        require_owner(owner_of(self), self)
+        return super().delete(*args, **options)
+
+    def refresh_from_db(self, *args: Any, **options: Any) -> None:
+        """Also what loads a deferred field."""
+        require_owner(owner_of(self), self)
+        super().refresh_from_db(*args, **options)
+
+
+# Related rows and save() go through it; Django takes it over from a model's first base. Not in Meta,
+# which would put it into every app's migrations.
+TenantModel._meta.base_manager_name = "objects"
+
+
+def stamp(instance: models.Model) -> None:
+    instance._state.tenant_id = context.require_tenant().id  # type: ignore[attr-defined]
+
+
+class TenantRouter:
+    """Asked by Django whenever one instance is made to refer to another."""
+
+    def allow_relation(self, one: models.Model, other: models.Model, **hints: Any) -> bool | None:
+        owners = {owner_of(one), owner_of(other), current_tenant_id()} - {None}
+        is_tenants = isinstance(one, TenantModel) or isinstance(other, TenantModel)
+        return False if is_tenants and len(owners) > 1 else None

@@ -1,0 +1,115 @@
+"""What the product's own code may do with contexts, and what it may remember for all tenants."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+SOURCES = [
+    path
+    for root in ("config", "shared_apps", "tenant_apps")
+    for path in sorted((ROOT / root).rglob("*.py"))
+    if "migrations" not in path.parts
+]
+
+# Everything that a process keeps beyond a request or task, and why no tenant can see another's in it.
+PROCESS_MEMORY = {
+    "config/settings/cache.py:_redis": "settings",
+    "config/settings/database.py:_kept": "settings",
+    "config/settings/database.py:_limits": "settings",
+    "config/settings/database.py:_options": "settings",
+    "config/settings/database.py:_pooled": "settings",
+    "shared_apps/accounts/passwords.py:_gate": "how many hashes may be computed at once",
+    "shared_apps/audit/hints.py:_sender": "names of schemas, on their way to Redis",
+    "shared_apps/audit/projections.py:_projections": "functions, registered at start",
+    "shared_apps/audit/selectors.py:_pool": "connections; each transaction names its tenant",
+    "shared_apps/core/doctor.py:_checks": "functions, registered at start",
+    "shared_apps/core/queue.py:_import_tasks_of_apps": "that it has run",
+    "shared_apps/portfolio/sources.py:_sources": "names of entities, registered at start",
+    "shared_apps/tenants/database/comment.py:_encoded": "text to its encoding, for every tenant the same",
+    "shared_apps/tenants/database/session.py:_changes": "keyed by both scopes, whole",
+    "shared_apps/tenants/database/session.py:_reported_path": "keyed by the whole scope",
+    "shared_apps/tenants/routing.py:_memory": "keyed by host name, which is what it answers",
+}
+_CACHES = {"cache", "lru_cache"}
+_MUTABLE = (ast.Dict, ast.List, ast.Set, ast.DictComp, ast.ListComp, ast.SetComp)
+
+
+def test_no_generator_is_suspended_inside_a_context_block() -> None:
+    """Its consumer would go on in that context. Context managers are entered and left as one."""
+    found = [
+        f"{path.relative_to(ROOT)}:{line}"
+        for path in SOURCES
+        for line in _yields_in_context(ast.parse(path.read_text()))
+    ]
+    assert found == []
+
+
+def test_the_rule_finds_one() -> None:
+    bad = "def rows(t):\n with context.tenant(t), x:\n  for r in q:\n   yield r\n"
+    good = "@contextmanager\ndef inside(t):\n with context.tenant(t):\n  yield\n"
+    assert list(_yields_in_context(ast.parse(bad))) == [4]
+    assert list(_yields_in_context(ast.parse(good))) == []
+
+
+def test_what_a_process_remembers_is_listed_with_its_reason() -> None:
+    found = {
+        f"{path.relative_to(ROOT)}:{name}"
+        for path in SOURCES
+        for name in _memories(ast.parse(path.read_text()))
+    }
+    assert sorted(found ^ set(PROCESS_MEMORY)) == []
+
+
+def _yields_in_context(tree: ast.AST) -> Iterator[int]:
+    for function in ast.walk(tree):
+        if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if any("contextmanager" in ast.unparse(d) for d in function.decorator_list):
+            continue
+        for block in _own(function):
+            if isinstance(block, ast.With | ast.AsyncWith) and any(
+                ast.unparse(item.context_expr).startswith("context.") for item in block.items
+            ):
+                yield from (
+                    node.lineno
+                    for node in _own(block)
+                    if isinstance(node, ast.Yield | ast.YieldFrom)
+                )
+
+
+def _own(node: ast.AST) -> Iterator[ast.AST]:
+    """What is inside, but not inside a function of its own."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield child
+            yield from _own(child)
+
+
+def _memories(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Global):
+            yield from node.names
+    for node in tree.body:
+        match node:
+            case ast.FunctionDef(name=name, decorator_list=decorators):
+                if any(_name(decorator) in _CACHES for decorator in decorators):
+                    yield name
+            case ast.Assign(targets=[ast.Name(id=name)], value=value):
+                if _is_memory(name, value):
+                    yield name
+            case ast.AnnAssign(target=ast.Name(id=name), value=value):
+                if value is not None and _is_memory(name, value):
+                    yield name
+
+
+def _name(decorator: ast.expr) -> str:
+    return ast.unparse(decorator).split("(")[0].rsplit(".", 1)[-1]
+
+
+def _is_memory(name: str, value: ast.expr) -> bool:
+    """Private containers, and objects of private classes; public ones in capitals are tables."""
+    if not name.startswith("_") or name.startswith("__"):
+        return False
+    made = isinstance(value, ast.Call) and ast.unparse(value.func).lstrip().startswith("_")
+    return made or (isinstance(value, _MUTABLE) and not name.isupper())
