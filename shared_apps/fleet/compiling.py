@@ -46,19 +46,20 @@ class Plan:
     """Triggers and rights, to be made in the transaction of the last migration."""
     recorded: tuple[tuple[str, str], ...]
     """Squashed migrations that are recorded without being run."""
-    template: Rendered
+    template: Rendered | None
+    """What a schema then is; None if nobody asked."""
 
     @classmethod
     def empty(cls) -> "Plan":
-        return cls((), (), (), Rendered("", ""))
+        return cls((), (), (), None)
 
     @property
     def names(self) -> list[str]:
         return [name_of(migration.node) for migration in self.migrations]
 
 
-def compile_plan(history: History, *, base: str | None) -> Plan:
-    """Compile what `history` lacks.
+def compile_plan(history: History, *, base: str | None, renders: bool) -> Plan:
+    """Compile what `history` lacks; if it `renders`, also the template that follows.
 
     `base` is the script of a sealed schema that has exactly what `history` has applied; without one, that
     is made by running its migrations, and the plan seals everything anew.
@@ -89,7 +90,7 @@ def compile_plan(history: History, *, base: str | None) -> Plan:
         for _ in history.walk(run):
             pass
         sealing = _seal(cursor, role)
-        template = _render(cursor, role, history, seeds.refusal)
+        template = _render(cursor, role, history, seeds.refusal) if renders else None
         return Plan(tuple(compiled), tuple(sealing), tuple(history.newly_recorded), template)
 
 
@@ -132,14 +133,33 @@ def _seal(cursor: Any, role: str) -> list[str]:
     """Triggers and rights; what the schema has already is not part of the answer."""
     texts: list[str] = []
     triggers.install(_Noting(cursor, texts), schema=script.SCHEMA, shared=False)
-    before = objects.load(cursor, script.SCHEMA, role)
+    before = _access_lists(cursor)
     statements = grants.tenant_schema(script.SCHEMA, role)
     for statement in statements:
         cursor.execute(statement)
-    if objects.load(cursor, script.SCHEMA, role) != before:
+    if _access_lists(cursor) != before:
         quoted = sql.Identifier(role).as_string(None)
         texts += [text.as_string(None).replace(quoted, script.ROLE) for text in statements]
     return texts
+
+
+def _access_lists(cursor: Any) -> Any:
+    """Who may do what in the scratch schema, in one value."""
+    cursor.execute(
+        """
+        SELECT array_agg(list ORDER BY list) FROM (
+            SELECT relname || relacl::text AS list FROM pg_class WHERE relnamespace = current_schema()::regnamespace
+            UNION ALL
+            SELECT c.relname || a.attname || a.attacl::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+            WHERE c.relnamespace = current_schema()::regnamespace AND a.attacl IS NOT NULL
+            UNION ALL
+            SELECT oid || proacl::text FROM pg_proc WHERE pronamespace = current_schema()::regnamespace
+            UNION ALL
+            SELECT nspacl::text FROM pg_namespace WHERE oid = current_schema()::regnamespace
+        ) lists
+        """
+    )
+    return cursor.fetchone()[0]
 
 
 def _render(cursor: Any, role: str, history: History, refusal: str) -> Rendered:

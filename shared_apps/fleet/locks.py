@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from django.db import connections
 
-from shared_apps.core import context
 from shared_apps.fleet.migration_login import MIGRATION_ALIAS
 
 _SHARED = "freehold.migrations"
@@ -26,14 +26,30 @@ def schema(name: str) -> Iterator[None]:
         yield
 
 
+@dataclass(frozen=True, slots=True)
+class Grasp:
+    """Whether a schema is ours to work on, and what the ledger says of it then; None: nothing."""
+
+    is_ours: bool
+    fingerprint: str | None
+    is_between: bool
+
+
 @contextmanager
-def try_schema(name: str) -> Iterator[bool]:
-    """Whether nobody else works on a tenant's schema: then it is ours."""
+def try_schema(name: str) -> Iterator[Grasp]:
+    """Take a tenant's schema unless somebody else works on it: one round trip."""
     with connections[MIGRATION_ALIAS].cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(hashtext(%s), hashtext(%s))", [_SCHEMA, name])
+        # Two statements: the second sees what was committed before the lock became ours.
+        cursor.execute(
+            "SELECT pg_try_advisory_lock(hashtext(%s), hashtext(%s));"
+            " SELECT fingerprint, is_between FROM public.fleet_schemaversion WHERE schema_name = %s",
+            [_SCHEMA, name, name],
+        )
         is_ours = bool(cursor.fetchone()[0])
+        cursor.nextset()
+        fingerprint, is_between = cursor.fetchone() or (None, False)
     try:
-        yield is_ours
+        yield Grasp(is_ours, fingerprint, is_between)
     finally:
         if is_ours:
             _release(_SCHEMA, name)
@@ -54,5 +70,5 @@ def _release(what: str, name: str) -> None:
     connection = connections[MIGRATION_ALIAS]
     if connection.connection is None or connection.connection.closed:
         return
-    with context.operator(), connection.cursor() as cursor:
+    with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_unlock(hashtext(%s), hashtext(%s))", [what, name])

@@ -67,7 +67,9 @@ class Plans:
         return history
 
     def _compile(self, history: History, base: str | None) -> Plan:
-        plan = compile_plan(history, base=base)
+        target = selectors.get_target().fingerprint
+        is_kept = selectors.find_template(fingerprint=target) is not None
+        plan = compile_plan(history, base=base, renders=not is_kept)
         templates.keep(plan.template)
         return plan
 

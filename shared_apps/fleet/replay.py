@@ -23,6 +23,13 @@ from shared_apps.fleet.recording import CompiledMigration, PythonCode
 
 _BETWEEN = "\n;\n"  # a statement may end in a comment
 
+# The limit on statements that tenant_run has set for the session; the context's own would replace it.
+_LIMIT = (
+    "SELECT set_config('statement_timeout',"
+    " coalesce(nullif(current_setting('freehold.statement_limit', true), ''), '0'), true)"
+)
+_BEGIN = ("BEGIN", f"SET LOCAL search_path = {script.SCHEMA}, public", _LIMIT)
+
 _RECORD = "INSERT INTO {history} (app, name, applied) VALUES ({app}, {name}, now())"
 _AT = """
     INSERT INTO public.fleet_schemaversion (schema_name, fingerprint, is_between, changed_at, error)
@@ -53,6 +60,11 @@ def applied_in(cursor: Any, schema: str) -> set[Node]:
     )
     if cursor.fetchone()[0] is None:
         return set()
+    return rows_in(cursor, schema)
+
+
+def rows_in(cursor: Any, schema: str) -> set[Node]:
+    """The same of a schema that is known to have its table."""
     cursor.execute(
         sql.SQL("SELECT app, name FROM {}").format(sql.Identifier(schema, "django_migrations"))
     )
@@ -83,14 +95,14 @@ def bring(identity: TenantIdentity, plan: Plan, *, ending: Ending) -> None:
                 run = _run_in_transaction if migration.atomic else _run_outside
                 run(identity, plan, migration, ending if number == last else None)
         if last < 0:
-            _send(identity, ["BEGIN", *_ending(identity, plan, None, ending), "COMMIT"])
+            _send(identity, [*_BEGIN, *_ending(identity, plan, None, ending), "COMMIT"])
 
 
 def _as_transaction(
     identity: TenantIdentity, plan: Plan, migration: CompiledMigration, last: Ending | None
 ) -> list[str]:
     ending = _ending(identity, plan, migration.node, last)
-    return ["BEGIN", *migration.statements, *ending, "COMMIT"]
+    return [*_BEGIN, *migration.statements, *ending, "COMMIT"]
 
 
 def _run_in_transaction(
@@ -98,6 +110,7 @@ def _run_in_transaction(
 ) -> None:
     connection = connections[MIGRATION_ALIAS]
     with transaction.atomic(using=MIGRATION_ALIAS):
+        _send(identity, [_LIMIT])
         with connection.schema_editor(atomic=False) as editor:
             for part in migration.parts:
                 if isinstance(part, PythonCode):
@@ -121,7 +134,7 @@ def _run_outside(
             for text in part.texts:
                 if not concurrent_indexes.is_there(identity, text):
                     _send(identity, [text])
-    _send(identity, ["BEGIN", *_ending(identity, plan, migration.node, last), "COMMIT"])
+    _send(identity, [*_BEGIN, *_ending(identity, plan, migration.node, last), "COMMIT"])
 
 
 def _ending(

@@ -79,9 +79,9 @@ def run(
     canaries = members[: options.canary]
     note = ""
     work.over(canaries)
-    if work.failed:
+    if work.failed and len(members) > len(canaries):
         note = "the canary wave failed; no other tenant was touched"
-    elif not stop.is_set():
+    elif not work.failed and not stop.is_set():
         work.over(members[len(canaries) :])
     if work.fatal is not None:
         _close_run(record, RunState.FAILED, tenant_run.describe(work.fatal))

@@ -119,7 +119,9 @@ def migrate_tenant(identity: TenantIdentity) -> list[str]:
                 replay.make_history_table(identity)
         history = History(applied)
         require_known(history)
-        plan = Plan.empty() if not history.missing else compile_plan(history, base=None)
+        plan = (
+            Plan.empty() if not history.missing else compile_plan(history, base=None, renders=False)
+        )
         replay.bring(identity, plan, ending=replay.Ending(""))
         with (
             transaction.atomic(using=MIGRATION_ALIAS),

@@ -5,24 +5,33 @@ from django.utils import timezone
 from shared_apps.core import context
 from shared_apps.fleet import selectors
 from shared_apps.fleet.compiling import Rendered, compile_plan
-from shared_apps.fleet.history import History, Node, name_of
+from shared_apps.fleet.history import History, name_of
 from shared_apps.fleet.migration_login import MIGRATION_ALIAS
 from shared_apps.fleet.models import SchemaTemplate
+
+# A template never changes.
+_known: dict[str, SchemaTemplate] = {}
 
 
 def ensure_template() -> SchemaTemplate:
     """The template for this code, rendered now unless it is there. Two at once: one waits."""
     target = selectors.get_target()
+    known = _known.get(target.fingerprint)
+    if known is not None:
+        return known
     found = selectors.find_template(fingerprint=target.fingerprint)
     if found is None:
-        keep(compile_plan(History(), base=None).template)
+        keep(compile_plan(History(), base=None, renders=True).template)
         found = selectors.find_template(fingerprint=target.fingerprint)
         assert found is not None
+    _known[target.fingerprint] = found
     return found
 
 
-def keep(rendered: Rendered) -> None:
-    """Store what was rendered for this code; what is there already stays."""
+def keep(rendered: Rendered | None) -> None:
+    """Store what was rendered for this code, if anything was; what is there already stays."""
+    if rendered is None:
+        return
     target = selectors.get_target()
     template = SchemaTemplate(
         fingerprint=target.fingerprint,
@@ -33,13 +42,3 @@ def keep(rendered: Rendered) -> None:
     )
     with context.operator():
         SchemaTemplate.objects.using(MIGRATION_ALIAS).bulk_create([template], ignore_conflicts=True)
-
-
-def find_base(*, fingerprint: str, applied: set[Node]) -> str | None:
-    """The script of schemas with this fingerprint, if it has exactly the migrations that they have."""
-    template = selectors.find_template(fingerprint=fingerprint) if fingerprint else None
-    if template is None or not template.script:
-        return None
-    labels = History().labels
-    has = {name_of(node) for node in applied if node[0] in labels}
-    return template.script if has == set(template.migrations) else None

@@ -69,6 +69,7 @@ def set_limits(limits: Limits) -> None:
         cursor.execute(
             f"SET lock_timeout = {limits.lock_timeout_ms:d};"
             f" SET statement_timeout = {limits.statement_timeout_ms:d};"
+            f" SET freehold.statement_limit = {limits.statement_timeout_ms:d};"
             # What says that a migration was done is lost together with it, so nothing has to be waited for.
             " SET synchronous_commit = off"
         )
@@ -79,13 +80,16 @@ def migrate(
 ) -> Result | None:
     """None: another run is working on this schema; ask again later."""
     started = datetime.now(UTC)
-    with context.operator(), locks.try_schema(member.identity.schema) as is_ours:
-        if not is_ours:
+    # In the tenant's context from lock to release, so that the connection's path is set once.
+    with context.tenant(member.identity), locks.try_schema(member.identity.schema) as grasp:
+        if not grasp.is_ours:
             return None
+        if grasp.fingerprint == target and not grasp.is_between:
+            return Result(member.identity.slug, OutcomeState.DONE)  # another run was quicker
         report = _Report(member, run, target, started)
         for attempt in range(1, limits.attempts + 1):
             try:
-                applied = _attempt(member.identity, plans, report, target, attempt)
+                applied = _attempt(member.identity, grasp, plans, report, attempt)
             except DatabaseError as error:
                 if not isinstance(error.__cause__, _PASSING) or attempt == limits.attempts:
                     return report.fail(error, attempt)
@@ -100,25 +104,21 @@ def migrate(
 
 
 def _attempt(
-    identity: TenantIdentity, plans: Plans, report: "_Report", target: str, attempt: int
+    identity: TenantIdentity, grasp: locks.Grasp, plans: Plans, report: "_Report", attempt: int
 ) -> tuple[str, ...]:
-    """The ledger and the rows are read anew: another run may have been here, or we half-way."""
+    """The schema's rows are read anew: an attempt before this one may have come half-way."""
     with connections[MIGRATION_ALIAS].cursor() as cursor:
-        cursor.execute(
-            "SELECT fingerprint, is_between FROM public.fleet_schemaversion WHERE schema_name = %s",
-            [identity.schema],
-        )
-        fingerprint, is_between = cursor.fetchone() or ("", False)
-        if fingerprint == target and not is_between:
-            return ()
-        applied = replay.applied_in(cursor, identity.schema)
-    plan = plans.plan_for(applied=applied, fingerprint=fingerprint)
-    report.before = fingerprint
+        if grasp.fingerprint:
+            applied = replay.rows_in(cursor, identity.schema)
+        else:
+            applied = replay.applied_in(cursor, identity.schema)
+    plan = plans.plan_for(applied=applied, fingerprint=grasp.fingerprint or "")
+    report.before = grasp.fingerprint or ""
     report.planned = report.planned or plan
     if not applied:
         replay.make_history_table(identity)
     also = report.entry(OutcomeState.DONE, attempt, error="")
-    replay.bring(identity, plan, ending=replay.Ending(target, (also,)))
+    replay.bring(identity, plan, ending=replay.Ending(report.target, (also,)))
     return tuple(report.planned.names)
 
 
@@ -128,7 +128,7 @@ class _Report:
     def __init__(self, member: Member, run: UUID, target: str, started: datetime) -> None:
         self._member = member
         self._run = run
-        self._target = target
+        self.target = target
         self._started = started
         self.before = member.fingerprint
         self.planned: Plan | None = None
@@ -141,7 +141,7 @@ class _Report:
             "slug": self._member.identity.slug,
             "state": str(state),
             "before": self.before,
-            "after": self._target,
+            "after": self.target,
             "attempts": attempts,
             "error": error,
             "started": self._started,

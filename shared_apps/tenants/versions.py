@@ -15,8 +15,9 @@ _ASK_AGAIN = 1.0  # seconds
 Check = Callable[[TenantIdentity], bool]
 
 _checks: list[Check] = []
-_current: set[TenantIdentity] = set()
-_behind: dict[TenantIdentity, float] = {}
+# By schema.
+_current: set[str] = set()
+_behind: dict[str, float] = {}
 
 
 def register(check: Check) -> None:
@@ -25,15 +26,15 @@ def register(check: Check) -> None:
 
 def require_current(tenant: TenantIdentity) -> None:
     """Raises SchemaBehindError: its migrations are still to come."""
-    if tenant in _current:
+    if tenant.schema in _current:
         return
-    asked_at = _behind.get(tenant)
+    asked_at = _behind.get(tenant.schema)
     if asked_at is None or time.monotonic() - asked_at > _ASK_AGAIN:
         if all(check(tenant) for check in _checks):
-            _current.add(tenant)
-            _behind.pop(tenant, None)
+            _current.add(tenant.schema)
+            _behind.pop(tenant.schema, None)
             return
-        _behind[tenant] = time.monotonic()
+        _behind[tenant.schema] = time.monotonic()
     raise SchemaBehindError
 
 

@@ -120,7 +120,7 @@ Item = tuple[str, str, str]
 def load(cursor: Any, schema: str, role: str) -> set[Item]:
     """Every object of one schema."""
     cursor.execute(
-        OBJECTS + "SELECT kind, object, definition FROM objects",
+        OBJECTS + "SELECT kind, object, definition FROM objects",  # noqa: S608  # two constants
         {"schemas": [schema], "roles": [role]},
     )
     return set(cursor.fetchall())
@@ -129,17 +129,10 @@ def load(cursor: Any, schema: str, role: str) -> set[Item]:
 def digests(cursor: Any, schemas: list[str], roles: list[str]) -> dict[str, str]:
     """Schema → a hash of all its objects. Schemas that do not exist are left out."""
     cursor.execute(
-        OBJECTS
+        OBJECTS  # noqa: S608  # constants
         + "SELECT schema, md5(string_agg(kind || chr(1) || object || chr(1) || definition, chr(2)"
         ' ORDER BY kind COLLATE "C", object COLLATE "C", definition COLLATE "C"))'
         " FROM objects GROUP BY schema",
         {"schemas": schemas, "roles": roles},
     )
     return dict(cursor.fetchall())
-
-
-def kinds(cursor: Any, schema: str, role: str) -> list[str]:
-    cursor.execute(
-        OBJECTS + "SELECT DISTINCT kind FROM objects", {"schemas": [schema], "roles": [role]}
-    )
-    return [row[0] for row in cursor.fetchall()]

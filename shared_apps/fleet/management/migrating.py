@@ -124,7 +124,7 @@ def _described(summary: Summary) -> dict[str, Any]:
                 "state": result.state.lower(),
                 "applied": list(result.applied),
                 "error": result.error,
-                "seconds": round(result.seconds, 3),
+                "duration_ms": int(result.seconds * 1000),
             }
             for result in summary.results
         ],

@@ -10,7 +10,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ('tenants', '0003_declared'),
+        ('tenants', '0001_initial'),
     ]
 
     operations = [

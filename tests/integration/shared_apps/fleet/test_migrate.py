@@ -92,7 +92,8 @@ def test_one_poisoned_tenant_of_thirty_stops_nobody_and_alone_is_tried_again(fle
     assert poisoned.slug in report["exit"]
     behind = status.get_status().behind
     assert [tenant.slug for tenant in behind] == [poisoned.slug]
-    assert "vendor_once" in behind[0].error and "Twice" in behind[0].error
+    assert "vendor_once" in behind[0].error
+    assert "Twice" in behind[0].error
     # Before the one, after the other.
     assert fleet.has_column(poisoned, "note")
 
@@ -157,6 +158,23 @@ def test_a_tenant_that_stays_busy_is_named_and_the_others_go_on(fleet: Fleet) ->
     assert [result.slug for result in summary.failed] == [tenant.slug]
     assert "lock timeout" in summary.failed[0].error
     assert fleet.has_column(other, "note")
+
+
+@pytest.mark.parametrize("way", ["sql", "python"])
+def test_a_statement_that_takes_too_long_is_ended(fleet: Fleet, way: str) -> None:
+    slow = {
+        "sql": "operations = [migrations.RunSQL('SELECT pg_sleep(0.4)')]",
+        "python": """
+# run: schema_editor.execute("SELECT pg_sleep(0.4)")
+operations = [migrations.RunPython(run, migrations.RunPython.noop)]
+""",
+    }
+    fleet.release(_0003_slow=slow[way])
+    summary = services.migrate_fleet(
+        Options(only="acme", limits=Limits(statement_timeout_ms=100, attempts=1))
+    )
+    assert [result.slug for result in summary.failed] == ["acme"]
+    assert "statement timeout" in summary.failed[0].error
 
 
 def test_two_runs_share_the_work_and_do_nothing_twice(fleet: Fleet) -> None:

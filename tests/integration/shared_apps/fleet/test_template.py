@@ -1,54 +1,125 @@
 """A schema from the template is one from the migrations, row of the catalogue by row of the catalogue."""
 
-from collections.abc import Iterator
-from uuid import uuid4
+import threading
 
 import pytest
-from django.conf import settings
 from django.db import connections
 
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.fleet import replay, services, templates
-from shared_apps.fleet.catalogue import objects
+from shared_apps.fleet.catalogue import objects, script
 from shared_apps.fleet.services import MIGRATION_ALIAS
-from shared_apps.onboarding import schemas
-from shared_apps.tenants import names
-from tests.installation import Installation
+from tests.fleet import Fleet, identity_of
+
+# One of everything that the script must be able to say.
+RICH = """
+seeds_tenants = True
+operations = [
+    migrations.RunSQL('''
+        CREATE TYPE mood AS ENUM ('fine', 'not so');
+        CREATE SEQUENCE tickets START 100 INCREMENT 5;
+        CREATE TABLE rich (
+            id serial PRIMARY KEY, mood mood DEFAULT 'fine', "odd name" text COLLATE "C" DEFAULT 'it''s 100%',
+            twice int GENERATED ALWAYS AS (ticket * 2) STORED, ticket int DEFAULT nextval('tickets') NOT NULL,
+            parent int REFERENCES rich (id) DEFERRABLE INITIALLY DEFERRED, during tstzrange, data jsonb, bytes bytea,
+            EXCLUDE USING gist (during WITH &&), CHECK (ticket IN (100, 105)), CHECK ("odd name" IN ('it''s 100%', 'b'))
+        );
+        CREATE TABLE poor (id bigint GENERATED ALWAYS AS IDENTITY (START 7), rich_id int REFERENCES rich (id) ON DELETE CASCADE);
+        ALTER TABLE poor ADD CONSTRAINT later CHECK (id > 0) NOT VALID;
+        CREATE UNIQUE INDEX rich_lower ON rich (lower("odd name") text_pattern_ops) INCLUDE (ticket) WHERE ticket > 1;
+        CREATE INDEX rich_data ON rich USING gin (data jsonb_path_ops) WITH (fastupdate = off);
+        CREATE VIEW moods AS SELECT mood, count(*) FROM rich GROUP BY mood;
+        CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+        CREATE TRIGGER touch BEFORE UPDATE ON rich FOR EACH ROW WHEN (OLD.ticket > 1) EXECUTE FUNCTION touch();
+        ALTER TABLE rich DISABLE TRIGGER touch;
+        ALTER TABLE rich ENABLE ROW LEVEL SECURITY;
+        CREATE POLICY all_of_it ON rich FOR SELECT TO PUBLIC USING (ticket > 0);
+        ALTER TABLE poor SET (fillfactor = 70);
+        COMMENT ON TABLE rich IS 'it''s rich'; COMMENT ON COLUMN rich.mood IS 'how';
+        INSERT INTO rich (mood, "odd name", during, data, bytes) VALUES ('not so', 'b', '[2020-01-01,2021-01-01)', 'null', '\\\\x00ff'), (NULL, NULL, NULL, NULL, NULL);
+        INSERT INTO poor (rich_id) VALUES (1);
+    '''),
+    migrations.RunSQL("ALTER TABLE rich RENAME COLUMN data TO facts"),
+]
+"""
 
 
-def _identity(slug: str) -> TenantIdentity:
-    schema = names.schema_of(slug)
-    role = names.role_of(schema, database=settings.DATABASES["default"]["NAME"])
-    return TenantIdentity(id=uuid4(), slug=slug, schema=schema, role=role)
-
-
-@pytest.fixture
-def pair(system: Installation) -> Iterator[tuple[TenantIdentity, TenantIdentity]]:
-    """Two schemas that are not there yet."""
-    made = (_identity("from-template"), _identity("from-migrations"))
-    with context.operator():
-        yield made
-        for identity in made:
-            schemas.drop_schema(identity)
-            with connections[MIGRATION_ALIAS].cursor() as cursor:
-                cursor.execute(
-                    "DELETE FROM fleet_schemaversion WHERE schema_name = %s", [identity.schema]
-                )
-
-
-def _migrate_from_nothing(identity: TenantIdentity) -> None:
-    services._ensure_role_and_schema(identity)
-    services.migrate_tenant(identity)
-
-
-def test_it_is_what_migrations_make(pair: tuple[TenantIdentity, TenantIdentity]) -> None:
-    made, migrated = pair
+def _compare(fleet: Fleet) -> tuple[TenantIdentity, TenantIdentity]:
+    """A schema from the template and one from the migrations, which must be equal."""
     assert templates.ensure_template().refusal == ""
-    services.create_schema(made)
-    _migrate_from_nothing(migrated)
+    (made,) = fleet.make(1)
+    migrated = identity_of("by-migrations")
+    fleet.tenants.append(migrated)
+    services._ensure_role_and_schema(migrated)
+    services.migrate_tenant(migrated)
     with connections[MIGRATION_ALIAS].cursor() as cursor:
         expected = objects.load(cursor, migrated.schema, migrated.role)
         assert objects.load(cursor, made.schema, made.role) == expected
         assert len(expected) > 100
         assert replay.applied_in(cursor, made.schema) == replay.applied_in(cursor, migrated.schema)
+    return made, migrated
+
+
+def test_it_is_what_migrations_make(fleet: Fleet) -> None:
+    _compare(fleet)
+
+
+def test_so_it_is_with_one_of_everything_rows_and_sequences_included(fleet: Fleet) -> None:
+    fleet.release(_0003_rich=RICH)
+    made, migrated = _compare(fleet)
+    for statement in (
+        "SELECT * FROM rich ORDER BY id",
+        "SELECT * FROM poor",
+        "SELECT sequencename, last_value FROM pg_sequences WHERE schemaname = current_schema()"
+        " AND sequencename ~ 'rich|poor|tickets' ORDER BY 1",
+    ):
+        rows = fleet.execute(made, statement)
+        assert rows
+        assert rows == fleet.execute(migrated, statement)
+
+
+def test_the_comparison_notices_what_a_script_leaves_out(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(script, "_triggers", lambda cursor: iter(()))
+    fleet.release(_0003_without_triggers="operations = [migrations.RunSQL('SELECT 1')]")
+    assert "trigger" in templates.ensure_template().refusal
+    monkeypatch.undo()
+    # And the tenant is made all the same, by its migrations.
+    (tenant,) = fleet.make(1)
+    assert fleet.execute(tenant, "SELECT 1 FROM pg_trigger WHERE tgname = 'audit_insert'")
+
+
+def test_one_schema_made_by_several_at_once_is_made_once(fleet: Fleet) -> None:
+    identity = identity_of("all-at-once")
+    fleet.tenants.append(identity)
+    failed: list[BaseException] = []
+
+    def make() -> None:
+        try:
+            with context.operator():
+                services.create_schema(identity)
+        except BaseException as error:
+            failed.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=make) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failed == []
+    assert fleet.execute(identity, "SELECT count(*) FROM django_migrations") == [(3,)]
+
+
+def test_the_capture_function_writes_into_its_own_schema(fleet: Fleet) -> None:
+    one, other = fleet.make(2)
+    fleet.execute(
+        one,
+        "INSERT INTO invoicing_vendor (id, name, vat_id, email, address, created_at, created_by)"
+        " VALUES (gen_random_uuid(), 'Ada', '', '', '', now(), gen_random_uuid())",
+    )
+    assert fleet.execute(one, "SELECT count(*) FROM audit_outbox") == [(1,)]
+    assert fleet.execute(other, "SELECT count(*) FROM audit_outbox") == [(0,)]

@@ -250,7 +250,7 @@ def test_suspend_and_resume_ask_for_a_reason_and_are_audited(
     assert (twice.status_code, resumed.json()["state"]) == (409, "active")
     operator_id = people.find_user_by_email(email="operator@example.com")
     assert operator_id is not None
-    with system._owner() as owner:
+    with system.owner() as owner:
         [count] = owner.execute(
             "SELECT count(*) FROM audit_outbox WHERE attribution::jsonb->>'user_id' = %s"
             " AND table_name = 'tenants_tenant'",
