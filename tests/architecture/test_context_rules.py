@@ -25,6 +25,8 @@ PROCESS_MEMORY = {
     "shared_apps/audit/selectors.py:_pool": "connections; each transaction names its tenant",
     "shared_apps/core/doctor.py:_checks": "functions, registered at start",
     "shared_apps/core/queue.py:_import_tasks_of_apps": "that it has run",
+    "shared_apps/onboarding/declaration/validation.py:_validator": "the JSON Schema of tenants.yaml, compiled",
+    "shared_apps/onboarding/declaration/validation.py:schema": "the JSON Schema of tenants.yaml",
     "shared_apps/portfolio/sources.py:_sources": "names of entities, registered at start",
     "shared_apps/tenants/database/comment.py:_encoded": "text to its encoding, for every tenant the same",
     "shared_apps/tenants/database/session.py:_changes": "keyed by both scopes, whole",
