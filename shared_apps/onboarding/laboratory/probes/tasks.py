@@ -19,7 +19,7 @@ _WITNESS = "laboratory.witness"
 
 def probe(pair: Pair, record: Record) -> None:
     current_app.loader.import_default_modules()
-    base = symbol_by_name(current_app.task_cls)
+    base = symbol_by_name(str(current_app.task_cls))
     for name, task in sorted(current_app.tasks.items()):
         if not name.startswith("celery."):
             record.expect(
