@@ -12,8 +12,10 @@ import pytest
 
 from shared_apps.core.context import TenantIdentity
 from shared_apps.onboarding.laboratory import laboratory, planting
+from shared_apps.onboarding.laboratory.probes import interleaving
 from shared_apps.onboarding.laboratory.subjects import Administrator, Pair, Subject
 from tests.installation import Installation
+from tests.isolation.modes import Mode
 from tests.isolation.subjects import make_subject
 
 
@@ -29,6 +31,17 @@ def test_the_product_is_tight(pair: Pair, probe: str) -> None:
     # Tasks of the suite's own (tests/probes.py), one of which goes round the task class on purpose.
     assert [leak for leak in record.leaks if not leak.subject.startswith("task probe.")] == []
     assert record.checks > 5
+
+
+@pytest.mark.parametrize("probe", ["wall", "models", "interleaving"])
+def test_it_is_tight_over_each_way_to_postgresql(
+    mode: Mode, pair: Pair, probe: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interleaving, "ROUNDS", 10)
+
+    (record,) = laboratory.run(pair, [probe])
+
+    assert record.leaks == []
 
 
 def test_a_view_that_forgets_its_tenant_is_found(pair: Pair, settings: Any) -> None:
