@@ -8,6 +8,7 @@ from shared_apps.core.urls import endpoint
 
 v1: list[URLPattern | URLResolver] = [
     path("auth/", include("shared_apps.authn.urls")),
+    path("operator/", include("shared_apps.onboarding.urls")),
     path("portfolio/", include("shared_apps.portfolio.urls")),
     *system_urls,
 ]

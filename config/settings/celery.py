@@ -21,6 +21,8 @@ CELERY_WORKER_DEDUPLICATE_SUCCESSFUL_TASKS = True
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 2 * CELERY_TASK_TIME_LIMIT}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+# Makes schemas and roles, so it has a worker of its own, the only one with the migration login.
+CELERY_TASK_ROUTES = {"onboarding.provision_tenant": {"queue": "provisioning"}}
 # Our own handler and its fields (config/settings/logging.py), not Celery's.
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"

@@ -14,6 +14,7 @@ from scripts.stack.state import State
 from scripts.stack.supervised import Program
 
 # Logins that own schemas or servers: for commands that a person runs, not for what serves requests.
+# The provisioner has one of them, because it does what `manage.py tenant apply` does.
 _FOR_COMMANDS_ONLY = {
     "ADMIN_DATABASE_URL",
     "AUDIT_ADMIN_DATABASE_URL",
@@ -60,7 +61,8 @@ def prepare_data(
 
 
 def programs(state: State, environment: Mapping[str, str], *, port: int) -> list[Program]:
-    """Web, worker, beat and relay, in the order in which they start."""
+    """Web, workers, beat and relay, in the order in which they start."""
+    provisioning = _without(environment, _FOR_COMMANDS_ONLY - {"MIGRATION_DATABASE_URL"})
     serving = _without(environment, _FOR_COMMANDS_ONLY | _FOR_THE_RELAY)
     relaying = _without(environment, _FOR_COMMANDS_ONLY)
 
@@ -91,6 +93,15 @@ def programs(state: State, environment: Mapping[str, str], *, port: int) -> list
             "2",
             ready_line=r"\bready\.$",
             env=serving,
+        ),
+        program(
+            "provisioner",
+            *family,
+            *_CELERY,
+            "worker",
+            *("-l", "INFO", "-Q", "provisioning", "--pool", "solo", "-n", "provisioner@%h"),
+            ready_line=r"\bready\.$",
+            env=provisioning,
         ),
         program("beat", *family, *beat, ready_line="beat: Starting", env=serving),
         program(

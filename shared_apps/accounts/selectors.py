@@ -1,6 +1,6 @@
 """Reads of people and roles. All run in the operator's context, whoever asks."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from shared_apps.accounts import passwords
-from shared_apps.accounts.choices import OPERATOR_ROLE
+from shared_apps.accounts.choices import OPERATOR_ROLE, Role
 from shared_apps.accounts.emails import canonical_email
 from shared_apps.accounts.errors import PersonNotFoundError
 from shared_apps.accounts.models import CrossTenantGrant, User, UserTenantRole
@@ -49,6 +49,16 @@ def list_members(*, tenant_id: UUID) -> QuerySet[UserTenantRole]:
         .select_related("user")
         .order_by("user__email")
     )
+
+
+def list_admin_emails(*, tenant_ids: Collection[UUID]) -> dict[UUID, set[str]]:
+    """The administrators' addresses of each of these tenants that has any."""
+    found: dict[UUID, set[str]] = {}
+    admins = UserTenantRole.objects.filter(tenant_id__in=tenant_ids, role=Role.ADMIN)
+    with context.operator():
+        for tenant_id, email in admins.values_list("tenant_id", "user__email"):
+            found.setdefault(tenant_id, set()).add(email)
+    return found
 
 
 def find_member(

@@ -69,6 +69,15 @@ def ensure_admin(
     return change_role(tenant_id=tenant_id, user_id=member.user_id, role=Role.ADMIN, by=None)
 
 
+def require_acceptable_password(*, email: str, password: str) -> None:
+    """Before anything is made for a new person.
+
+    Raises:
+        EmailError, PasswordRejectedError: as `create_person` would.
+    """
+    passwords.require_acceptable(password, person=User(email=validated_email(email)))
+
+
 def create_operator(*, email: str, name: str, password: str, at: datetime) -> User:
     """Create somebody who runs the installation.
 

@@ -41,6 +41,11 @@ class TokenPair:
     """Seconds for which the access token is good."""
 
 
+def backend_name_of(*, tenant_id: UUID) -> str:
+    """Where the people of a tenant prove who they are."""
+    return backend_for(tenant_id).name
+
+
 def sign_in(
     *, tenant_id: UUID | None, username: str, password: str, client: Client, at: datetime
 ) -> tuple[SignIn, TokenPair]:

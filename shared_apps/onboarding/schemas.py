@@ -5,9 +5,36 @@ from collections.abc import Iterator
 from django.db import connections, transaction
 from psycopg import sql
 
+from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.fleet import roles
+from shared_apps.fleet import services as fleet
 from shared_apps.fleet.services import MIGRATION_ALIAS
+from shared_apps.onboarding.errors import ProvisioningError
+
+
+def make_ready(identity: TenantIdentity) -> None:
+    """Make a tenant's schema and role, whatever there is of them, as the code expects them.
+
+    Raises:
+        ProvisioningError: there is a schema of this name, and it is not ours.
+    """
+    _refuse_foreign(identity)
+    fleet.create_schema(identity)
+
+
+def _refuse_foreign(identity: TenantIdentity) -> None:
+    """PostgreSQL passes over a schema in the path that one may not use, so tables that are meant for
+    somebody else's schema would be made in the shared one."""
+    with context.operator(), connections[MIGRATION_ALIAS].cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = %s",
+            [identity.schema],
+        )
+        found = cursor.fetchone()
+    if found is not None and not found[0]:
+        raise ProvisioningError(f"The schema {identity.schema} belongs to somebody else.")
+
 
 # A table with its indexes, its TOAST table and its sequence takes about ten locks, and the lock table of
 # a server with the default settings has room for 6,400 in all.

@@ -1,29 +1,49 @@
-"""Provisioning of a tenant: recorded in its state, and safe to run again after any failure."""
+"""Tenants are made, changed and stopped here, whoever asks: command line, API, demo."""
 
-import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
+from typing import Any
 from uuid import UUID
 
-from django.conf import settings
 from django.db import transaction
 
-from shared_apps.accounts import services as accounts
 from shared_apps.accounts.emails import validated_email
 from shared_apps.core import context
 from shared_apps.fleet import services as fleet
-from shared_apps.onboarding import schemas
+from shared_apps.core.queue import enqueue
+from shared_apps.onboarding import planning, schemas, selectors
+from shared_apps.onboarding.choices import PROVISIONING, RunState
+from shared_apps.onboarding.declaration import reading
+from shared_apps.onboarding.declaration.problems import DeclarationError
+from shared_apps.onboarding.declaration.references import Reference, Secrets
+from shared_apps.onboarding.declaration.specs import ADMIN_PASSWORD, AuthSpec, TenantSpec
 from shared_apps.onboarding.errors import ProvisioningError
+from shared_apps.onboarding.models import Run
+from shared_apps.onboarding.provisioning import engine, recording
+from shared_apps.onboarding.provisioning.changing import (
+    archive_tenant,
+    change_tenant,
+    resume_tenant,
+    suspend_tenant,
+)
+from shared_apps.onboarding.provisioning.recording import Clock, Recorder
+from shared_apps.onboarding.provisioning.steps import Work
 from shared_apps.tenants import names, routing
 from shared_apps.tenants import selectors as tenants_read
 from shared_apps.tenants import services as tenants
-from shared_apps.tenants.choices import TenantState
-from shared_apps.tenants.errors import DomainTakenError, TenantExistsError
-from shared_apps.tenants.models import Domain, Tenant
+from shared_apps.tenants.errors import TenantExistsError
+from shared_apps.tenants.models import Tenant
 
-logger = logging.getLogger(__name__)
+__all__ = [
+    "archive_tenant",
+    "change_tenant",
+    "resume_tenant",
+    "suspend_tenant",
+]
 
-_UNFINISHED = (TenantState.PENDING, TenantState.PROVISIONING, TenantState.FAILED)
+PROVISION_TASK = "onboarding.provision_tenant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +62,119 @@ def create_tenant(*, request: TenantRequest, at: datetime) -> Tenant:
 
     Raises:
         TenantNameError, ReservedNameError, DomainNameError, EmailError: nothing was changed.
-        TenantExistsError, DomainTakenError: nothing was changed.
+        TenantExistsError: nothing was changed.
         ProvisioningError: a step failed; the tenant is FAILED, says why, and can be tried again.
     """
-    slug = names.validate_slug(request.slug)
-    domains = [names.canonical_host(domain) for domain in request.domains]
-    email = validated_email(request.admin_email)
-    tenant = _register(slug, request.name, domains, at)
+    password = Reference(env=ADMIN_PASSWORD)
+    has_password = request.admin_password is not None
+    spec = TenantSpec(
+        slug=names.validate_slug(request.slug),
+        name=request.name,
+        domains=tuple(names.canonical_host(domain) for domain in request.domains),
+        admins=(validated_email(request.admin_email),),
+        auth=AuthSpec(secrets={ADMIN_PASSWORD: password} if has_password else {}),
+    )
+    given = {password: request.admin_password} if request.admin_password is not None else None
+    secrets = Secrets(environment={}, directory=Path(), given=given)
+    return provision_now(spec=spec, secrets=secrets, clock=lambda: at)
+
+
+def provision_now(*, spec: TenantSpec, secrets: Secrets, clock: Clock) -> Tenant:
+    """Make one new tenant, recorded as a run of its own.
+
+    Raises:
+        TenantExistsError: it is there and finished; nothing was changed.
+        ProvisioningError: a step failed; the tenant is FAILED, says why, and can be tried again.
+    """
+    if is_taken(slug=spec.slug):
+        raise TenantExistsError(slug=spec.slug)
+    run = recording.open_run(steps=[(spec.slug, PROVISIONING)], at=clock())
+    work = Work(spec, secrets, clock())
+    recorder = Recorder(run_id=run.id, slug=spec.slug, clock=clock)
+    return _provision(run, work, recorder, is_new=True)
+
+
+def is_taken(*, slug: str) -> bool:
+    """Whether a tenant that is set up has this slug."""
+    return engine.find_finished(slug) is not None
+
+
+def request_tenant(*, declared: Mapping[str, Any], at: datetime) -> Run:
+    """Reserve a new tenant's names, and have it made in the background.
+
+    Raises:
+        DeclarationError: it is not valid; nothing was changed.
+        DeclarationConflictError, DomainTakenError: a name belongs to another one.
+        TenantExistsError: there is one already, finished or not.
+    """
+    spec = _new_spec(declared)
+    with context.operator(), transaction.atomic():
+        tenant = tenants.register_tenant(slug=spec.slug, name=spec.name)
+        tenants.set_domains(tenant_id=tenant.id, domains=spec.domains)
+        return _enqueue(declared, spec.slug, at)
+
+
+def retry_tenant(*, slug: str, at: datetime) -> Run:
+    """Have a tenant completed in the background, as it was last asked for over the API.
+
+    Raises:
+        TenantNotFoundError: no such tenant.
+        RunNotFoundError: it was declared in a file: `tenant apply` completes it.
+        TenantExistsError: it is finished.
+    """
+    tenants_read.get_tenant(slug=slug)
+    if is_taken(slug=slug):
+        raise TenantExistsError(slug=slug)
+    earlier = selectors.get_latest_request(slug=slug)
+    with context.operator(), transaction.atomic():
+        return _enqueue(earlier.declared or {}, slug, at)
+
+
+def carry_out_run(*, run_id: UUID, secrets: Secrets, clock: Clock) -> None:
+    """Do what `request_tenant` recorded; taken up again when it was begun and did not end.
+
+    Raises:
+        RunNotFoundError: no such run.
+    """
+    run = selectors.get_run(run_id=run_id)
+    if run.state in (RunState.SUCCEEDED, RunState.FAILED):
+        return
+    recording.begin_run(run_id=run.id)
     try:
-        fleet.create_schema(tenant.identity)
-        accounts.ensure_admin(
-            tenant_id=tenant.id, email=email, password=request.admin_password, at=at
-        )
-    except Exception as error:
-        logger.exception("Provisioning failed")
-        reason = str(error).strip().split("\n", 1)[0] or type(error).__name__
-        tenants.change_state(tenant_id=tenant.id, to=TenantState.FAILED, at=at, error=reason)
-        raise ProvisioningError(f"{slug}: {reason}") from error
-    return tenants.change_state(tenant_id=tenant.id, to=TenantState.ACTIVE, at=at)
+        spec = reading.read_tenant(run.declared).tenants[0]
+    except DeclarationError as error:
+        recording.close_run(run_id=run.id, at=clock(), error=str(error))
+        return
+    recorder = Recorder(run_id=run.id, slug=spec.slug, clock=clock)
+    try:
+        _provision(run, Work(spec, secrets, clock()), recorder)
+    except ProvisioningError:
+        # It is in the run and in the tenant's row, for whoever asked.
+        return
+
+
+def revise_tenant(
+    *, slug: str, changes: Mapping[str, Any], secrets: Secrets, at: datetime
+) -> Tenant:
+    """Change what is named and leave the rest.
+
+    Raises:
+        TenantNotFoundError: no such tenant.
+        DeclarationError, DeclarationConflictError: what it would become is not valid.
+    """
+    with context.operator(), transaction.atomic():
+        # What is not named is written back as it was read, so nobody may change it in between.
+        Tenant.objects.select_for_update().filter(slug=slug).first()
+        present = planning.describe(tenants_read.get_tenant(slug=slug))
+        # Administrators are added and never taken away, so one stands for all that there are.
+        present["admins"] = present["admins"][:1]
+        declaration = reading.read_tenant({**present, **changes})
+        plan = planning.make_plan(declaration, is_whole=False)
+        for change in plan.changes:
+            if change.action in planning.PROVISIONED:
+                raise ProvisioningError("The tenant is not set up yet.")
+            change_tenant(work=Work(plan.spec_of(change), secrets, at))
+    return tenants_read.get_tenant(slug=slug)
 
 
 def discard_tenant(*, tenant_id: UUID) -> None:
@@ -85,27 +200,32 @@ def repair_tenant(*, slug: str) -> Tenant:
         TenantNotFoundError: no such tenant.
     """
     tenant = tenants_read.get_tenant(slug=slug)
-    fleet.create_schema(tenant.identity)
+    schemas.make_ready(tenant.identity)
     return tenant
 
 
-def _register(slug: str, name: str, domains: list[str], at: datetime) -> Tenant:
-    """The rows of a tenant in state PROVISIONING: new ones, or those of an unfinished attempt."""
-    schema = names.schema_of(slug)
-    role = names.role_of(schema, database=settings.DATABASES["default"]["NAME"])
-    with context.operator(), transaction.atomic():
-        tenant = Tenant.objects.select_for_update().filter(slug=slug).first()
-        if tenant is None:
-            tenant = Tenant(slug=slug, name=name, schema_name=schema, role_name=role)
-            tenant.save()
-        elif tenant.state not in _UNFINISHED:
-            raise TenantExistsError(slug=slug)
-        for number, domain in enumerate(domains):
-            found = Domain.objects.filter(domain=domain).first()
-            if found is not None and found.tenant_id != tenant.id:
-                raise DomainTakenError(domain=domain)
-            if found is None:
-                Domain(domain=domain, tenant=tenant, is_primary=number == 0).save()
-        if tenant.state != TenantState.PROVISIONING:
-            tenants.change_state(tenant_id=tenant.id, to=TenantState.PROVISIONING, at=at)
+def _new_spec(declared: Mapping[str, Any]) -> TenantSpec:
+    declaration = reading.read_tenant(declared)
+    spec = declaration.tenants[0]
+    if tenants_read.is_registered(slug=spec.slug):
+        raise TenantExistsError(slug=spec.slug)
+    planning.make_plan(declaration, is_whole=False)
+    return spec
+
+
+def _enqueue(declared: Mapping[str, Any], slug: str, at: datetime) -> Run:
+    run = recording.open_run(
+        steps=[(slug, PROVISIONING)], at=at, state=RunState.PENDING, declared=declared
+    )
+    enqueue(PROVISION_TASK, run_id=str(run.id))
+    return run
+
+
+def _provision(run: Run, work: Work, recorder: Recorder, *, is_new: bool = False) -> Tenant:
+    try:
+        tenant = engine.provision(work=work, recorder=recorder, is_new=is_new)
+    except (ProvisioningError, TenantExistsError) as error:
+        recording.close_run(run_id=run.id, at=recorder.clock(), error=error.text)
+        raise
+    recording.close_run(run_id=run.id, at=recorder.clock())
     return tenant

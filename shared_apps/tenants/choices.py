@@ -30,3 +30,6 @@ TRANSITIONS: dict[TenantState, frozenset[TenantState]] = {
     TenantState.ARCHIVED: frozenset({TenantState.SUSPENDED, TenantState.DELETED}),
     TenantState.DELETED: frozenset(),
 }
+
+UNFINISHED = frozenset({TenantState.PENDING, TenantState.PROVISIONING, TenantState.FAILED})
+"""Never served yet: provisioning completes them."""

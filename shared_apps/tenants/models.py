@@ -11,6 +11,7 @@ from shared_apps.audit.models import Auditable
 from shared_apps.core.context import TenantIdentity
 from shared_apps.core.limits import TenantLimits
 from shared_apps.tenants.choices import OutcomeState, TenantState
+from shared_apps.tenants.quotas import TenantQuotas
 from shared_apps.tenants.scoping import RowRights
 
 
@@ -35,6 +36,12 @@ class Tenant(Auditable, TenantMixin):
     statement_timeout_ms = models.PositiveIntegerField(null=True, blank=True)
     idle_in_transaction_timeout_ms = models.PositiveIntegerField(null=True, blank=True)
     connection_limit = models.PositiveIntegerField(null=True, blank=True)
+    requests_per_minute = models.PositiveIntegerField(null=True, blank=True)
+    storage_mb = models.PositiveIntegerField(null=True, blank=True)
+    # With the database's own default: a version that does not know the column adds tenants too.
+    features = models.JSONField(
+        default=dict, db_default=models.Value({}, models.JSONField()), blank=True
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     state_changed_at = models.DateTimeField(auto_now_add=True)
 
@@ -68,6 +75,10 @@ class Tenant(Auditable, TenantMixin):
                     connection_limit__gte=1,
                 ),
             ),
+            models.CheckConstraint(
+                name="tenant_quotas_rule",
+                condition=models.Q(requests_per_minute__gte=1, storage_mb__gte=1),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -89,6 +100,12 @@ class Tenant(Auditable, TenantMixin):
             statement_timeout_ms=self.statement_timeout_ms,
             idle_in_transaction_timeout_ms=self.idle_in_transaction_timeout_ms,
             connections=self.connection_limit,
+        )
+
+    @property
+    def quotas(self) -> TenantQuotas:
+        return TenantQuotas(
+            requests_per_minute=self.requests_per_minute, storage_mb=self.storage_mb
         )
 
 

@@ -30,6 +30,12 @@ def get_tenant(*, slug: str) -> Tenant:
     return tenant
 
 
+def is_registered(*, slug: str) -> bool:
+    """Whether there is a tenant of this name, in whatever state."""
+    with context.operator():
+        return Tenant.objects.filter(slug=slug).exists()
+
+
 def get_tenant_by_id(*, tenant_id: UUID) -> Tenant:
     """Raises TenantNotFoundError."""
     with context.operator():
@@ -48,6 +54,15 @@ def list_task_outcomes(*, tenant_id: UUID) -> list[TaskOutcome]:
     """How each task that fans out over the tenants last went for this one."""
     with context.operator():
         return list(TaskOutcome.objects.filter(tenant=tenant_id))
+
+
+def has_feature(*, tenant_id: UUID, feature: str) -> bool:
+    """Whether it is switched on for a tenant; what was never declared is off.
+
+    Raises:
+        TenantNotFoundError: no such tenant.
+    """
+    return get_tenant_by_id(tenant_id=tenant_id).features.get(feature) is True
 
 
 def require_served(*, state: TenantState, reason: str) -> None:

@@ -1,20 +1,99 @@
-"""Changes of a tenant's state and limits. Provisioning and the rest of the life cycle are in onboarding."""
+"""Changes of tenants' rows. Provisioning and the rest of the life cycle are in onboarding."""
 
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import astuple
 from datetime import datetime
 from uuid import UUID
 
-from django.db import transaction
+from django.conf import settings
+from django.db import IntegrityError, transaction
 
 from shared_apps.core import context
 from shared_apps.core.limits import TenantLimits
-from shared_apps.tenants import routing
-from shared_apps.tenants.choices import TRANSITIONS, TenantState
-from shared_apps.tenants.errors import LimitsError, StateTransitionError, TenantNotFoundError
-from shared_apps.tenants.models import Tenant
+from shared_apps.tenants import names, routing
+from shared_apps.tenants.choices import TRANSITIONS, UNFINISHED, TenantState
+from shared_apps.tenants.errors import (
+    DomainTakenError,
+    LimitsError,
+    StateTransitionError,
+    TenantExistsError,
+    TenantNotFoundError,
+)
+from shared_apps.tenants.models import Domain, Tenant
+from shared_apps.tenants.quotas import TenantQuotas
 
 # An integer column, and a timeout in PostgreSQL, end here.
 _LARGEST_LIMIT = 2**31 - 1
+
+
+def register_tenant(*, slug: str, name: str) -> Tenant:
+    """The row of a new tenant, PENDING; or that of an attempt to make it which did not finish.
+
+    Raises:
+        TenantNameError, ReservedNameError: the slug breaks the rules.
+        TenantExistsError: the slug, or the schema named after it, is in use.
+    """
+    schema = names.schema_of(names.validate_slug(slug))
+    role = names.role_of(schema, database=settings.DATABASES["default"]["NAME"])
+    with context.operator():
+        try:
+            with transaction.atomic():
+                tenant = Tenant.objects.select_for_update().filter(slug=slug).first()
+                if tenant is None:
+                    tenant = Tenant(slug=slug, name=name, schema_name=schema, role_name=role)
+                    tenant.save(force_insert=True)
+        except IntegrityError:
+            raise TenantExistsError(slug=slug) from None
+    if tenant.state not in UNFINISHED:
+        raise TenantExistsError(slug=slug)
+    return tenant
+
+
+def set_domains(*, tenant_id: UUID, domains: Sequence[str]) -> None:
+    """Make a tenant answer at these canonical host names and no others; the first is primary.
+
+    Raises:
+        TenantNotFoundError: no such tenant.
+        DomainTakenError: one leads to another tenant.
+    """
+    with context.operator(), transaction.atomic():
+        _lock(tenant_id)
+        present = {domain.domain: domain for domain in Domain.objects.filter(tenant=tenant_id)}
+        if [domains[0], *sorted(domains[1:])] == _primary_first(present.values()):
+            return
+        Domain.objects.filter(tenant=tenant_id).exclude(domain__in=domains).delete()
+        # Before another becomes primary, because a tenant has one at most.
+        Domain.objects.filter(tenant=tenant_id, is_primary=True).exclude(domain=domains[0]).update(
+            is_primary=False
+        )
+        Domain.objects.filter(tenant=tenant_id, domain=domains[0], is_primary=False).update(
+            is_primary=True
+        )
+        for number, domain in enumerate(domains):
+            if domain not in present:
+                _add_domain(tenant_id, domain, is_primary=number == 0)
+        transaction.on_commit(routing.announce_change)
+
+
+def change_details(
+    *, tenant_id: UUID, name: str, quotas: TenantQuotas, features: Mapping[str, bool]
+) -> Tenant:
+    """Set what a tenant is called and what it has bought.
+
+    Raises:
+        TenantNotFoundError: no such tenant.
+        LimitsError: a quota is less than 1 or too large to keep.
+    """
+    if any(value is not None and not 1 <= value <= _LARGEST_LIMIT for value in astuple(quotas)):
+        raise LimitsError
+    with context.operator(), transaction.atomic():
+        tenant = _lock(tenant_id)
+        tenant.name = name
+        tenant.requests_per_minute = quotas.requests_per_minute
+        tenant.storage_mb = quotas.storage_mb
+        tenant.features = dict(features)
+        tenant.save(update_fields=["name", "requests_per_minute", "storage_mb", "features"])
+    return tenant
 
 
 def change_limits(*, tenant_id: UUID, limits: TenantLimits) -> Tenant:
@@ -27,9 +106,7 @@ def change_limits(*, tenant_id: UUID, limits: TenantLimits) -> Tenant:
     if any(value is not None and not 1 <= value <= _LARGEST_LIMIT for value in astuple(limits)):
         raise LimitsError
     with context.operator(), transaction.atomic():
-        tenant = Tenant.objects.select_for_update().filter(id=tenant_id).first()
-        if tenant is None:
-            raise TenantNotFoundError(tenant_id=str(tenant_id))
+        tenant = _lock(tenant_id)
         tenant.statement_timeout_ms = limits.statement_timeout_ms
         tenant.idle_in_transaction_timeout_ms = limits.idle_in_transaction_timeout_ms
         tenant.connection_limit = limits.connections
@@ -54,9 +131,7 @@ def change_state(
         StateTransitionError: `to` cannot follow the present state.
     """
     with context.operator(), transaction.atomic():
-        tenant = Tenant.objects.select_for_update().filter(id=tenant_id).first()
-        if tenant is None:
-            raise TenantNotFoundError(tenant_id=str(tenant_id))
+        tenant = _lock(tenant_id)
         if to not in TRANSITIONS[TenantState(tenant.state)]:
             raise StateTransitionError(
                 f"A tenant that is {tenant.state} cannot become {to}.", state=tenant.state, to=to
@@ -68,3 +143,27 @@ def change_state(
         tenant.save(update_fields=["state", "state_reason", "last_error", "state_changed_at"])
         transaction.on_commit(routing.announce_change)
     return tenant
+
+
+def _lock(tenant_id: UUID) -> Tenant:
+    tenant = Tenant.objects.select_for_update().filter(id=tenant_id).first()
+    if tenant is None:
+        raise TenantNotFoundError(tenant_id=str(tenant_id))
+    return tenant
+
+
+def _primary_first(domains: Iterable[Domain]) -> list[str]:
+    return [
+        domain.domain
+        for domain in sorted(domains, key=lambda domain: (not domain.is_primary, domain.domain))
+    ]
+
+
+def _add_domain(tenant_id: UUID, domain: str, *, is_primary: bool) -> None:
+    try:
+        with transaction.atomic():
+            Domain(domain=domain, tenant_id=tenant_id, is_primary=is_primary).save(
+                force_insert=True
+            )
+    except IntegrityError:
+        raise DomainTakenError(domain=domain) from None

@@ -32,6 +32,8 @@ PROCESS_MEMORY = {
     "shared_apps/tenants/versions.py:_checks": "functions, registered at start",
     "shared_apps/tenants/versions.py:_behind": "keyed by schema, which is what it answers",
     "shared_apps/core/queue.py:_import_tasks_of_apps": "that it has run",
+    "shared_apps/onboarding/declaration/validation.py:_validator": "the JSON Schema of tenants.yaml, compiled",
+    "shared_apps/onboarding/declaration/validation.py:schema": "the JSON Schema of tenants.yaml",
     "shared_apps/portfolio/sources.py:_sources": "names of entities, registered at start",
     "shared_apps/tenants/database/comment.py:_encoded": "text to its encoding, for every tenant the same",
     "shared_apps/tenants/database/session.py:_changes": "keyed by both scopes, whole",

@@ -1,16 +1,21 @@
 """What a stranger does first, with the real quickstart and over real HTTP."""
 
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import httpx
 import psycopg
 import pytest
 
+from scripts.stack.paths import ROOT
 from scripts.stack.ports import free_port
 from tests.e2e.quickstart import Quickstart
 
@@ -109,3 +114,80 @@ def test_it_starts_again_with_its_data(quickstart: Quickstart) -> None:
 
     assert started.returncode == 0, started.stderr
     assert quickstart.person("acme", "viewer").get("vendors/").json()["count"] == before
+
+
+INITECH = """\
+apiVersion: freehold/v1
+tenants:
+  - slug: initech
+    name: Initech
+    domains: [initech.localhost]
+    admins: [admin@initech.example]
+    auth: {backend: database, secrets: {admin_password: {env: INITECH_PASSWORD}}}
+"""
+
+
+def test_a_declared_tenant_is_onboarded_with_one_command(
+    quickstart: Quickstart, tmp_path: Path
+) -> None:
+    file = tmp_path / "tenants.yaml"
+    file.write_text(INITECH)
+    password = "a password that only this test knows"
+    environment = {
+        **os.environ,
+        "FREEHOLD_STATE_DIR": str(quickstart.state),
+        "INITECH_PASSWORD": password,
+    }
+
+    def onboard(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, ROOT / "scripts" / "onboard", *arguments],
+            env=environment, capture_output=True, text=True, timeout=120, check=False,
+        )  # fmt: skip
+
+    made = onboard(str(file), "--yes")
+    again = onboard(str(file), "--yes")
+    absent = onboard(str(tmp_path / "none.yaml"))
+    signed_in = quickstart.visitor("initech").post(
+        "auth/login/", json={"email": "admin@initech.example", "password": password}
+    )
+
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert "+ initech: create" in made.stdout
+    assert "ok: the first administrator can sign in" in made.stdout
+    assert password not in made.stdout + made.stderr
+    assert (again.returncode, again.stdout.splitlines()[0]) == (0, "no changes")
+    assert (absent.returncode, "There is no file" in absent.stderr) == (1, True)
+    assert signed_in.status_code == 200
+
+
+def test_an_operator_has_a_tenant_made_by_the_provisioner(quickstart: Quickstart) -> None:
+    operator = quickstart.summary["operator"]
+    with httpx.Client(base_url=f"http://localhost:{quickstart.port}/api/v1/", timeout=30) as client:
+        signed_in = client.post(
+            "auth/login/", json={"email": operator["email"], "password": operator["password"]}
+        ).json()
+        client.headers["authorization"] = f"Bearer {signed_in['access']}"
+        accepted = client.post(
+            "operator/tenants/",
+            json={
+                "slug": "hooli",
+                "name": "Hooli",
+                "domains": ["hooli.localhost"],
+                "admins": ["admin@hooli.example"],
+            },
+        )
+        assert accepted.status_code == 202, accepted.text
+        done: list[int] = []
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            run = client.get(f"operator/runs/{accepted.json()['id']}/").json()
+            done.append(run["steps_done"])
+            if run["state"] not in ("pending", "running"):
+                break
+            time.sleep(0.1)
+
+    assert (run["state"], run["error"]) == ("succeeded", "")
+    assert done == sorted(done)
+    assert done[-1] == run["steps_total"]
+    assert quickstart.visitor("hooli").get("version-info/").status_code == 200

@@ -1,0 +1,27 @@
+"""What `manage.py tenant` can do: a module per subject, each with its actions. To add one, list it."""
+
+from shared_apps.onboarding.actions import (
+    checking,
+    creating,
+    declaring,
+    inspecting,
+    stopping,
+    undoing,
+)
+from shared_apps.onboarding.actions.base import Action
+from shared_apps.onboarding.laboratory import console as laboratory
+
+ACTIONS: tuple[Action, ...] = (
+    *declaring.ACTIONS,
+    *creating.ACTIONS,
+    *undoing.ACTIONS,
+    *stopping.ACTIONS,
+    *inspecting.ACTIONS,
+    *checking.ACTIONS,
+    Action(
+        "run-leak-lab",
+        "try everything that could leak between tenants",
+        laboratory.run,
+        laboratory.add_arguments,
+    ),
+)

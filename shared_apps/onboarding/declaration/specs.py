@@ -1,0 +1,60 @@
+"""One tenant as it is declared: well-formed, names in canonical form, secrets still references."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared_apps.core.limits import TenantLimits
+from shared_apps.onboarding.choices import SetupFlag
+from shared_apps.onboarding.declaration.references import Reference
+from shared_apps.tenants.choices import TenantState
+from shared_apps.tenants.quotas import TenantQuotas
+
+DATABASE = "database"
+ADMIN_PASSWORD = "admin_password"  # noqa: S105 (a key, not a password)
+
+
+@dataclass(frozen=True, slots=True)
+class AuthSpec:
+    backend: str = DATABASE
+    options: Mapping[str, Any] = field(default_factory=dict)
+    secrets: Mapping[str, Reference] = field(default_factory=dict)
+    break_glass: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsSpec:
+    """None: the installation's default."""
+
+    requests_per_minute: int | None = None
+    statement_timeout_ms: int | None = None
+    connections: int | None = None
+    storage_mb: int | None = None
+
+    def limits(self, *, present: TenantLimits) -> TenantLimits:
+        """What cannot be declared stays as it is."""
+        return TenantLimits(
+            statement_timeout_ms=self.statement_timeout_ms,
+            idle_in_transaction_timeout_ms=present.idle_in_transaction_timeout_ms,
+            connections=self.connections,
+        )
+
+    def quotas(self) -> TenantQuotas:
+        return TenantQuotas(
+            requests_per_minute=self.requests_per_minute, storage_mb=self.storage_mb
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class TenantSpec:
+    slug: str
+    name: str
+    domains: tuple[str, ...]
+    """The first is primary."""
+    admins: tuple[str, ...]
+    state: TenantState | None = None
+    """None: new ones become active, existing ones stay as they are."""
+    auth: AuthSpec = field(default_factory=AuthSpec)
+    limits: LimitsSpec = field(default_factory=LimitsSpec)
+    features: Mapping[str, bool] = field(default_factory=dict)
+    setup: tuple[SetupFlag, ...] = ()

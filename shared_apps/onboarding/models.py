@@ -1,0 +1,65 @@
+"""What provisioning has done and is doing: runs, their steps, and what a tenant was filled with."""
+
+import uuid
+
+from django.db import models
+
+from shared_apps.audit.models import Auditable
+from shared_apps.onboarding.choices import RunState, SetupFlag, Step, StepState
+
+
+class Run(models.Model):
+    """One application of a declaration. Steps carry the progress."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    state = models.CharField(max_length=11, choices=RunState, default=RunState.PENDING)
+    declared = models.JSONField(null=True)
+    """The one tenant that was asked for over the API, for the task that makes it; no secrets."""
+    requested_by = models.UUIDField(null=True, editable=False)
+    created_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="run_state_rule", condition=models.Q(state__in=RunState.values)
+            ),
+        ]
+
+
+class RunStep(models.Model):
+    """One step for one tenant. Tenants are named, not referred to: one that is undone is gone."""
+
+    id = models.BigAutoField(primary_key=True)
+    run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps")
+    slug = models.CharField(max_length=40)
+    step = models.CharField(max_length=10, choices=Step)
+    state = models.CharField(max_length=7, choices=StepState, default=StepState.PENDING)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    started_at = models.DateTimeField(null=True)
+    finished_at = models.DateTimeField(null=True)
+    error = models.TextField(blank=True)
+
+    class Meta:
+        ordering = ["id"]
+        constraints = [
+            models.UniqueConstraint(name="one_step_per_run", fields=["run", "slug", "step"]),
+            models.CheckConstraint(
+                name="step_state_rule", condition=models.Q(state__in=StepState.values)
+            ),
+        ]
+
+
+class TenantSetup(Auditable):
+    """A tenant was filled with something; written in the transaction that filled it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="setups")
+    flag = models.CharField(max_length=40, choices=SetupFlag)
+    set_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="one_setup_per_flag", fields=["tenant", "flag"]),
+        ]

@@ -1,0 +1,49 @@
+"""One worker per tenant and one apply per installation, whatever process or machine they are on.
+
+The locks belong to a session of the migration login, which talks to PostgreSQL directly: a killed
+process gives them up with its connection.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import Error, connections
+
+from shared_apps.core import context
+from shared_apps.fleet.services import MIGRATION_ALIAS
+from shared_apps.onboarding.errors import ApplyRunningError
+
+
+@contextmanager
+def only_apply() -> Iterator[None]:
+    """Raises ApplyRunningError: there is one already."""
+    with context.operator(), connections[MIGRATION_ALIAS].cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtext('freehold.apply'), 0)")
+        if not cursor.fetchone()[0]:
+            raise ApplyRunningError
+    with _released("freehold.apply", 0):
+        yield
+
+
+@contextmanager
+def only_worker(slug: str) -> Iterator[None]:
+    """Wait until nobody else makes this tenant."""
+    with context.operator(), connections[MIGRATION_ALIAS].cursor() as cursor:
+        cursor.execute("SELECT hashtext(%s)", [slug])
+        number = cursor.fetchone()[0]
+        cursor.execute("SELECT pg_advisory_lock(hashtext('freehold.tenant'), %s)", [number])
+    with _released("freehold.tenant", number):
+        yield
+
+
+@contextmanager
+def _released(name: str, number: int) -> Iterator[None]:
+    try:
+        yield
+    finally:
+        try:
+            with context.operator(), connections[MIGRATION_ALIAS].cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(hashtext(%s), %s)", [name, number])
+        except Error:
+            # The connection is gone, and the lock with it.
+            connections[MIGRATION_ALIAS].close()

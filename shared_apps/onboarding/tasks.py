@@ -1,0 +1,20 @@
+"""Work of the provisioner: the one worker that is given the migration login (docs/architecture.md)."""
+
+import os
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from celery import shared_task
+from django.utils import timezone
+
+from shared_apps.onboarding import services
+from shared_apps.onboarding.declaration.references import Secrets
+
+
+@shared_task(name=services.PROVISION_TASK)
+def provision_tenant(*, run_id: str, **_: Any) -> None:
+    """Make the tenant of a run, or go on with it; safe to be delivered twice."""
+    # A declaration that came over the network refers to variables only, so no directory matters.
+    secrets = Secrets(environment=os.environ, directory=Path())
+    services.carry_out_run(run_id=UUID(run_id), secrets=secrets, clock=timezone.now)

@@ -1,0 +1,151 @@
+"""Tenants, for operators at the public host. The body of a tenant is its entry in tenants.yaml."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.urls import reverse
+from django.utils import timezone
+from rest_framework import status
+from rest_framework.exceptions import ValidationError
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from shared_apps.core import context
+from shared_apps.core.pagination import PagePagination
+from shared_apps.onboarding import planning, selectors, serializers, services
+from shared_apps.onboarding.declaration import validation
+from shared_apps.onboarding.declaration.references import Secrets
+from shared_apps.onboarding.models import Run
+from shared_apps.onboarding.permissions import IsOperator
+from shared_apps.tenants import selectors as tenants_read
+from shared_apps.tenants.models import Tenant
+
+
+class OperatorView(APIView):
+    permission_classes = [IsOperator]
+
+
+class TenantListView(OperatorView):
+    def get(self, request: Request) -> Response:
+        paginator = PagePagination()
+        with context.operator():
+            page = paginator.paginate_queryset(tenants_read.list_tenants(), request, view=self)
+            rendered = [_summary(tenant) for tenant in page or []]
+        return paginator.get_paginated_response(rendered)
+
+    def post(self, request: Request) -> Response:
+        run = services.request_tenant(declared=_mapping(request), at=timezone.now())
+        return _accepted(run)
+
+
+class TenantView(OperatorView):
+    def get(self, request: Request, slug: str) -> Response:
+        return Response(_rendered(tenants_read.get_tenant(slug=slug)))
+
+    def patch(self, request: Request, slug: str) -> Response:
+        changes = _mapping(request)
+        fixed = {
+            "slug": "A tenant is renamed by its own command.",
+            "state": "Use suspend/ and resume/.",
+            "auth": "Sign-in is changed at its own address.",
+        }
+        refused = {name: [text] for name, text in fixed.items() if name in changes}
+        if refused:
+            raise ValidationError(refused)
+        tenant = services.revise_tenant(
+            slug=slug,
+            changes=changes,
+            secrets=Secrets(environment=os.environ, directory=Path()),
+            at=timezone.now(),
+        )
+        return Response(_rendered(tenant))
+
+
+class TenantSuspendView(OperatorView):
+    def post(self, request: Request, slug: str) -> Response:
+        tenant = services.suspend_tenant(slug=slug, reason=_reason(request), at=timezone.now())
+        return Response(_rendered(tenant))
+
+
+class TenantResumeView(OperatorView):
+    def post(self, request: Request, slug: str) -> Response:
+        tenant = services.resume_tenant(slug=slug, reason=_reason(request), at=timezone.now())
+        return Response(_rendered(tenant))
+
+
+class TenantRetryView(OperatorView):
+    """Complete a tenant whose provisioning failed."""
+
+    def post(self, request: Request, slug: str) -> Response:
+        return _accepted(services.retry_tenant(slug=slug, at=timezone.now()))
+
+
+class RunView(OperatorView):
+    def get(self, request: Request, run_id: UUID) -> Response:
+        return Response(_run(selectors.get_run(run_id=run_id)))
+
+
+class SchemaView(APIView):
+    """The JSON Schema of tenants.yaml, for editors, which do not sign in."""
+
+    authentication_classes = []
+    permission_classes = [AllowAny]
+
+    def get(self, request: Request) -> Response:
+        return Response(validation.schema())
+
+
+def _mapping(request: Request) -> Mapping[str, Any]:
+    if not isinstance(request.data, dict):
+        raise ValidationError({"body": ["A JSON object is required."]})
+    return request.data
+
+
+def _reason(request: Request) -> str:
+    body = serializers.ReasonInput(data=request.data)
+    body.is_valid(raise_exception=True)
+    reason: str = body.validated_data["reason"]
+    return reason
+
+
+def _accepted(run: Run) -> Response:
+    location = reverse("v1:onboarding:run", args=[run.id], urlconf="config.urls_public")
+    return Response(_run(run), status=status.HTTP_202_ACCEPTED, headers={"Location": location})
+
+
+def _run(run: Run) -> dict[str, Any]:
+    progress = selectors.get_progress(run_id=run.id)
+    return {
+        "id": str(run.id),
+        "state": run.state.lower(),
+        "steps_done": progress.done,
+        "steps_total": progress.total,
+        "tenants": list(progress.tenants),
+        "current_step": progress.current.step if progress.current else None,
+        "error": run.error,
+        "created_at": run.created_at,
+        "finished_at": run.finished_at,
+        "steps": serializers.StepSerializer(progress.steps, many=True).data,
+    }
+
+
+def _summary(tenant: Tenant) -> dict[str, Any]:
+    return {
+        "id": str(tenant.id),
+        "slug": tenant.slug,
+        "name": tenant.name,
+        "state": tenant.state.lower(),
+        "reason": tenant.state_reason,
+        "last_error": tenant.last_error,
+        "domains": [domain.domain for domain in tenant.domains.all()],
+        "created_at": tenant.created_at,
+    }
+
+
+def _rendered(tenant: Tenant) -> dict[str, Any]:
+    return {**_summary(tenant), **planning.describe(tenant)}
