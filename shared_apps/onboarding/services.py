@@ -11,7 +11,6 @@ from django.db import transaction
 
 from shared_apps.accounts.emails import validated_email
 from shared_apps.core import context
-from shared_apps.fleet import services as fleet
 from shared_apps.core.queue import enqueue
 from shared_apps.onboarding import planning, schemas, selectors
 from shared_apps.onboarding.choices import PROVISIONING, RunState
