@@ -9,6 +9,11 @@ from shared_apps.tenants.shares import Shares
 ACME, GLOBEX = UUID(int=1), UUID(int=2)
 
 
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("shared_apps.tenants.shares.PATIENCE_SECONDS", 1.0)
+
+
 def test_a_tenant_has_as_many_places_as_its_limit_and_others_have_theirs() -> None:
     shares = Shares()
     first = shares.take(ACME, limit=2)
@@ -29,7 +34,10 @@ def test_who_waits_gets_the_place_that_becomes_free() -> None:
     shares.take(ACME, limit=1)()
 
 
-def test_more_than_four_times_the_share_do_not_wait() -> None:
+def test_when_the_queue_is_full_one_more_is_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("shared_apps.tenants.shares.QUEUE_LENGTH", 4)
     shares = Shares()
     shares.take(ACME, limit=1)
     refusals: list[float] = []
