@@ -156,14 +156,16 @@ def test_an_unknown_name_is_one_line_and_exit_2() -> None:
 
     assert finished.returncode == 2
     assert finished.stdout == ""
-    assert finished.stderr == "bench: No benchmark is called nonsense; there are request\n"
+    assert finished.stderr.startswith("bench: No benchmark is called nonsense; there are ")
+    assert finished.stderr.count("\n") == 1
 
 
 def test_list_names_the_benchmarks() -> None:
     finished = _bench("--list")
 
     assert finished.returncode == 0
-    assert finished.stdout.split()[0] == "request"
+    named = {line.split()[0] for line in finished.stdout.splitlines() if line.strip()}
+    assert named >= {"request", "pooler", "provisioning", "fleet", "fleet-noop"}
 
 
 def test_request_prints_json_and_leaves_nothing(place: Path) -> None:

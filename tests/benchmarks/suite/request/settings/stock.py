@@ -8,3 +8,4 @@ MIDDLEWARE = [
 ]
 DATABASES = {"default": owner_database(ENGINE="django_tenants.postgresql_backend")}
 TENANT_DB_ALIAS = "default"
+ROWS_REMEMBER_THEIR_TENANT = False
