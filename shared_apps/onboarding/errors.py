@@ -1,4 +1,4 @@
-from shared_apps.core.errors import ConflictError, InvalidError, NotFoundError
+from shared_apps.core.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 
 
 class ProvisioningError(ConflictError):
@@ -24,3 +24,23 @@ class RunNotFoundError(NotFoundError):
 class ReasonMissingError(InvalidError):
     code = "onboarding.reason_missing"
     message = "A reason is needed: people who are turned away read it."
+
+
+class ArchiveInvalidError(InvalidError):
+    code = "onboarding.archive_invalid"
+    message = "This is not an archive of a tenant."
+
+
+class ArchiveExistsError(ConflictError):
+    code = "onboarding.archive_exists"
+    message = "There is a file of this name already."
+
+
+class ArchiveWriteError(UnavailableError):
+    code = "onboarding.archive_write"
+    message = "The archive could not be written."
+
+
+class SchemaNotCurrentError(ConflictError):
+    code = "onboarding.schema_not_current"
+    message = "The tenant's schema is not at this version; run `manage.py fleet migrate` first."

@@ -13,6 +13,8 @@ from shared_apps.accounts.emails import validated_email
 from shared_apps.core import context
 from shared_apps.core.queue import enqueue
 from shared_apps.onboarding import planning, schemas, selectors
+from shared_apps.onboarding.archive.exporting import export_tenant
+from shared_apps.onboarding.archive.verifying import verify as verify_archive
 from shared_apps.onboarding.choices import PROVISIONING, RunState
 from shared_apps.onboarding.declaration import reading
 from shared_apps.onboarding.declaration.problems import DeclarationError
@@ -38,8 +40,10 @@ from shared_apps.tenants.models import Tenant
 __all__ = [
     "archive_tenant",
     "change_tenant",
+    "export_tenant",
     "resume_tenant",
     "suspend_tenant",
+    "verify_archive",
 ]
 
 PROVISION_TASK = "onboarding.provision_tenant"

@@ -6,13 +6,16 @@ S3 would put the same directory in front of its keys. Addresses are signed (file
 """
 
 import os
+import shutil
 import unicodedata
+from collections.abc import Iterator
 from datetime import timedelta
+from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.core.files.storage import FileSystemStorage
+from django.core.files.storage import FileSystemStorage, default_storage
 from django.utils import timezone
 from django.utils.deconstruct import deconstructible
 
@@ -88,6 +91,29 @@ class TenantFileSystemStorage(FileSystemStorage):
             expires_at=timezone.now() + (lifetime or settings.FILE_LINK_LIFETIME),
             person_id=person_id,
         )
+
+
+def directory() -> Path:
+    """Where the present context's files are; it need not exist."""
+    return Path(default_storage.path(""))
+
+
+def walk() -> Iterator[str]:
+    """The names of all files of the present context, without what else lies there (links, sockets)."""
+    root = directory()
+    for folder, folders, files in os.walk(root):
+        folders.sort()
+        for name in sorted(files):
+            path = Path(folder, name)
+            if path.is_file() and not path.is_symlink():
+                yield path.relative_to(root).as_posix()
+
+
+def remove_all() -> None:
+    """Remove every file of the present context; stopped half-way it is called again."""
+    root = directory()
+    if root.exists():
+        shutil.rmtree(root)
 
 
 def _plain(name: str) -> str:

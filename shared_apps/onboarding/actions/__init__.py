@@ -1,6 +1,7 @@
 """What `manage.py tenant` can do: a module per subject, each with its actions. To add one, list it."""
 
 from shared_apps.onboarding.actions import (
+    archiving,
     checking,
     creating,
     declaring,
@@ -16,6 +17,7 @@ ACTIONS: tuple[Action, ...] = (
     *creating.ACTIONS,
     *undoing.ACTIONS,
     *stopping.ACTIONS,
+    *archiving.ACTIONS,
     *inspecting.ACTIONS,
     *checking.ACTIONS,
     Action(

@@ -1,4 +1,4 @@
-"""`tenant suspend` and `tenant resume`: whether a tenant is served."""
+"""`tenant suspend`, `tenant resume` and `tenant archive`: whether a tenant is served."""
 
 from argparse import ArgumentParser
 from collections.abc import Callable
@@ -35,5 +35,11 @@ ACTIONS = (
     ),
     Action(
         "resume", "serve a suspended tenant again", _moving(services.resume_tenant), _add_arguments
+    ),
+    Action(
+        "archive",
+        "stop serving a tenant and keep its data; `suspend` takes it out of the archive",
+        _moving(services.archive_tenant),
+        _add_arguments,
     ),
 )

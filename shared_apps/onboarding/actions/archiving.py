@@ -1,0 +1,66 @@
+"""`tenant export` and `tenant verify-archive`: a tenant as one file."""
+
+from argparse import ArgumentParser
+from pathlib import Path
+from typing import Any
+
+from django.utils import timezone
+
+from shared_apps.onboarding import services
+from shared_apps.onboarding.actions.base import Action, Options, write_json
+from shared_apps.onboarding.archive.manifest import Manifest
+
+
+def _add_export_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("slug")
+    parser.add_argument("-o", "--output", required=True, type=Path, help="a new file")
+    parser.add_argument("--json", action="store_true")
+
+
+def _export(options: Options, *, stdout: Any, stderr: Any) -> None:
+    manifest = services.export_tenant(
+        slug=options["slug"], path=options["output"], at=timezone.now(), report=stderr.write
+    )
+    _show(manifest, options, stdout=stdout)
+
+
+def _add_verify_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--json", action="store_true")
+
+
+def _verify(options: Options, *, stdout: Any, stderr: Any) -> None:
+    _show(services.verify_archive(options["file"]), options, stdout=stdout)
+
+
+def _show(manifest: Manifest, options: Options, *, stdout: Any) -> None:
+    described = {
+        "slug": manifest.declared["slug"],
+        "id": manifest.tenant_id,
+        "state": manifest.state,
+        "exported_at": manifest.exported_at,
+        "version": manifest.version,
+        "fingerprint": manifest.fingerprint,
+        "tables": len(manifest.tables),
+        "rows": sum(table.rows for table in manifest.tables),
+        "files": manifest.files,
+        "people": manifest.people,
+        "audit_entries": manifest.audit_entries,
+        "audit_pending": manifest.audit_pending,
+    }
+    if options["json"]:
+        write_json(stdout, described)
+        return
+    for name, value in described.items():
+        stdout.write(f"{name:<16} {value}")
+
+
+ACTIONS = (
+    Action("export", "write a tenant into one new file", _export, _add_export_arguments),
+    Action(
+        "verify-archive",
+        "whether such a file is whole and unchanged",
+        _verify,
+        _add_verify_arguments,
+    ),
+)

@@ -1,0 +1,1 @@
+"""A tenant as one file: written, proven whole, read back (docs/tenants.md)."""
