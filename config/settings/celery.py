@@ -22,13 +22,21 @@ CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 2 * CELERY_TASK_TIME_LI
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 # Makes schemas and roles, so it has a worker of its own, the only one with the migration login.
-CELERY_TASK_ROUTES = {"onboarding.provision_tenant": {"queue": "provisioning"}}
+CELERY_TASK_ROUTES = {
+    "onboarding.provision_tenant": {"queue": "provisioning"},
+    "onboarding.purge_tenants": {"queue": "provisioning"},
+}
 # Our own handler and its fields (config/settings/logging.py), not Celery's.
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "authn.delete_expired_sessions": {
         "task": "authn.delete_expired_sessions",
+        "schedule": 24 * 60 * 60,
+        "options": {"headers": {"scope": "operator"}},
+    },
+    "onboarding.purge_tenants": {
+        "task": "onboarding.purge_tenants",
         "schedule": 24 * 60 * 60,
         "options": {"headers": {"scope": "operator"}},
     },

@@ -191,6 +191,19 @@ def revoke_cross_tenant_role(*, tenant_id: UUID, user_id: UUID, role: CrossTenan
             _call("drop_person_role", user_id)
 
 
+def end_cross_tenant_roles(*, tenant_id: UUID) -> None:
+    """Take a tenant out of everybody's cross-tenant roles."""
+    with context.operator():
+        grants = list(CrossTenantGrant.objects.filter(tenant_id=tenant_id))
+    for grant in grants:
+        try:
+            revoke_cross_tenant_role(
+                tenant_id=tenant_id, user_id=grant.user_id, role=CrossTenantRole(grant.role)
+            )
+        except GrantNotFoundError:
+            continue  # somebody else did
+
+
 def _call(function: str, user_id: UUID) -> None:
     """A function of fleet/functions.py, which makes or drops the person's PostgreSQL role."""
     with connection.cursor() as cursor:

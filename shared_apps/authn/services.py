@@ -141,6 +141,14 @@ def change_password(*, sign_in: SignIn, old_password: str, new_password: str, at
         _end(others.exclude(id=sign_in.session_id), why=SessionEnd.PASSWORD_CHANGED, at=at)
 
 
+def forget_sessions(*, tenant_id: UUID) -> None:
+    """Delete all sign-ins at a tenant; their tokens are good for nothing, also if it comes back."""
+    with context.operator():
+        sessions = Session.objects.filter(tenant_id=tenant_id)
+        while batch := list(sessions.values_list("id", flat=True)[:_BATCH]):
+            Session.objects.filter(id__in=batch).delete()
+
+
 def delete_expired_sessions(*, at: datetime) -> int:
     """Delete what ended longer ago than a refresh token lives; return how many sessions.
 

@@ -4,6 +4,7 @@ All of it runs as the migration login. One tenant at a time here; the whole flee
 """
 
 import threading
+from typing import Any
 
 from django.core.management import call_command
 from django.db import connections, transaction
@@ -130,6 +131,11 @@ def migrate_tenant(identity: TenantIdentity) -> list[str]:
             sealing.seal_tenant(cursor, schema=identity.schema, role=identity.role)
             cursor.execute(replay.ledger_entry(identity.schema, target.fingerprint))
     return plan.names
+
+
+def forget_schema(cursor: Any, schema: str) -> None:
+    """Take a schema that is being dropped out of the ledger."""
+    cursor.execute("DELETE FROM public.fleet_schemaversion WHERE schema_name = %s", [schema])
 
 
 def find_breaches() -> list[Finding]:

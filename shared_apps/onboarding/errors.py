@@ -44,3 +44,26 @@ class ArchiveWriteError(UnavailableError):
 class SchemaNotCurrentError(ConflictError):
     code = "onboarding.schema_not_current"
     message = "The tenant's schema is not at this version; run `manage.py fleet migrate` first."
+
+
+class BackupMissingError(ConflictError):
+    code = "onboarding.backup_missing"
+    message = "A tenant is deleted with a backup: name its file, or say that there shall be none."
+
+
+class BackupUnsuitableError(ConflictError):
+    code = "onboarding.backup_unsuitable"
+    message = "This archive is not one of the tenant as it is now."
+
+
+class NotDueError(ConflictError):
+    code = "onboarding.not_due"
+    message = "The tenant's time has not come."
+
+
+class TrailPendingError(UnavailableError):
+    code = "onboarding.trail_pending"
+    message = (
+        "The tenant's last changes are not in the audit database yet. "
+        "See that `manage.py audit relay` runs; the deletion goes on by itself or with `tenant purge`."
+    )

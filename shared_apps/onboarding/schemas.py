@@ -58,6 +58,7 @@ def drop_schema(identity: TenantIdentity) -> None:
     with transaction.atomic(using=MIGRATION_ALIAS), connection.cursor() as cursor:
         schema, role = sql.Identifier(identity.schema), sql.Identifier(identity.role)
         cursor.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
+        fleet.forget_schema(cursor, identity.schema)
         cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [identity.role])
         if cursor.fetchone() is not None:
             # Rights that somebody granted by hand would keep the role from being dropped. Only who has
@@ -65,6 +66,37 @@ def drop_schema(identity: TenantIdentity) -> None:
             roles.inherits(cursor, connection.settings_dict["USER"], identity.role)
             cursor.execute(sql.SQL("DROP OWNED BY {}").format(role))
             cursor.execute(sql.SQL("DROP ROLE {}").format(role))
+
+
+def close_for_good(identity: TenantIdentity) -> bool:
+    """Take the schema from the tenant's role, once its last change is in the audit database.
+
+    Waits for transactions that are under way. Returns whether it was done; a schema that is gone already
+    counts.
+    """
+    with (
+        context.operator(),
+        transaction.atomic(using=MIGRATION_ALIAS),
+        connections[MIGRATION_ALIAS].cursor() as cursor,
+    ):
+        cursor.execute(
+            "SELECT to_regclass(format('%%I.audit_outbox', %s::text))", [identity.schema]
+        )
+        if cursor.fetchone()[0] is None:
+            return True
+        outbox = sql.Identifier(identity.schema, "audit_outbox")
+        cursor.execute(sql.SQL("LOCK TABLE {} IN EXCLUSIVE MODE").format(outbox))
+        cursor.execute(sql.SQL("SELECT EXISTS (SELECT FROM {})").format(outbox))
+        if cursor.fetchone()[0]:
+            return False
+        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [identity.role])
+        if cursor.fetchone() is not None:
+            cursor.execute(
+                sql.SQL("REVOKE ALL ON SCHEMA {} FROM {}").format(
+                    sql.Identifier(identity.schema), sql.Identifier(identity.role)
+                )
+            )
+    return True
 
 
 def _portions(identity: TenantIdentity) -> Iterator[list[str]]:

@@ -20,6 +20,7 @@ from shared_apps.onboarding.declaration import reading
 from shared_apps.onboarding.declaration.problems import DeclarationError
 from shared_apps.onboarding.declaration.references import Reference, Secrets
 from shared_apps.onboarding.declaration.specs import ADMIN_PASSWORD, AuthSpec, TenantSpec
+from shared_apps.onboarding.deleting import Deletion, purge_due, purge_tenant, schedule_deletion
 from shared_apps.onboarding.errors import ProvisioningError
 from shared_apps.onboarding.models import Run
 from shared_apps.onboarding.provisioning import engine, recording
@@ -38,15 +39,20 @@ from shared_apps.tenants.errors import TenantExistsError
 from shared_apps.tenants.models import Tenant
 
 __all__ = [
+    "Deletion",
     "archive_tenant",
     "change_tenant",
     "export_tenant",
+    "purge_due",
+    "purge_tenant",
     "resume_tenant",
+    "schedule_deletion",
     "suspend_tenant",
     "verify_archive",
 ]
 
 PROVISION_TASK = "onboarding.provision_tenant"
+PURGE_TASK = "onboarding.purge_tenants"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,3 +18,9 @@ def provision_tenant(*, run_id: str, **_: Any) -> None:
     # A declaration that came over the network refers to variables only, so no directory matters.
     secrets = Secrets(environment=os.environ, directory=Path())
     services.carry_out_run(run_id=UUID(run_id), secrets=secrets, clock=timezone.now)
+
+
+@shared_task(name=services.PURGE_TASK)
+def purge_tenants(**_: Any) -> int:
+    """Daily: delete the tenants whose time has come."""
+    return len(services.purge_due(at=timezone.now()))

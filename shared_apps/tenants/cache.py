@@ -12,11 +12,12 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import redis
+from django.conf import settings
 from django_redis.cache import RedisCache
 from django_redis.client import DefaultClient
 from django_redis.util import CacheKey
 
-from shared_apps.core import redis_keys
+from shared_apps.core import redis_keys, spaces
 from shared_apps.core.errors import TenantContextRequired
 
 logger = logging.getLogger(__name__)
@@ -68,6 +69,12 @@ class TenantClient(DefaultClient):
         if prefix not in (None, self._backend.key_prefix):
             raise ValueError("a cache key takes no prefix of its own")
         return self._backend.key_prefix
+
+
+def forget_everything() -> None:
+    """Remove everything that the present context has in this installation's Redis, whatever its use."""
+    with redis.Redis.from_url(settings.REDIS_URL) as client:
+        _remove(client, f"{redis_keys.installation('*')}:{spaces.current()}:")
 
 
 def _remove(client: Any, beginning: str) -> None:

@@ -44,6 +44,8 @@ class Tenant(Auditable, TenantMixin):
     )
     created_at = models.DateTimeField(auto_now_add=True)
     state_changed_at = models.DateTimeField(auto_now_add=True)
+    # Of an archived tenant that is to be deleted: from then on it may be, and cannot be taken back.
+    delete_after = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["slug"]

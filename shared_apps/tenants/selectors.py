@@ -1,8 +1,9 @@
 """Reads of tenants and domains. All run in the operator's context, whoever asks."""
 
+from datetime import datetime
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from shared_apps.core import context
 from shared_apps.tenants.choices import TenantState
@@ -48,6 +49,13 @@ def get_tenant_by_id(*, tenant_id: UUID) -> Tenant:
 def list_tenants() -> QuerySet[Tenant]:
     """Lazy: evaluate it in the operator's context."""
     return Tenant.objects.prefetch_related("domains").exclude(state=TenantState.DELETED)
+
+
+def list_deletable(*, at: datetime) -> list[Tenant]:
+    """Tenants whose grace has ended, and those whose deletion was begun and did not end."""
+    due = Q(state=TenantState.ARCHIVED, delete_after__lte=at)
+    with context.operator():
+        return list(Tenant.objects.filter(due | Q(state=TenantState.DELETED)))
 
 
 def list_task_outcomes(*, tenant_id: UUID) -> list[TaskOutcome]:

@@ -140,8 +140,37 @@ def change_state(
         tenant.state_reason = reason
         tenant.last_error = error
         tenant.state_changed_at = at
-        tenant.save(update_fields=["state", "state_reason", "last_error", "state_changed_at"])
+        if to != TenantState.DELETED:
+            tenant.delete_after = None
+        tenant.save(
+            update_fields=[
+                "state",
+                "state_reason",
+                "last_error",
+                "state_changed_at",
+                "delete_after",
+            ]
+        )
         transaction.on_commit(routing.announce_change)
+    return tenant
+
+
+def schedule_deletion(*, tenant_id: UUID, after: datetime) -> Tenant:
+    """Say from when on an archived tenant may be deleted; any change of its state takes it back.
+
+    Raises:
+        TenantNotFoundError: no such tenant.
+        StateTransitionError: it is not archived.
+    """
+    with context.operator(), transaction.atomic():
+        tenant = _lock(tenant_id)
+        if tenant.state != TenantState.ARCHIVED:
+            raise StateTransitionError(
+                f"A tenant that is {tenant.state} cannot be deleted; archive it first.",
+                state=tenant.state,
+            )
+        tenant.delete_after = after
+        tenant.save(update_fields=["delete_after"])
     return tenant
 
 

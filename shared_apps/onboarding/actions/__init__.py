@@ -5,6 +5,7 @@ from shared_apps.onboarding.actions import (
     checking,
     creating,
     declaring,
+    deleting,
     inspecting,
     stopping,
     undoing,
@@ -18,6 +19,7 @@ ACTIONS: tuple[Action, ...] = (
     *undoing.ACTIONS,
     *stopping.ACTIONS,
     *archiving.ACTIONS,
+    *deleting.ACTIONS,
     *inspecting.ACTIONS,
     *checking.ACTIONS,
     Action(

@@ -75,6 +75,7 @@ def _described(tenant: Tenant) -> dict[str, Any]:
         "state": tenant.state.lower(),
         "reason": tenant.state_reason,
         "last_error": tenant.last_error,
+        "delete_after": tenant.delete_after.isoformat() if tenant.delete_after else "",
         "domains": [domain.domain for domain in tenant.domains.all()],
         "schema": tenant.schema_name,
         "role": tenant.role_name,

@@ -99,4 +99,6 @@ def _remember_failure(work: steps.Work, recorder: Recorder, reason: str) -> None
 
 def find_finished(slug: str) -> Tenant | None:
     with context.operator():
-        return Tenant.objects.filter(slug=slug).exclude(state__in=UNFINISHED).first()
+        # One that is being deleted is neither finished nor to be finished: its row stands in the way.
+        unfinished = UNFINISHED | {TenantState.DELETED}
+        return Tenant.objects.filter(slug=slug).exclude(state__in=unfinished).first()
