@@ -50,6 +50,27 @@ def create_person(
         return grant_role(tenant_id=tenant_id, user_id=user.id, role=role, by=by, at=at)
 
 
+def restore_person(
+    *, tenant_id: UUID, user_id: UUID, email: str, name: str, role: Role, at: datetime
+) -> UserTenantRole:
+    """Give somebody the role that they had. Whoever has this address now is meant; if nobody has, they
+    get an account without a password, with the id that they had unless it is somebody else's.
+
+    Raises:
+        EmailError: not an address.
+        RoleExistsError: this person has a role here already.
+    """
+    with context.operator(), transaction.atomic():
+        if selectors.find_user_by_email(email=email) is None:
+            person = _new_person(email=email, name=name, password=None, at=at)
+            if selectors.find_user(user_id=user_id) is None:
+                person.id = user_id
+            _save_new(person)
+        user = selectors.find_user_by_email(email=email)
+        assert user is not None
+        return grant_role(tenant_id=tenant_id, user_id=user.id, role=role, by=None, at=at)
+
+
 def ensure_admin(
     *, tenant_id: UUID, email: str, password: str | None, at: datetime
 ) -> UserTenantRole:

@@ -67,3 +67,18 @@ class TrailPendingError(UnavailableError):
         "The tenant's last changes are not in the audit database yet. "
         "See that `manage.py audit relay` runs; the deletion goes on by itself or with `tenant purge`."
     )
+
+
+class ArchiveVersionError(ConflictError):
+    code = "onboarding.archive_version"
+    message = "The archive is of another version of the schema; restore it with that version, then migrate."
+
+
+class DomainMissingError(InvalidError):
+    code = "onboarding.domain_missing"
+    message = "A tenant that is restored under another name needs a domain of its own."
+
+
+class RestoreError(ConflictError):
+    code = "onboarding.restore_failed"
+    message = "The tenant could not be restored."

@@ -14,6 +14,7 @@ from shared_apps.core import context
 from shared_apps.core.queue import enqueue
 from shared_apps.onboarding import planning, schemas, selectors
 from shared_apps.onboarding.archive.exporting import export_tenant
+from shared_apps.onboarding.archive.restoring import restore_tenant
 from shared_apps.onboarding.archive.verifying import verify as verify_archive
 from shared_apps.onboarding.choices import PROVISIONING, RunState
 from shared_apps.onboarding.declaration import reading
@@ -45,6 +46,7 @@ __all__ = [
     "export_tenant",
     "purge_due",
     "purge_tenant",
+    "restore_tenant",
     "resume_tenant",
     "schedule_deletion",
     "suspend_tenant",

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import BinaryIO
 from uuid import UUID
 
 from django.conf import settings
@@ -107,6 +108,23 @@ def walk() -> Iterator[str]:
             path = Path(folder, name)
             if path.is_file() and not path.is_symlink():
                 yield path.relative_to(root).as_posix()
+
+
+def require_name(name: str) -> None:
+    """Raises FileNameError: no file can have this name."""
+    _plain(name)
+
+
+def create(name: str) -> BinaryIO:
+    """A new file of the present context, to write into.
+
+    Raises:
+        FileNameError: no file can have this name.
+        FileExistsError: one has it.
+    """
+    path = Path(default_storage.path(name))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.open("xb")
 
 
 def remove_all() -> None:

@@ -1,4 +1,4 @@
-"""`tenant export` and `tenant verify-archive`: a tenant as one file."""
+"""`tenant export`, `tenant restore` and `tenant verify-archive`: a tenant as one file."""
 
 from argparse import ArgumentParser
 from pathlib import Path
@@ -8,6 +8,7 @@ from django.utils import timezone
 
 from shared_apps.onboarding import services
 from shared_apps.onboarding.actions.base import Action, Options, write_json
+from shared_apps.onboarding.actions.inspecting import show_tenant
 from shared_apps.onboarding.archive.manifest import Manifest
 
 
@@ -22,6 +23,29 @@ def _export(options: Options, *, stdout: Any, stderr: Any) -> None:
         slug=options["slug"], path=options["output"], at=timezone.now(), report=stderr.write
     )
     _show(manifest, options, stdout=stdout)
+
+
+def _add_restore_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--as", dest="slug", metavar="SLUG", help="another name")
+    parser.add_argument(
+        "--domain",
+        action="append",
+        default=[],
+        help="instead of the archive's; the first is primary",
+    )
+    parser.add_argument("--json", action="store_true")
+
+
+def _restore(options: Options, *, stdout: Any, stderr: Any) -> None:
+    tenant = services.restore_tenant(
+        path=options["file"],
+        slug=options["slug"],
+        domains=tuple(options["domain"]),
+        at=timezone.now(),
+        report=stderr.write,
+    )
+    show_tenant(tenant, options, stdout=stdout)
 
 
 def _add_verify_arguments(parser: ArgumentParser) -> None:
@@ -57,6 +81,7 @@ def _show(manifest: Manifest, options: Options, *, stdout: Any) -> None:
 
 ACTIONS = (
     Action("export", "write a tenant into one new file", _export, _add_export_arguments),
+    Action("restore", "make the tenant of such a file", _restore, _add_restore_arguments),
     Action(
         "verify-archive",
         "whether such a file is whole and unchanged",

@@ -24,7 +24,8 @@ from shared_apps.core.context import TenantIdentity
 from shared_apps.core.version import product_version
 from shared_apps.fleet import selectors as fleet
 from shared_apps.fleet.services import MIGRATION_ALIAS
-from shared_apps.onboarding import planning
+from shared_apps.onboarding import planning, selectors
+from shared_apps.onboarding.archive.catalogue import columns_of, sequences_of
 from shared_apps.onboarding.archive.manifest import (
     AUDIT,
     FILES,
@@ -41,8 +42,6 @@ from shared_apps.tenants import selectors as tenants_read
 from shared_apps.tenants.choices import UNFINISHED
 from shared_apps.tenants.errors import TenantNotReadyError
 
-# The outbox is on its way to the audit database; the history is the new schema's own.
-_LEFT_OUT = ("audit_outbox", "django_migrations")
 _IN_MEMORY = 8 << 20  # bytes of one table; more is kept beside the archive while it is counted
 _PAGE = 1000
 
@@ -77,6 +76,7 @@ def export_tenant(
     fingerprint = _require_current(slug)
     with context.operator():
         declared = planning.describe(tenant)
+    setups = selectors.list_setups(tenant_ids=[identity.id])
     with writing(path) as writer:
         contents = _rows(identity, writer, path.parent, report)
         names = _files(identity, writer, report)
@@ -89,6 +89,7 @@ def export_tenant(
             exported_at=at.isoformat(),
             state=tenant.state.lower(),
             declared=declared,
+            setups=tuple(sorted(setups.get(identity.id, ()))),
             tables=contents.tables,
             sequences=contents.sequences,
             people=contents.people,
@@ -117,7 +118,7 @@ def _rows(identity: TenantIdentity, writer: Writer, directory: Path, report: Rep
         connections[MIGRATION_ALIAS].cursor() as cursor,
     ):
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
-        columns = _columns(cursor, identity.schema)
+        columns = columns_of(cursor, identity.schema)
         tables = []
         for number, (name, own) in enumerate(columns.items(), start=1):
             rows = _copy_out(cursor, identity.schema, name, own, writer, directory)
@@ -128,20 +129,6 @@ def _rows(identity: TenantIdentity, writer: Writer, directory: Path, report: Rep
         outbox = sql.Identifier(identity.schema, "audit_outbox")
         cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(outbox))
         return _Contents(tuple(tables), sequences, people, cursor.fetchone()[0])
-
-
-def _columns(cursor: Any, schema: str) -> dict[str, tuple[str, ...]]:
-    """Of every table, those that can be written again: a generated one makes itself."""
-    cursor.execute(
-        "SELECT c.relname, array_agg(a.attname::text ORDER BY a.attnum)"
-        " FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
-        " WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)"
-        " AND c.relkind = 'r' AND NOT c.relname = ANY(%s)"
-        " AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''"
-        " GROUP BY c.relname ORDER BY c.relname",
-        [schema, list(_LEFT_OUT)],
-    )
-    return {name: tuple(columns) for name, columns in cursor.fetchall()}
 
 
 def _copy_out(
@@ -164,18 +151,8 @@ def _copy_out(
 
 
 def _sequences(cursor: Any, schema: str) -> tuple[Sequence, ...]:
-    """Those that number the rows of exported tables."""
-    cursor.execute(
-        "SELECT s.relname FROM pg_class s"
-        " JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.oid"
-        "  AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')"
-        " JOIN pg_class t ON t.oid = d.refobjid"
-        " WHERE s.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)"
-        " AND s.relkind = 'S' AND NOT t.relname = ANY(%s) ORDER BY s.relname",
-        [schema, list(_LEFT_OUT)],
-    )
     found = []
-    for (name,) in cursor.fetchall():
+    for name in sequences_of(cursor, schema):
         cursor.execute(
             sql.SQL("SELECT last_value, is_called FROM {}").format(sql.Identifier(schema, name))
         )

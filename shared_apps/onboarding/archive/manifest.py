@@ -47,6 +47,8 @@ class Manifest:
     state: str
     declared: dict[str, Any]
     """The tenant as its declaration would be written; no secrets."""
+    setups: tuple[str, ...]
+    """What it was filled with when it was made, so that it is not filled again."""
     tables: tuple[Table, ...]
     sequences: tuple[Sequence, ...]
     people: int
@@ -81,6 +83,7 @@ class Manifest:
                 str(name): Member(int(m["size"]), str(m["sha256"]))
                 for name, m in raw.pop("members").items()
             }
-            return cls(**raw, tables=tables, sequences=sequences, members=members)
+            setups = tuple(map(str, raw.pop("setups")))
+            return cls(**raw, setups=setups, tables=tables, sequences=sequences, members=members)
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise ArchiveInvalidError("The archive's manifest cannot be read.") from None

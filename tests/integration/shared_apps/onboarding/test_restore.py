@@ -1,0 +1,309 @@
+"""A tenant from its archive: all of it, under any name, or nothing."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import connection
+from psycopg import sql
+
+from shared_apps.audit.selectors import EntryFilter, list_entries
+from shared_apps.core import attribution, context
+from shared_apps.core.context import TenantIdentity
+from shared_apps.fleet import services as fleet
+from shared_apps.onboarding import services
+from shared_apps.onboarding.archive import loading, restoring
+from shared_apps.portfolio.models import Invoice as Gathered
+from shared_apps.tenants import selectors
+from shared_apps.tenants.models import Tenant
+from tests import tenant_files
+from tests.client import Api
+from tests.installation import Installation
+from tests.integration.shared_apps.onboarding.console import Console, tenant
+from tests.integration.shared_apps.onboarding.test_export import members, plain, rewrite
+
+ROOT = Path(__file__).resolve().parents[4]
+
+_KILLED = """
+import os, signal, sys
+import django
+django.setup()
+from datetime import UTC, datetime
+from pathlib import Path
+from shared_apps.core import attribution, context
+from shared_apps.onboarding.archive import loading, restoring
+
+place, point = {
+    "before the schema": (restoring.schemas, "make_ready"),
+    "among the rows": (loading, "_say_so"),
+    "before the files": (restoring, "_write_files"),
+    "before the people": (restoring.accounts, "restore_person"),
+    "at the end": (restoring, "_finish"),
+}[sys.argv[1]]
+setattr(place, point, lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL))
+with context.operator(), attribution.acting(attribution.command("test")):
+    restoring.restore_tenant(
+        path=Path(sys.argv[2]), slug="initech2", domains=("initech2.localhost",), at=datetime.now(UTC)
+    )
+"""
+POINTS = [
+    "before the schema", "among the rows", "before the files", "before the people", "at the end",
+]  # fmt: skip
+
+
+@pytest.fixture
+def initech(console: Console, system: Installation, api: Callable[..., Api]) -> TenantIdentity:
+    """A tenant with demonstration invoices, issued ones among them, and a file."""
+    console.declare(tenant("initech", setup="[dev_demo_data]"))
+    applied = console.apply()
+    assert applied.code == 0, applied.err
+    made = selectors.get_tenant(slug="initech").identity
+    tenant_files.save(made, "reports/2026/ä.txt", b"one\ntwo")
+    system.relay()
+    return made
+
+
+@pytest.fixture
+def archive(initech: TenantIdentity, tmp_path: Path) -> Path:
+    path = tmp_path / "initech.tar.gz"
+    with context.operator(), attribution.acting(attribution.command("test")):
+        services.export_tenant(slug="initech", path=path, at=datetime.now(UTC))
+    return path
+
+
+def rows(system: Installation, schema: str) -> dict[str, list[str]]:
+    """Of every table that tenants have, in a fixed order, with the values of its sequences."""
+    found = {}
+    with system.owner() as owner:
+        tables = owner.execute(
+            "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind = 'r'"
+            " AND relname NOT IN ('audit_outbox', 'django_migrations')", [schema],
+        ).fetchall()  # fmt: skip
+        for (name,) in tables:
+            query = sql.SQL("SELECT t::text FROM {} t ORDER BY 1").format(
+                sql.Identifier(schema, name)
+            )
+            found[name] = [row[0] for row in owner.execute(query).fetchall()]
+    return found
+
+
+def triggers(system: Installation, schema: str) -> list[Any]:
+    with system.owner() as owner:
+        return owner.execute(
+            "SELECT c.relname, t.tgname, t.tgenabled FROM pg_trigger t JOIN pg_class c"
+            " ON c.oid = t.tgrelid WHERE c.relnamespace = %s::regnamespace AND NOT tgisinternal"
+            " ORDER BY 1, 2", [schema],
+        ).fetchall()  # fmt: skip
+
+
+def nothing_is_left(system: Installation, slug: str = "initech2") -> bool:
+    with system.owner() as owner:
+        row = owner.execute(
+            "SELECT 1 FROM pg_namespace WHERE nspname = %(schema)s UNION"
+            " SELECT 1 FROM pg_roles WHERE rolname LIKE %(role)s UNION"
+            " SELECT 1 FROM tenants_tenant WHERE slug = %(slug)s UNION"
+            " SELECT 1 FROM tenants_domain WHERE domain = %(domain)s UNION"
+            " SELECT 1 FROM fleet_schemaversion WHERE schema_name = %(schema)s",
+            {"schema": f"t_{slug}", "role": f"%\\_t\\_{slug}", "slug": slug,
+             "domain": f"{slug}.localhost"},
+        ).fetchone()  # fmt: skip
+    return row is None
+
+
+def restore(console: Console, path: Path) -> Any:
+    return console.run(
+        "restore", str(path), "--as", "initech2", "--domain", "initech2.localhost", "--json"
+    )
+
+
+def test_another_name_has_the_same_rows_files_and_people(
+    initech: TenantIdentity, archive: Path, console: Console, system: Installation,
+    api: Callable[..., Api],
+) -> None:  # fmt: skip
+    ended = restore(console, archive)
+
+    assert ended.code == 0, ended.err
+    assert (ended.json["state"], ended.json["domains"]) == ("active", ["initech2.localhost"])
+    copy = selectors.get_tenant(slug="initech2").identity
+    assert copy.id != initech.id
+    original = rows(system, initech.schema)
+    assert sum(map(len, original.values())) > 10
+    assert any("ISSUED" in row for row in original["invoicing_invoice"])
+    assert rows(system, copy.schema) == original
+    assert triggers(system, copy.schema) == triggers(system, initech.schema)
+    assert tenant_files.read(copy, "reports/2026/ä.txt") == b"one\ntwo"
+    with context.operator():
+        assert fleet.find_breaches() == []
+        gathered = Gathered.objects.filter(tenant_id=copy.id).count()
+        assert gathered == Gathered.objects.filter(tenant_id=initech.id).count() > 0
+    with system.owner() as owner:
+        members_of = "SELECT user_id, role FROM accounts_usertenantrole WHERE tenant_id = %s"
+        assert set(owner.execute(members_of, [copy.id])) == set(
+            owner.execute(members_of, [initech.id])
+        )
+
+
+def test_the_trail_says_restored_once_and_goes_on(
+    archive: Path, console: Console, system: Installation
+) -> None:
+    assert restore(console, archive).code == 0
+    copy = selectors.get_tenant(slug="initech2").identity
+    with context.tenant(copy), connection.cursor() as cursor:
+        cursor.execute("UPDATE invoicing_vendor SET name = name || '!'")
+        changed = cursor.rowcount
+    system.relay()
+
+    entries = list_entries(tenant_id=copy.id, where=EntryFilter(), limit=1000)
+
+    of_rows = [entry for entry in entries if entry.entity_type.startswith("invoicing.")]
+    assert [entry.operation for entry in of_rows] == ["UPDATE"] * changed
+    restored = [entry for entry in entries if entry.entity_type == loading.RESTORED]
+    assert len(restored) == 1
+    assert json.loads(restored[0].new_values or "")["rows"]["invoicing_vendor"] == changed
+
+
+def test_a_deleted_tenant_comes_back_from_its_backup(
+    initech: TenantIdentity, console: Console, system: Installation, tmp_path: Path
+) -> None:
+    before = rows(system, initech.schema)
+    backup = str(tmp_path / "backup.tar.gz")
+    now = ["--now", "--confirm", "initech", "--backup", backup]
+    assert console.run("delete", "initech", *now).code == 0
+
+    ended = console.run("restore", backup, "--json")
+
+    assert ended.code == 0, ended.err
+    assert ended.json["state"] == "active"
+    assert ended.json["id"] != str(initech.id)
+    assert rows(system, initech.schema) == before
+    console.declare(tenant("initech", setup="[dev_demo_data]"))
+    assert "no changes" in console.plan().out.lower(), "it is not filled a second time"
+
+
+def test_who_is_gone_gets_an_account_without_password(
+    initech: TenantIdentity, archive: Path, console: Console, system: Installation
+) -> None:
+    with system.owner() as owner:
+        was = owner.execute(
+            "SELECT id FROM accounts_user WHERE email = 'admin@initech.example'"
+        ).fetchone()
+        owner.execute("DELETE FROM accounts_usertenantrole WHERE user_id = %s", was)
+        owner.execute("DELETE FROM accounts_user WHERE id = %s", was)
+    assert restore(console, archive).code == 0
+    with system.owner() as owner:
+        row = owner.execute(
+            "SELECT id, password FROM accounts_user WHERE email = 'admin@initech.example'"
+        ).fetchone()
+    assert row is not None
+    assert was is not None
+    assert row[0] == was[0]
+    assert row[1].startswith("!")
+
+
+def test_never_onto_a_tenant_that_is_there(
+    initech: TenantIdentity, archive: Path, console: Console, system: Installation
+) -> None:
+    before = rows(system, initech.schema)
+    assert console.run("restore", str(archive)).code == 1
+    assert console.run("restore", str(archive), "--as", "initech2").code == 1, "without a domain"
+    for state in ("suspend", "archive"):
+        assert console.run(state, "initech", "--reason", "Test.").code == 0
+        assert console.run("restore", str(archive)).code == 1
+    taken = console.run("restore", str(archive), "--as", "initech2", "--domain", "acme.localhost")
+    assert taken.code == 1
+    assert rows(system, initech.schema) == before
+    assert nothing_is_left(system)
+
+
+@pytest.mark.parametrize("what", ["cut", "byte", "fingerprint", "climbs", "role"])
+def test_a_bad_archive_changes_nothing(
+    archive: Path, console: Console, system: Installation, what: str
+) -> None:
+    contents = members(archive)
+    manifest = json.loads(contents["manifest.json"])
+    if what == "cut":
+        archive.write_bytes(archive.read_bytes()[:-5])
+    elif what == "climbs":
+        rewrite(archive, [(tarfile.TarInfo("files/../x"), b"x"), *plain(contents)])
+    else:
+        if what == "byte":
+            contents["tables/invoicing_vendor"] += b" "
+        if what == "fingerprint":
+            manifest["fingerprint"] = "0" * 64
+        if what == "role":
+            contents["people.jsonl"] = contents["people.jsonl"].replace(b'"admin"', b'"root"')
+            manifest["members"]["people.jsonl"] = {
+                "size": len(contents["people.jsonl"]),
+                "sha256": hashlib.sha256(contents["people.jsonl"]).hexdigest(),
+            }
+        contents["manifest.json"] = json.dumps(manifest).encode()
+        rewrite(archive, plain(contents))
+
+    assert restore(console, archive).code == 1
+    assert nothing_is_left(system)
+
+
+@pytest.mark.parametrize("point", ["load", "_write_files", "_finish"])
+def test_a_failure_on_the_way_leaves_nothing(
+    archive: Path, console: Console, system: Installation, monkeypatch: pytest.MonkeyPatch,
+    point: str,
+) -> None:  # fmt: skip
+    def fail(*_: Any, **__: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(restoring, point, fail)
+    with pytest.raises(OSError):
+        restore(console, archive)
+    assert nothing_is_left(system)
+    monkeypatch.undo()
+    assert restore(console, archive).code == 0
+
+
+def test_rows_that_break_a_key_are_refused_as_a_whole(
+    archive: Path, console: Console, system: Installation
+) -> None:
+    """Triggers rest while rows are copied; keys do not."""
+    contents = members(archive)
+    manifest = json.loads(contents["manifest.json"])
+    contents["tables/invoicing_vendor"] = b""
+    manifest["members"]["tables/invoicing_vendor"] = {
+        "size": 0, "sha256": hashlib.sha256(b"").hexdigest(),
+    }  # fmt: skip
+    for table in manifest["tables"]:
+        table["rows"] *= table["name"] != "invoicing_vendor"
+    contents["manifest.json"] = json.dumps(manifest).encode()
+
+    ended = restore(console, rewrite(archive, plain(contents)))
+
+    assert ended.code == 1
+    assert "violates foreign key" in ended.err
+    assert nothing_is_left(system)
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_what_was_killed_is_never_served_and_can_be_removed(
+    archive: Path, console: Console, system: Installation, point: str
+) -> None:
+    killed = subprocess.run(
+        [sys.executable, "-c", _KILLED, point, str(archive)],
+        cwd=ROOT, env=os.environ, timeout=60, check=False,
+    )  # fmt: skip
+    assert killed.returncode == -9
+    half = selectors.get_tenant(slug="initech2")
+    assert half.state == "FAILED"
+    assert Api(half.identity, password=None, role=None).get("vendors/").status_code == 503
+
+    assert console.run("undo-failed", "initech2").code == 0
+
+    assert nothing_is_left(system)
+    with context.operator():
+        assert Tenant.objects.filter(slug="initech2").count() == 0
+    assert restore(console, archive).code == 0
