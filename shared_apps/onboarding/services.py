@@ -33,6 +33,7 @@ from shared_apps.onboarding.provisioning.changing import (
 )
 from shared_apps.onboarding.provisioning.recording import Clock, Recorder
 from shared_apps.onboarding.provisioning.steps import Work
+from shared_apps.onboarding.renaming import clone_tenant, rename_tenant
 from shared_apps.tenants import names, routing
 from shared_apps.tenants import selectors as tenants_read
 from shared_apps.tenants import services as tenants
@@ -43,9 +44,11 @@ __all__ = [
     "Deletion",
     "archive_tenant",
     "change_tenant",
+    "clone_tenant",
     "export_tenant",
     "purge_due",
     "purge_tenant",
+    "rename_tenant",
     "restore_tenant",
     "resume_tenant",
     "schedule_deletion",

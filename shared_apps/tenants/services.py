@@ -75,6 +75,30 @@ def set_domains(*, tenant_id: UUID, domains: Sequence[str]) -> None:
         transaction.on_commit(routing.announce_change)
 
 
+def rename_tenant(*, tenant_id: UUID, slug: str, domains: Sequence[str]) -> Tenant:
+    """Give a tenant another slug and other host names; schema, role and id stay what they were.
+
+    The old slug stays taken as long as the schema that is named after it is there.
+
+    Raises:
+        TenantNameError, ReservedNameError: the slug breaks the rules.
+        TenantNotFoundError: no such tenant.
+        TenantExistsError, DomainTakenError: another one has the name.
+    """
+    names.validate_slug(slug)
+    with context.operator(), transaction.atomic():
+        tenant = _lock(tenant_id)
+        tenant.slug = slug
+        try:
+            with transaction.atomic():
+                tenant.save(update_fields=["slug"])
+        except IntegrityError:
+            raise TenantExistsError(slug=slug) from None
+        set_domains(tenant_id=tenant_id, domains=domains)
+        transaction.on_commit(routing.announce_change)
+    return tenant
+
+
 def change_details(
     *, tenant_id: UUID, name: str, quotas: TenantQuotas, features: Mapping[str, bool]
 ) -> Tenant:

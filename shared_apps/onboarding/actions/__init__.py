@@ -7,6 +7,7 @@ from shared_apps.onboarding.actions import (
     declaring,
     deleting,
     inspecting,
+    renaming,
     stopping,
     undoing,
 )
@@ -20,6 +21,7 @@ ACTIONS: tuple[Action, ...] = (
     *stopping.ACTIONS,
     *archiving.ACTIONS,
     *deleting.ACTIONS,
+    *renaming.ACTIONS,
     *inspecting.ACTIONS,
     *checking.ACTIONS,
     Action(
