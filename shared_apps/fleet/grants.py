@@ -6,6 +6,8 @@ application's login has the shared tables and may become any tenant's role. The 
 outboxes. None of them owns a table or may define one.
 """
 
+from collections.abc import Sequence
+
 from psycopg import sql
 
 from shared_apps.fleet.roles import application_login, relay_login
@@ -14,20 +16,24 @@ _OUTBOX = "audit_outbox"
 _HISTORY = "django_migrations"
 
 
+# FOR UPDATE SKIP LOCKED asks for the right to update one column.
+_RELAY = (
+    "GRANT USAGE ON SCHEMA {schema} TO {relay}",
+    "GRANT SELECT, DELETE, UPDATE (id) ON {outbox} TO {relay}",
+)
+TENANT_SCHEMA = (
+    "GRANT USAGE ON SCHEMA {schema} TO {role}",
+    "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
+    "GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}",
+    "REVOKE ALL ON {outbox}, {history} FROM {role}",
+    "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {schema} FROM PUBLIC",
+    *_RELAY,
+)
+
+
 def tenant_schema(schema: str, role: str) -> list[sql.Composed]:
     """The rights of a tenant's role and of the relay in a tenant's schema."""
-    return _format(
-        [
-            "GRANT USAGE ON SCHEMA {schema} TO {role}",
-            "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {role}",
-            "GRANT USAGE ON ALL SEQUENCES IN SCHEMA {schema} TO {role}",
-            "REVOKE ALL ON {outbox}, {history} FROM {role}",
-            "REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {schema} FROM PUBLIC",
-            *_RELAY,
-        ],
-        schema,
-        role,
-    )
+    return _format(TENANT_SCHEMA, schema, role)
 
 
 def shared_schema() -> list[sql.Composed]:
@@ -47,14 +53,7 @@ def shared_schema() -> list[sql.Composed]:
     )
 
 
-# FOR UPDATE SKIP LOCKED asks for the right to update one column.
-_RELAY = [
-    "GRANT USAGE ON SCHEMA {schema} TO {relay}",
-    "GRANT SELECT, DELETE, UPDATE (id) ON {outbox} TO {relay}",
-]
-
-
-def _format(statements: list[str], schema: str, role: str) -> list[sql.Composed]:
+def _format(statements: Sequence[str], schema: str, role: str) -> list[sql.Composed]:
     return [
         sql.SQL(statement).format(
             schema=sql.Identifier(schema),

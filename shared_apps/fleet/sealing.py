@@ -8,7 +8,6 @@ from psycopg import sql
 from shared_apps.audit import triggers
 from shared_apps.core import context
 from shared_apps.fleet import functions, grants, roles, row_security
-from shared_apps.fleet.catalogue import script
 from shared_apps.fleet.migration_login import MIGRATION_ALIAS
 
 SHARED_SCHEMA = "public"
@@ -18,12 +17,12 @@ _LEDGER = ("fleet_schematemplate", "fleet_schemaversion", "fleet_run", "fleet_ou
 
 
 def describe() -> str:
-    """Everything that sealing does to a tenant's schema, for the fingerprint."""
-    statements = [
-        statement.as_string(None) for statement in grants.tenant_schema(script.SCHEMA, script.ROLE)
-    ]
+    """Everything that sealing does to a tenant's schema, for the fingerprint.
+
+    Without the logins' names: web and workers compute it too, and are not told the relay's.
+    """
     tables = sorted(triggers.tables(shared=False), key=lambda table: table.name)
-    return "\n".join([*statements, *map(repr, tables)])
+    return "\n".join([*grants.TENANT_SCHEMA, *map(repr, tables)])
 
 
 def seal_shared() -> None:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 
 from shared_apps.core.context import TenantIdentity
+from shared_apps.tenants import routing
 from shared_apps.tenants.errors import SchemaBehindError
 
 _ASK_AGAIN = 1.0  # seconds
@@ -30,7 +31,12 @@ def require_current(tenant: TenantIdentity) -> None:
         return
     asked_at = _behind.get(tenant.schema)
     if asked_at is None or time.monotonic() - asked_at > _ASK_AGAIN:
-        if all(check(tenant) for check in _checks):
+        try:
+            is_current = all(check(tenant) for check in _checks)
+        finally:
+            # The request may have to wait for its turn now.
+            routing.hand_back_connection()
+        if is_current:
             _current.add(tenant.schema)
             _behind.pop(tenant.schema, None)
             return
