@@ -12,6 +12,8 @@ from django.conf import settings
 from django.core.cache import cache
 from psycopg import sql
 
+from config.celery import app
+from config.settings.celery import CELERY_TASK_ROUTES as production_routes
 from shared_apps.audit.selectors import EntryFilter, list_entries
 from shared_apps.core import attribution, context
 from shared_apps.core.context import TenantIdentity
@@ -144,6 +146,26 @@ def test_when_the_time_has_come_only_the_trail_is_left(
     assert len(after) > len(before) > 0
     assert after[-len(before) :] == before
     assert "tenants.tenant" in {entry.entity_type for entry in after if entry.operation == "DELETE"}
+
+
+def test_the_daily_task_deletes_what_is_due(
+    initech: TenantIdentity, console: Console, system: Installation
+) -> None:
+    entry = settings.CELERY_BEAT_SCHEDULE["onboarding.purge_tenants"]
+    assert (entry["schedule"], production_routes[entry["task"]]) == (
+        24 * 60 * 60, {"queue": "provisioning"},
+    )  # fmt: skip
+    app.loader.import_default_modules()
+    task, headers = app.tasks[entry["task"]], entry["options"]["headers"]
+    without = ["--without-backup", "initech"]
+    assert console.run("delete", "initech", *without, "--grace", "1h").code == 0
+    assert task.apply(headers=headers).get() == 0
+    assert "row" in what_is_left(system, initech)
+    assert console.run("delete", "initech", *without, "--grace", "0h").code == 0
+
+    assert task.apply(headers=headers).get() == 1
+
+    assert what_is_left(system, initech) == []
 
 
 def test_the_next_tenant_of_the_name_finds_nothing_of_its_predecessor(

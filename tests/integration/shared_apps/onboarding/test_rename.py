@@ -36,7 +36,7 @@ def names(client: Api) -> list[str]:
 def test_a_renamed_tenant_keeps_schema_data_and_files(
     initech: TenantIdentity, console: Console, api: Callable[..., Api]
 ) -> None:
-    before = Api(initech, password=None, role=None)
+    before, signed_in = Api(initech, password=None, role=None), api(initech, "admin")
     assert before.get("vendors/").status_code == 401
 
     ended = console.run("rename", "initech", "initrode", "--json")
@@ -47,6 +47,8 @@ def test_a_renamed_tenant_keeps_schema_data_and_files(
     assert (ended.json["schema"], ended.json["role"]) == (initech.schema, initech.role)
     renamed = selectors.get_tenant(slug="initrode").identity
     assert before.get("vendors/").status_code == 404, "the old host"
+    signed_in.host = "initrode.localhost"
+    assert names(signed_in) == ["Chotchkie's"], "who was signed in still is"
     with context.operator():
         assert fleet.find_breaches() == []
     assert tenant_files.read(renamed, "tps.txt") == b"content"
