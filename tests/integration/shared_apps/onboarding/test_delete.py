@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.db import connections
 from psycopg import sql
 
 from config.celery import app
@@ -254,6 +256,34 @@ def test_its_role_can_write_nothing_once_the_trail_is_closed(
     assert row == (False,)
     with context.operator():
         schemas.make_ready(initech)
+
+
+def test_a_transaction_that_is_under_way_is_waited_for(
+    initech: TenantIdentity, system: Installation
+) -> None:
+    """Its change would be lost if the trail were closed before it is committed."""
+    answers: list[bool] = []
+
+    def close() -> None:
+        try:
+            with context.operator():
+                answers.append(schemas.close_for_good(initech))
+        finally:
+            connections.close_all()
+
+    closing = threading.Thread(target=close)
+    with system.owner() as writer:
+        writer.execute(
+            sql.SQL("UPDATE {} SET name = 'Late'").format(
+                sql.Identifier(initech.schema, "invoicing_vendor")
+            )
+        )
+        closing.start()
+        closing.join(timeout=0.5)
+        assert (closing.is_alive(), answers) == (True, [])
+        writer.commit()
+    closing.join(timeout=10)
+    assert answers == [False], "there is a change to be moved"
 
 
 @pytest.mark.parametrize("point", POINTS)
