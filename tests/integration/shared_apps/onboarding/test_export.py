@@ -1,6 +1,7 @@
 """A tenant as one file: what is in it, and what is refused as one."""
 
 import gzip
+import hashlib
 import io
 import json
 import os
@@ -156,9 +157,14 @@ def test_an_archive_in_which_a_byte_was_changed_is_refused(archive: Path) -> Non
     "name", ["files/../../x", "/etc/passwd", "files//x", "files/./x", "x", "files/a\\b", "files/"]
 )
 def test_a_name_that_climbs_out_is_refused(archive: Path, name: str) -> None:
-    contents = [(tarfile.TarInfo(name), b"x"), *plain(members(archive))]
+    """Also when the manifest vouches for it."""
+    contents = members(archive)
+    manifest = json.loads(contents.pop("manifest.json"))
+    contents[name] = b"x"
+    manifest["members"][name] = {"size": 1, "sha256": hashlib.sha256(b"x").hexdigest()}
+    contents["manifest.json"] = json.dumps(manifest).encode()
     with pytest.raises(ArchiveInvalidError):
-        verify(rewrite(archive, contents))
+        verify(rewrite(archive, plain(contents)))
 
 
 @pytest.mark.parametrize(
