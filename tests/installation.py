@@ -1,5 +1,6 @@
 """An installation of the product in the test servers."""
 
+import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -92,6 +93,7 @@ class Installation:
                 "DELETE FROM accounts_user WHERE NOT id = ANY(%s)", [list(self.people)]
             )
             connection.execute("DELETE FROM audit_outbox")
+        shutil.rmtree(settings.MEDIA_ROOT, ignore_errors=True)
         routing.announce_change()
 
     def drop(self) -> None:
