@@ -21,6 +21,7 @@ from shared_apps.audit import triggers
 from shared_apps.core import context
 from shared_apps.fleet import grants, migration_login, roles
 from shared_apps.fleet.catalogue import objects, script
+from shared_apps.fleet.catalogue.relations import Relations
 from shared_apps.fleet.history import SEEDS_ATTRIBUTE, History, Step, name_of
 from shared_apps.fleet.migration_login import MIGRATION_ALIAS
 from shared_apps.fleet.recording import CompiledMigration, PythonCode, compile_migration
@@ -134,7 +135,7 @@ def _seal(cursor: Any, role: str) -> list[str]:
     texts: list[str] = []
     triggers.install(_Noting(cursor, texts), schema=script.SCHEMA, shared=False)
     before = _access_lists(cursor)
-    statements = grants.tenant_schema(script.SCHEMA, role)
+    statements = grants.tenant_schema(Relations.of(cursor, script.SCHEMA), role)
     for statement in statements:
         cursor.execute(statement)
     if _access_lists(cursor) != before:

@@ -2,7 +2,7 @@
 
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -15,10 +15,11 @@ from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.fleet import locks, replay
 from shared_apps.fleet.choices import OutcomeState
-from shared_apps.fleet.compiling import Plan
 from shared_apps.fleet.migration_login import MIGRATION_ALIAS
 from shared_apps.fleet.plans import Plans
+from shared_apps.fleet.replay import Replay
 from shared_apps.fleet.selectors import Member
+from shared_apps.tenants.database.base import DatabaseWrapper
 
 # Somebody else held what was wanted; later it may be free.
 _PASSING: Final = (
@@ -64,12 +65,17 @@ class Result:
 
 
 def set_limits(limits: Limits) -> None:
-    """Once for each connection that migrates."""
-    with context.operator(), connections[MIGRATION_ALIAS].cursor() as cursor:
+    """Once for each connection that migrates, before it is made."""
+    connection = connections[MIGRATION_ALIAS]
+    assert isinstance(connection, DatabaseWrapper)
+    connection.close()
+    # The context tells it to the session, again and again.
+    connection.profile = replace(
+        connection.profile, statement_timeout_ms=limits.statement_timeout_ms
+    )
+    with context.operator(), connection.cursor() as cursor:
         cursor.execute(
             f"SET lock_timeout = {limits.lock_timeout_ms:d};"
-            f" SET statement_timeout = {limits.statement_timeout_ms:d};"
-            f" SET freehold.statement_limit = {limits.statement_timeout_ms:d};"
             # What says that a migration was done is lost together with it, so nothing has to be waited for.
             " SET synchronous_commit = off"
         )
@@ -81,7 +87,9 @@ def migrate(
     """None: another run is working on this schema; ask again later."""
     started = datetime.now(UTC)
     # In the tenant's context from lock to release, so that the connection's path is set once.
-    with context.tenant(member.identity), locks.try_schema(member.identity.schema) as grasp:
+    schema = member.identity.schema
+    query = replay.applied_query(schema) if member.fingerprint else None
+    with context.tenant(member.identity), locks.try_schema(schema, query=query) as grasp:
         if not grasp.is_ours:
             return None
         if grasp.fingerprint == target and not grasp.is_between:
@@ -107,19 +115,20 @@ def _attempt(
     identity: TenantIdentity, grasp: locks.Grasp, plans: Plans, report: "_Report", attempt: int
 ) -> tuple[str, ...]:
     """The schema's rows are read anew: an attempt before this one may have come half-way."""
-    with connections[MIGRATION_ALIAS].cursor() as cursor:
-        if grasp.fingerprint:
-            applied = replay.rows_in(cursor, identity.schema)
-        else:
-            applied = replay.applied_in(cursor, identity.schema)
-    plan = plans.plan_for(applied=applied, fingerprint=grasp.fingerprint or "")
+    schema = identity.schema
+    applied = grasp.answer if attempt == 1 else None
+    if applied is None:
+        with connections[MIGRATION_ALIAS].cursor() as cursor:
+            applied = replay.read_applied(cursor, schema)
+    prepared = plans.replay_for(applied=applied, fingerprint=grasp.fingerprint or "")
     report.before = grasp.fingerprint or ""
-    report.planned = report.planned or plan
+    report.planned = report.planned or prepared
     if not applied:
         replay.make_history_table(identity)
-    also = report.entry(OutcomeState.DONE, attempt, error="")
-    replay.bring(identity, plan, ending=replay.Ending(report.target, (also,)))
-    return tuple(report.planned.names)
+    also = report.entry(OutcomeState.DONE, attempt, error="").as_string(None)
+    replay.bring(identity, prepared, also=(also,), afterwards=(locks.release_statement(schema),))
+    grasp.has_been_released()
+    return report.planned.names
 
 
 class _Report:
@@ -131,10 +140,10 @@ class _Report:
         self.target = target
         self._started = started
         self.before = member.fingerprint
-        self.planned: Plan | None = None
+        self.planned: Replay | None = None
 
     def entry(self, state: OutcomeState, attempts: int, *, error: str) -> sql.Composed:
-        names = self.planned.names if self.planned and state == OutcomeState.DONE else []
+        names = list(self.planned.names) if self.planned and state == OutcomeState.DONE else []
         values: dict[str, Any] = {
             "run": self._run,
             "schema": self._member.identity.schema,
