@@ -143,7 +143,7 @@ class _Report:
         self.planned: Replay | None = None
 
     def entry(self, state: OutcomeState, attempts: int, *, error: str) -> sql.Composed:
-        names = list(self.planned.names) if self.planned and state == OutcomeState.DONE else []
+        names = self.planned.names if self.planned and state == OutcomeState.DONE else ()
         values: dict[str, Any] = {
             "run": self._run,
             "schema": self._member.identity.schema,
@@ -156,7 +156,7 @@ class _Report:
             "started": self._started,
         }
         literals = {name: sql.Literal(value) for name, value in values.items()}
-        applied = sql.SQL("to_jsonb({}::text[])").format(sql.Literal(names))
+        applied = sql.SQL("to_jsonb({}::text[])").format(sql.Literal(list(names)))
         return sql.SQL(_OUTCOME).format(applied=applied, **literals)
 
     def done(self, applied: tuple[str, ...]) -> Result:
