@@ -12,7 +12,7 @@ from psycopg import sql
 _TABLES = ("r", "p", "v", "m", "f")  # as GRANT counts them
 _OF_SCHEMA = """
     SELECT c.relname, c.relkind::text FROM pg_depend d JOIN pg_class c ON c.oid = d.objid
-    WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = %s::regnamespace
+    WHERE d.refclassid = 'pg_namespace'::regclass AND d.refobjid = to_regnamespace(%s)
       AND d.classid = 'pg_class'::regclass
     ORDER BY c.relname
 """
@@ -20,20 +20,24 @@ _OF_SCHEMA = """
 
 @dataclass(frozen=True, slots=True)
 class Relations:
+    """Of a schema that does not exist: none."""
+
     schema: str
     tables: tuple[str, ...]
     """Views among them."""
     sequences: tuple[str, ...]
+    droppable: tuple[str, ...]
+    """What DROP TABLE drops."""
 
     @classmethod
     def of(cls, cursor: Any, schema: str) -> Self:
         cursor.execute(_OF_SCHEMA, [sql.Identifier(schema).as_string(None)])
         found = cursor.fetchall()
-        return cls(
-            schema,
-            tuple(name for name, kind in found if kind in _TABLES),
-            tuple(name for name, kind in found if kind == "S"),
-        )
+
+        def of_kinds(*kinds: str) -> tuple[str, ...]:
+            return tuple(name for name, kind in found if kind in kinds)
+
+        return cls(schema, of_kinds(*_TABLES), of_kinds("S"), of_kinds("r", "p"))
 
     def by_name(self, statement: str) -> str:
         """A format about ALL TABLES or ALL SEQUENCES of {schema}, with their names instead.

@@ -1,6 +1,8 @@
-"""What a tenant's schema consists of, asked by its number in the catalogue: few rows among a thousand tenants."""
+"""What a tenant's schema consists of, asked by name: few rows among a thousand tenants."""
 
 from typing import Any
+
+from shared_apps.fleet import selectors as fleet
 
 # The outbox is on its way to the audit database; the history is the new schema's own.
 _LEFT_OUT = ("audit_outbox", "django_migrations")
@@ -12,10 +14,10 @@ def columns_of(cursor: Any, schema: str) -> dict[str, tuple[str, ...]]:
         "SELECT c.relname, array_agg(a.attname::text ORDER BY a.attnum)"
         " FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
         " WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)"
-        " AND c.relkind = 'r' AND NOT c.relname = ANY(%s)"
+        " AND c.relkind = 'r' AND c.relname = ANY(%s)"
         " AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''"
         " GROUP BY c.relname ORDER BY c.relname",
-        [schema, list(_LEFT_OUT)],
+        [schema, _archived(fleet.relations_of(cursor, schema).tables)],
     )
     return {name: tuple(columns) for name, columns in cursor.fetchall()}
 
@@ -28,7 +30,11 @@ def sequences_of(cursor: Any, schema: str) -> list[str]:
         "  AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')"
         " JOIN pg_class t ON t.oid = d.refobjid"
         " WHERE s.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)"
-        " AND s.relkind = 'S' AND NOT t.relname = ANY(%s) ORDER BY s.relname",
-        [schema, list(_LEFT_OUT)],
+        " AND s.relkind = 'S' AND s.relname = ANY(%s) AND NOT t.relname = ANY(%s) ORDER BY s.relname",
+        [schema, list(fleet.relations_of(cursor, schema).sequences), list(_LEFT_OUT)],
     )
     return [row[0] for row in cursor.fetchall()]
+
+
+def _archived(tables: tuple[str, ...]) -> list[str]:
+    return [table for table in tables if table not in _LEFT_OUT]

@@ -151,13 +151,17 @@ def _copy_out(
 
 
 def _sequences(cursor: Any, schema: str) -> tuple[Sequence, ...]:
-    found = []
-    for name in sequences_of(cursor, schema):
-        cursor.execute(
-            sql.SQL("SELECT last_value, is_called FROM {}").format(sql.Identifier(schema, name))
+    names = sequences_of(cursor, schema)
+    if not names:
+        return ()
+    queries = [
+        sql.SQL("SELECT {}, last_value, is_called FROM {}").format(
+            sql.Literal(name), sql.Identifier(schema, name)
         )
-        found.append(Sequence(name, *cursor.fetchone()))
-    return tuple(found)
+        for name in names
+    ]
+    cursor.execute(sql.SQL(" UNION ALL ").join(queries))
+    return tuple(sorted((Sequence(*row) for row in cursor.fetchall()), key=lambda each: each.name))
 
 
 def _people(cursor: Any, tenant_id: UUID, writer: Writer, directory: Path) -> int:
