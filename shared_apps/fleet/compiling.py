@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import connections, transaction
+from django.db import DatabaseError, connections, transaction
 from django.db.migrations import Migration
 from django.db.migrations.operations import RunSQL
 from django.db.migrations.recorder import MigrationRecorder
@@ -174,8 +174,12 @@ def _render(cursor: Any, role: str, history: History, refusal: str) -> Rendered:
         return Rendered("", refusal)
     original = objects.load(cursor, script.SCHEMA, role)
     written = script.write(cursor, role=role, applied=history.wanted)
-    cursor.execute(f"DROP SCHEMA {script.SCHEMA} CASCADE; CREATE SCHEMA {script.SCHEMA}")
-    cursor.execute(script.fill(written, schema=script.SCHEMA, role=role))
+    try:
+        with transaction.atomic(using=MIGRATION_ALIAS):
+            cursor.execute(f"DROP SCHEMA {script.SCHEMA} CASCADE; CREATE SCHEMA {script.SCHEMA}")
+            cursor.execute(script.fill(written, schema=script.SCHEMA, role=role))
+    except DatabaseError as error:
+        return Rendered("", f"what was written as a script fails: {str(error).splitlines()[0]}")
     different = objects.load(cursor, script.SCHEMA, role) ^ original
     if different:
         kind, name, _ = sorted(different)[0]

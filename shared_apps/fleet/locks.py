@@ -5,13 +5,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from django.db import DatabaseError, connections
-from psycopg import sql
 
+from shared_apps.fleet.catalogue.placeholders import SCHEMA
 from shared_apps.fleet.migration_login import MIGRATION_ALIAS
 
 _SHARED = "freehold.migrations"
 _SCHEMA = "freehold.schema"
-_UNLOCK = "SELECT pg_advisory_unlock(hashtext({what}), hashtext({name}))"
+_UNLOCK = "SELECT pg_advisory_unlock(hashtext(%s), hashtext(%s))"
+
+# Of each schema of a fleet, so without quoting. Statements of their own: what follows the first sees what
+# was committed before the lock became ours.
+_TRY = f"SELECT pg_try_advisory_lock(hashtext('{_SCHEMA}'), hashtext('{SCHEMA}'))"
+_LEDGER = (
+    f"SELECT fingerprint, is_between FROM public.fleet_schemaversion WHERE schema_name = '{SCHEMA}'"  # noqa: S608  # a constant
+)
+_GIVE_BACK = f"SELECT pg_advisory_unlock(hashtext('{_SCHEMA}'), hashtext('{SCHEMA}'))"
 
 
 @contextmanager
@@ -64,14 +72,9 @@ def try_schema(name: str, *, query: str | None) -> Iterator[Grasp]:
 
 
 def _try(name: str, query: str | None) -> Grasp:
-    # Statements of their own: what follows the first sees what was committed before the lock became ours.
-    statements = [
-        "SELECT pg_try_advisory_lock(hashtext(%s), hashtext(%s))",
-        "SELECT fingerprint, is_between FROM public.fleet_schemaversion WHERE schema_name = %s",
-        *([query.replace("%", "%%")] if query else []),
-    ]
+    statements = [text.replace(SCHEMA, name) for text in (_TRY, _LEDGER)]
     with connections[MIGRATION_ALIAS].cursor() as cursor:
-        cursor.execute("; ".join(statements), [_SCHEMA, name, name])
+        cursor.execute("; ".join([*statements, query] if query else statements))
         is_ours = bool(cursor.fetchone()[0])
         cursor.nextset()
         fingerprint, is_between = cursor.fetchone() or (None, False)
@@ -84,9 +87,7 @@ def _try(name: str, query: str | None) -> Grasp:
 
 def release_statement(name: str) -> str:
     """For whoever has something else to send as well."""
-    return (
-        sql.SQL(_UNLOCK).format(what=sql.Literal(_SCHEMA), name=sql.Literal(name)).as_string(None)
-    )
+    return _GIVE_BACK.replace(SCHEMA, name)
 
 
 @contextmanager
@@ -105,4 +106,4 @@ def _release(what: str, name: str) -> None:
     if connection.connection is None or connection.connection.closed:
         return
     with connection.cursor() as cursor:
-        cursor.execute(sql.SQL(_UNLOCK).format(what=sql.Literal(what), name=sql.Literal(name)))
+        cursor.execute(_UNLOCK, [what, name])

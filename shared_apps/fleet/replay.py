@@ -39,7 +39,7 @@ _BETWEEN_TWO = """
 
 
 # As one value, because every schema of a fleet has the same ones.
-_APPLIED = "SELECT coalesce(string_agg(app || '.' || name, E'\\n'), '') FROM {history}"
+_APPLIED = "SELECT coalesce(string_agg(app || '.' || name, E'\\n'), '') FROM \"{schema}\".django_migrations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +63,7 @@ class Replay:
 
 def applied_query(schema: str) -> str:
     """For what `nodes_of` reads; fails where the schema has no history."""
-    history = sql.Identifier(schema, "django_migrations")
-    return sql.SQL(_APPLIED).format(history=history).as_string(None)
+    return _APPLIED.format(schema=schema.replace('"', '""'))
 
 
 def nodes_of(applied: str) -> set[Node]:
@@ -78,12 +77,16 @@ def applied_in(cursor: Any, schema: str) -> set[Node]:
 
 
 def read_applied(cursor: Any, schema: str) -> str:
+    """For `nodes_of`."""
     cursor.execute(
         "SELECT to_regclass(%s)::text",
         [sql.Identifier(schema, "django_migrations").as_string(None)],
     )
-    if cursor.fetchone()[0] is None:
-        return ""
+    return "" if cursor.fetchone()[0] is None else read_rows(cursor, schema)
+
+
+def read_rows(cursor: Any, schema: str) -> str:
+    """The same of a schema that is known to have its table."""
     cursor.execute(applied_query(schema))
     return str(cursor.fetchone()[0])
 
