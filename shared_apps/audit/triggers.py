@@ -51,9 +51,10 @@ def entity_names() -> dict[str, str]:
 
 def install(cursor: Any, *, schema: str, shared: bool) -> list[str]:
     """Make the missing or changed triggers of a schema as the owner of its tables; returns their tables."""
-    existing = _existing(cursor, schema=schema)
+    wanted = tables(shared=shared)
+    existing = _existing(cursor, schema=schema, names=[table.name for table in wanted])
     changed: list[str] = []
-    for table in tables(shared=shared):
+    for table in wanted:
         arguments = _arguments(table)
         missing = [event for event in _EVENTS if existing.get((table.name, event)) != arguments]
         for event in missing:
@@ -79,15 +80,18 @@ def _arguments(table: AuditedTable) -> tuple[str, str]:
     return table.key, "{" + ",".join(f'"{column}"' for column in table.exclude) + "}"
 
 
-def _existing(cursor: Any, *, schema: str) -> dict[tuple[str, str], tuple[str, ...]]:
+def _existing(
+    cursor: Any, *, schema: str, names: list[str]
+) -> dict[tuple[str, str], tuple[str, ...]]:
     """Enabled audit triggers of a schema: (table, event) → arguments."""
     cursor.execute(
         """
         SELECT c.relname, t.tgname, encode(t.tgargs, 'escape')
         FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
-        WHERE c.relnamespace = %s::regnamespace AND t.tgname LIKE 'audit\\_%%' AND t.tgenabled = 'A'
+        WHERE c.relnamespace = %s::regnamespace AND c.relname = ANY(%s)
+          AND t.tgname LIKE 'audit\\_%%' AND t.tgenabled = 'A'
         """,
-        [sql.Identifier(schema).as_string(None)],
+        [sql.Identifier(schema).as_string(None), names],
     )
     return {
         (table, name.removeprefix("audit_").upper()): tuple(arguments.split("\\000")[:-1])

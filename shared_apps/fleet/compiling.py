@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db import connections, transaction
+from django.db import DatabaseError, connections, transaction
 from django.db.migrations import Migration
 from django.db.migrations.operations import RunSQL
 from django.db.migrations.recorder import MigrationRecorder
@@ -21,6 +21,7 @@ from shared_apps.audit import triggers
 from shared_apps.core import context
 from shared_apps.fleet import grants, migration_login, roles
 from shared_apps.fleet.catalogue import objects, script
+from shared_apps.fleet.catalogue.relations import Relations
 from shared_apps.fleet.history import SEEDS_ATTRIBUTE, History, Step, name_of
 from shared_apps.fleet.migration_login import MIGRATION_ALIAS
 from shared_apps.fleet.recording import CompiledMigration, PythonCode, compile_migration
@@ -134,7 +135,7 @@ def _seal(cursor: Any, role: str) -> list[str]:
     texts: list[str] = []
     triggers.install(_Noting(cursor, texts), schema=script.SCHEMA, shared=False)
     before = _access_lists(cursor)
-    statements = grants.tenant_schema(script.SCHEMA, role)
+    statements = grants.tenant_schema(Relations.of(cursor, script.SCHEMA), role)
     for statement in statements:
         cursor.execute(statement)
     if _access_lists(cursor) != before:
@@ -173,8 +174,12 @@ def _render(cursor: Any, role: str, history: History, refusal: str) -> Rendered:
         return Rendered("", refusal)
     original = objects.load(cursor, script.SCHEMA, role)
     written = script.write(cursor, role=role, applied=history.wanted)
-    cursor.execute(f"DROP SCHEMA {script.SCHEMA} CASCADE; CREATE SCHEMA {script.SCHEMA}")
-    cursor.execute(script.fill(written, schema=script.SCHEMA, role=role))
+    try:
+        with transaction.atomic(using=MIGRATION_ALIAS):
+            cursor.execute(f"DROP SCHEMA {script.SCHEMA} CASCADE; CREATE SCHEMA {script.SCHEMA}")
+            cursor.execute(script.fill(written, schema=script.SCHEMA, role=role))
+    except DatabaseError as error:
+        return Rendered("", f"what was written as a script fails: {str(error).splitlines()[0]}")
     different = objects.load(cursor, script.SCHEMA, role) ^ original
     if different:
         kind, name, _ = sorted(different)[0]

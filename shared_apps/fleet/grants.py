@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from psycopg import sql
 
+from shared_apps.fleet.catalogue.relations import Relations
 from shared_apps.fleet.roles import application_login, relay_login
 
 _OUTBOX = "audit_outbox"
@@ -31,12 +32,12 @@ TENANT_SCHEMA = (
 )
 
 
-def tenant_schema(schema: str, role: str) -> list[sql.Composed]:
+def tenant_schema(relations: Relations, role: str) -> list[sql.Composed]:
     """The rights of a tenant's role and of the relay in a tenant's schema."""
-    return _format(TENANT_SCHEMA, schema, role)
+    return _format(TENANT_SCHEMA, relations, role)
 
 
-def shared_schema() -> list[sql.Composed]:
+def shared_schema(relations: Relations) -> list[sql.Composed]:
     """The rights of the application's login and of the relay in the shared schema."""
     return _format(
         [
@@ -48,19 +49,21 @@ def shared_schema() -> list[sql.Composed]:
             *_RELAY,
             "GRANT SELECT (id, schema_name) ON {schema}.tenants_tenant TO {relay}",
         ],
-        "public",
+        relations,
         application_login(),
     )
 
 
-def _format(statements: Sequence[str], schema: str, role: str) -> list[sql.Composed]:
+def _format(statements: Sequence[str], relations: Relations, role: str) -> list[sql.Composed]:
+    schema = relations.schema
     return [
-        sql.SQL(statement).format(
+        sql.SQL(named).format(
             schema=sql.Identifier(schema),
             role=sql.Identifier(role),
             relay=sql.Identifier(relay_login()),
             outbox=sql.Identifier(schema, _OUTBOX),
             history=sql.Identifier(schema, _HISTORY),
         )
-        for statement in statements
+        for named in map(relations.by_name, statements)
+        if named
     ]

@@ -62,13 +62,23 @@ class History:
 
     @cached_property
     def order(self) -> list[Step]:
-        """All migrations of the project; those of shared apps are there for the state alone."""
+        """All migrations of the project; those of shared apps are there for the state alone.
+
+        What is not to be run comes first, as far as it depends on nothing that is: once the models of a
+        state are rendered, everything that goes on changing it takes ten times as long.
+        """
         graph = self._loader.graph
         seen: dict[Node, None] = {}
         for leaf in sorted(graph.leaf_nodes()):
             seen.update(dict.fromkeys(graph.forwards_plan(leaf)))
+        early: dict[Node, None] = {}
+        for node in seen:
+            is_run = node[0] in self.labels and node not in self._loader.applied_migrations
+            if not is_run and all(parent.key in early for parent in graph.node_map[node].parents):
+                early[node] = None
         return [
-            Step(node, graph.nodes[node], node in self._loader.applied_migrations) for node in seen
+            Step(node, graph.nodes[node], node in self._loader.applied_migrations)
+            for node in (early | seen)
         ]
 
     @property

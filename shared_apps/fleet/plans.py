@@ -9,6 +9,7 @@ from shared_apps.fleet.compiling import Plan, compile_plan
 from shared_apps.fleet.errors import DatabaseAheadError
 from shared_apps.fleet.history import History, Node, name_of
 from shared_apps.fleet.models import SchemaTemplate
+from shared_apps.fleet.replay import Replay, nodes_of, prepare
 
 Examine = Callable[[History], None]
 
@@ -21,6 +22,7 @@ class Plans:
         self._lock = threading.Lock()
         self._known: dict[object, Plan] = {}
         self._templates: dict[str, SchemaTemplate | None] = {}
+        self._replays: dict[tuple[str, str], Replay] = {}
         self._labels = History().labels
 
     def prepare(self, fingerprints: set[str]) -> None:
@@ -33,12 +35,21 @@ class Plans:
             if template is not None:
                 self._from_template(template)
 
-    def plan_for(self, *, applied: set[Node], fingerprint: str) -> Plan:
-        """The plan for a schema with these rows; what is applied of it already is left out.
+    def replay_for(self, *, applied: str, fingerprint: str) -> Replay:
+        """The plan for a schema with these rows (`replay.read_applied`), as it is sent.
 
         Raises:
             DatabaseAheadError: it has migrations that this code does not know.
         """
+        known = self._replays.get((applied, fingerprint))
+        if known is None:
+            plan = self._plan_for(nodes_of(applied), fingerprint)
+            known = prepare(plan, fingerprint=selectors.get_target().fingerprint)
+            self._replays[applied, fingerprint] = known
+        return known
+
+    def _plan_for(self, applied: set[Node], fingerprint: str) -> Plan:
+        """What is applied of a plan already is left out."""
         own = {node for node in applied if node[0] in self._labels}
         with self._lock:
             template = self._template(fingerprint)

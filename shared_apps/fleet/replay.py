@@ -22,13 +22,7 @@ from shared_apps.fleet.migration_login import MIGRATION_ALIAS
 from shared_apps.fleet.recording import CompiledMigration, PythonCode
 
 _BETWEEN = "\n;\n"  # a statement may end in a comment
-
-# The limit on statements that tenant_run has set for the session; the context's own would replace it.
-_LIMIT = (
-    "SELECT set_config('statement_timeout',"
-    " coalesce(nullif(current_setting('freehold.statement_limit', true), ''), '0'), true)"
-)
-_BEGIN = ("BEGIN", f"SET LOCAL search_path = {script.SCHEMA}, public", _LIMIT)
+_BEGIN = ("BEGIN", f"SET LOCAL search_path = {script.SCHEMA}, public")
 
 _RECORD = "INSERT INTO {history} (app, name, applied) VALUES ({app}, {name}, now())"
 _AT = """
@@ -44,31 +38,57 @@ _BETWEEN_TWO = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Ending:
-    """What is written with the last migration: the schema is at `fingerprint` now; and for whom runs it."""
+# As one value, because every schema of a fleet has the same ones.
+_APPLIED = "SELECT coalesce(string_agg(app || '.' || name, E'\\n'), '') FROM \"{schema}\".django_migrations"
 
-    fingerprint: str
-    also: tuple[sql.Composed, ...] = ()
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is done at a time. All but the COMMIT, which follows what is known of each run only."""
+
+    migration: CompiledMigration | None
+    """None: SQL alone, of one or several migrations."""
+    text: str
+    """SQL with the placeholders of scripts; of a migration that is not SQL alone, what follows it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """A plan as it is sent, made once for all schemas that it is for."""
+
+    names: tuple[str, ...]
+    """The migrations that it applies."""
+    steps: tuple[Step, ...]
+
+
+def applied_query(schema: str) -> str:
+    """For what `nodes_of` reads; fails where the schema has no history."""
+    return _APPLIED.format(schema=schema.replace('"', '""'))
+
+
+def nodes_of(applied: str) -> set[Node]:
+    pairs = (line.split(".", 1) for line in applied.splitlines())
+    return {(app, name) for app, name in pairs}
 
 
 def applied_in(cursor: Any, schema: str) -> set[Node]:
     """What a schema's own rows say; nothing if it has none yet."""
+    return nodes_of(read_applied(cursor, schema))
+
+
+def read_applied(cursor: Any, schema: str) -> str:
+    """For `nodes_of`."""
     cursor.execute(
         "SELECT to_regclass(%s)::text",
         [sql.Identifier(schema, "django_migrations").as_string(None)],
     )
-    if cursor.fetchone()[0] is None:
-        return set()
-    return rows_in(cursor, schema)
+    return "" if cursor.fetchone()[0] is None else read_rows(cursor, schema)
 
 
-def rows_in(cursor: Any, schema: str) -> set[Node]:
+def read_rows(cursor: Any, schema: str) -> str:
     """The same of a schema that is known to have its table."""
-    cursor.execute(
-        sql.SQL("SELECT app, name FROM {}").format(sql.Identifier(schema, "django_migrations"))
-    )
-    return {(app, name) for app, name in cursor.fetchall()}
+    cursor.execute(applied_query(schema))
+    return str(cursor.fetchone()[0])
 
 
 def make_history_table(identity: TenantIdentity) -> None:
@@ -77,53 +97,69 @@ def make_history_table(identity: TenantIdentity) -> None:
         MigrationRecorder(connections[MIGRATION_ALIAS]).ensure_schema()
 
 
-def bring(identity: TenantIdentity, plan: Plan, *, ending: Ending) -> None:
-    """Run a plan in a schema that it was compiled for."""
-    with context.tenant(identity), migration_login.alone():
-        last = len(plan.migrations) - 1
-        numbered = list(enumerate(plan.migrations))
-        for is_sql, group in groupby(numbered, key=lambda pair: pair[1].is_sql):
+def prepare(plan: Plan, *, fingerprint: str) -> Replay:
+    """`fingerprint`: what a schema is at with the plan's last migration."""
+    steps: list[Step] = []
+    last = len(plan.migrations) - 1
+    numbered = list(enumerate(plan.migrations))
+    for is_sql, group in groupby(numbered, key=lambda pair: pair[1].is_sql):
+        texts: list[str] = []
+        for number, migration in group:
+            ending = _ending(plan, migration.node, fingerprint if number == last else None)
             if is_sql:
-                texts: list[str] = []
-                for number, migration in group:
-                    texts += _as_transaction(
-                        identity, plan, migration, ending if number == last else None
-                    )
-                _send(identity, texts)
+                texts += ["COMMIT"] if texts else []
+                texts += [*_BEGIN, *migration.statements, *ending]
                 continue
-            for number, migration in group:
-                run = _run_in_transaction if migration.atomic else _run_outside
-                run(identity, plan, migration, ending if number == last else None)
-        if last < 0:
-            _send(identity, [*_BEGIN, *_ending(identity, plan, None, ending), "COMMIT"])
+            begin = () if migration.atomic else _BEGIN
+            steps.append(Step(migration, _BETWEEN.join([*begin, *ending])))
+        if is_sql:
+            steps.append(Step(None, _BETWEEN.join(texts)))
+    if not steps:
+        text = _BETWEEN.join([*_BEGIN, *_ending(plan, None, fingerprint)])
+        steps.append(Step(None, text))
+    return Replay(tuple(plan.names), tuple(steps))
 
 
-def _as_transaction(
-    identity: TenantIdentity, plan: Plan, migration: CompiledMigration, last: Ending | None
-) -> list[str]:
-    ending = _ending(identity, plan, migration.node, last)
-    return [*_BEGIN, *migration.statements, *ending, "COMMIT"]
+def bring(
+    identity: TenantIdentity,
+    replay: Replay,
+    *,
+    also: tuple[str, ...] = (),
+    afterwards: tuple[str, ...] = (),
+) -> None:
+    """Run a plan in a schema that it was compiled for.
+
+    `also` is executed in the transaction of the last migration, `afterwards` once that is committed.
+    """
+    with context.tenant(identity), migration_login.alone():
+        for step in replay.steps:
+            is_last = step is replay.steps[-1]
+            ending = [step.text, *also, "COMMIT", *afterwards] if is_last else [step.text, "COMMIT"]
+            if step.migration is None:
+                _send(identity, ending)
+            elif step.migration.atomic:
+                _run_in_transaction(identity, step.migration, ending)
+            else:
+                _run_outside(identity, step.migration, ending)
 
 
 def _run_in_transaction(
-    identity: TenantIdentity, plan: Plan, migration: CompiledMigration, last: Ending | None
+    identity: TenantIdentity, migration: CompiledMigration, ending: list[str]
 ) -> None:
     connection = connections[MIGRATION_ALIAS]
     with transaction.atomic(using=MIGRATION_ALIAS):
-        _send(identity, [_LIMIT])
         with connection.schema_editor(atomic=False) as editor:
             for part in migration.parts:
                 if isinstance(part, PythonCode):
                     part.run(editor)
                 else:
                     _send(identity, list(part.texts))
-        # What the editor deferred has run by now; the rest belongs to the same transaction.
-        _send(identity, _ending(identity, plan, migration.node, last))
+        # What the editor deferred has run by now; the rest belongs to the same transaction. It is
+        # committed in the same message, after which Django's own COMMIT has nothing to do.
+        _send(identity, ending)
 
 
-def _run_outside(
-    identity: TenantIdentity, plan: Plan, migration: CompiledMigration, last: Ending | None
-) -> None:
+def _run_outside(identity: TenantIdentity, migration: CompiledMigration, ending: list[str]) -> None:
     """Statement by statement. Stopped half-way it is run again from its beginning, as Django would."""
     connection = connections[MIGRATION_ALIAS]
     with connection.schema_editor(atomic=False) as editor:
@@ -134,28 +170,28 @@ def _run_outside(
             for text in part.texts:
                 if not concurrent_indexes.is_there(identity, text):
                     _send(identity, [text])
-    _send(identity, [*_BEGIN, *_ending(identity, plan, migration.node, last), "COMMIT"])
+    _send(identity, ending)
 
 
-def _ending(
-    identity: TenantIdentity, plan: Plan, node: Node | None, last: Ending | None
-) -> list[str]:
+def _ending(plan: Plan, node: Node | None, fingerprint: str | None) -> list[str]:
     """The rows that say what was done, and with the last migration what follows them all."""
-    history = sql.Identifier(identity.schema, "django_migrations")
+    history = sql.Identifier(script.SCHEMA, "django_migrations")
     nodes = [node] if node else []
-    texts: list[sql.Composed | str] = []
-    if last is not None:
+    texts: list[str] = []
+    if fingerprint is not None:
         nodes += plan.recorded
         texts += plan.sealing
     texts += [
-        sql.SQL(_RECORD).format(history=history, app=sql.Literal(app), name=sql.Literal(name))
+        sql.SQL(_RECORD)
+        .format(history=history, app=sql.Literal(app), name=sql.Literal(name))
+        .as_string(None)
         for app, name in nodes
     ]
-    if last is None:
-        texts.append(sql.SQL(_BETWEEN_TWO).format(schema=sql.Literal(identity.schema)))
+    if fingerprint is None:
+        entry = sql.SQL(_BETWEEN_TWO).format(schema=sql.Literal(script.SCHEMA))
     else:
-        texts += [ledger_entry(identity.schema, last.fingerprint), *last.also]
-    return [text if isinstance(text, str) else text.as_string(None) for text in texts]
+        entry = ledger_entry(script.SCHEMA, fingerprint)
+    return [*texts, entry.as_string(None)]
 
 
 def ledger_entry(schema: str, fingerprint: str) -> sql.Composed:

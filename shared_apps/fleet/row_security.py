@@ -15,6 +15,7 @@ from django.conf import settings
 from psycopg import sql
 
 from shared_apps.fleet import roles
+from shared_apps.fleet.catalogue.relations import Relations
 from shared_apps.tenants.scoping import RowRights
 
 # Django's own lists of models and permissions; the same for every tenant.
@@ -30,6 +31,11 @@ WITHOUT_ROWS_OF_TENANTS = frozenset(
 # The relay empties the one, and learns from the other which schemas there are (fleet/grants.py).
 _FOR_THE_RELAY = ("audit_outbox", "tenants_tenant")
 _EVERYTHING = "true"
+# Before what is declared is granted.
+_GROUP = (
+    "REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {group}",
+    "GRANT USAGE ON SCHEMA {schema} TO {group}",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +104,11 @@ def seal(cursor: Any, described: dict[str, RowRights]) -> list[str]:
 
     A policy that is right is left alone: making one locks its table against everybody.
     """
+    relations = Relations.of(cursor, "public")
     for group in (roles.tenants_group(), roles.readers_group()):
-        cursor.execute(_group("REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {}", group))
-        cursor.execute(_group("GRANT USAGE ON SCHEMA public TO {}", group))
+        names = {"schema": sql.Identifier("public"), "group": sql.Identifier(group)}
+        for statement in _GROUP:
+            cursor.execute(sql.SQL(relations.by_name(statement)).format(**names))
     for grant in grants(described):
         cursor.execute(_grant_statement(grant))
     return _seal_policies(cursor, described)
@@ -132,7 +140,9 @@ def tables(cursor: Any) -> dict[str, bool]:
     """The tables of the shared schema that hold rows of tenants → whether their rows are secured."""
     cursor.execute(
         "SELECT relname, relrowsecurity FROM pg_class"
-        " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') ORDER BY relname"
+        " WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')"
+        " AND relname = ANY(%s) ORDER BY relname",
+        [list(Relations.of(cursor, "public").tables)],
     )
     return {
         table: secured
@@ -191,7 +201,3 @@ def _grant_statement(grant: Grant) -> sql.Composed:
         table=sql.Identifier("public", grant.table),
         role=sql.Identifier(grant.role),
     )
-
-
-def _group(statement: str, group: str) -> sql.Composed:
-    return sql.SQL(statement).format(sql.Identifier(group))

@@ -8,6 +8,7 @@ from psycopg import sql
 from shared_apps.audit import triggers
 from shared_apps.core import context
 from shared_apps.fleet import functions, grants, roles, row_security
+from shared_apps.fleet.catalogue.relations import Relations
 from shared_apps.fleet.migration_login import MIGRATION_ALIAS
 
 SHARED_SCHEMA = "public"
@@ -35,7 +36,7 @@ def seal_shared() -> None:
         triggers.install(cursor, schema=SHARED_SCHEMA, shared=True)
         for group in (roles.tenants_group(), roles.readers_group()):
             roles.ensure(cursor, group)
-        execute(cursor, grants.shared_schema())
+        execute(cursor, grants.shared_schema(Relations.of(cursor, SHARED_SCHEMA)))
         login = sql.Identifier(roles.application_login())
         for table in _LEDGER:
             name = sql.Identifier(SHARED_SCHEMA, table)
@@ -56,7 +57,7 @@ def seal_tenant(cursor: Any, *, schema: str, role: str) -> None:
     """A tenant's schema and role, whatever state they are in: idempotent."""
     triggers.install(cursor, schema=schema, shared=False)
     roles.inherits(cursor, role, roles.tenants_group())
-    execute(cursor, grants.tenant_schema(schema, role))
+    execute(cursor, grants.tenant_schema(Relations.of(cursor, schema), role))
 
 
 def execute(cursor: Any, statements: list[sql.Composed]) -> None:

@@ -10,6 +10,7 @@ from django.db import connections
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.fleet import sealing
+from shared_apps.fleet.catalogue.relations import Relations
 from shared_apps.fleet.errors import UnknownTenantError
 from shared_apps.fleet.history import History, fingerprint_of
 from shared_apps.fleet.migration_login import MIGRATION_ALIAS
@@ -91,3 +92,8 @@ def _member(row: tuple[Any, ...]) -> Member:
 def find_template(*, fingerprint: str) -> SchemaTemplate | None:
     with context.operator():
         return SchemaTemplate.objects.using(MIGRATION_ALIAS).filter(fingerprint=fingerprint).first()
+
+
+def relations_of(cursor: Any, schema: str) -> Relations:
+    """The tables and sequences of a schema, at the same cost however many other tenants there are."""
+    return Relations.of(cursor, schema)

@@ -123,7 +123,7 @@ def migrate_tenant(identity: TenantIdentity) -> list[str]:
         plan = (
             Plan.empty() if not history.missing else compile_plan(history, base=None, renders=False)
         )
-        replay.bring(identity, plan, ending=replay.Ending(""))
+        replay.bring(identity, replay.prepare(plan, fingerprint=""))
         with (
             transaction.atomic(using=MIGRATION_ALIAS),
             connections[MIGRATION_ALIAS].cursor() as cursor,

@@ -2,8 +2,9 @@
 
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,11 +15,13 @@ from psycopg import sql
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.fleet import locks, replay
+from shared_apps.fleet.catalogue import script
 from shared_apps.fleet.choices import OutcomeState
-from shared_apps.fleet.compiling import Plan
 from shared_apps.fleet.migration_login import MIGRATION_ALIAS
 from shared_apps.fleet.plans import Plans
+from shared_apps.fleet.replay import Replay
 from shared_apps.fleet.selectors import Member
+from shared_apps.tenants.database.base import DatabaseWrapper
 
 # Somebody else held what was wanted; later it may be free.
 _PASSING: Final = (
@@ -29,11 +32,16 @@ _PASSING: Final = (
 _PAUSE: Final = 0.2  # seconds before the second attempt; doubled for each further one
 _LONGEST_ERROR: Final = 2000
 
+# Stand for what differs between tenants; neither these nor what replaces them needs care in a literal.
+_SCHEMA: Final = script.SCHEMA
+_SLUG: Final = "slug__template"
+_STARTED: Final = "started__template"
+
 _OUTCOME = """
     INSERT INTO public.fleet_outcome (run_id, schema_name, slug, state, from_fingerprint, to_fingerprint,
         applied, attempts, error, started_at, finished_at, duration_ms)
     VALUES ({run}, {schema}, {slug}, {state}, {before}, {after}, {applied}, {attempts}, {error}, {started},
-        clock_timestamp(), extract(epoch FROM clock_timestamp() - {started}) * 1000)
+        clock_timestamp(), extract(epoch FROM clock_timestamp() - {started}::timestamptz) * 1000)
     ON CONFLICT (run_id, schema_name) DO NOTHING
 """
 _ERROR = """
@@ -64,12 +72,17 @@ class Result:
 
 
 def set_limits(limits: Limits) -> None:
-    """Once for each connection that migrates."""
-    with context.operator(), connections[MIGRATION_ALIAS].cursor() as cursor:
+    """Once for each connection that migrates, before it is made."""
+    connection = connections[MIGRATION_ALIAS]
+    assert isinstance(connection, DatabaseWrapper)
+    connection.close()
+    # The context tells it to the session, again and again.
+    connection.profile = replace(
+        connection.profile, statement_timeout_ms=limits.statement_timeout_ms
+    )
+    with context.operator(), connection.cursor() as cursor:
         cursor.execute(
             f"SET lock_timeout = {limits.lock_timeout_ms:d};"
-            f" SET statement_timeout = {limits.statement_timeout_ms:d};"
-            f" SET freehold.statement_limit = {limits.statement_timeout_ms:d};"
             # What says that a migration was done is lost together with it, so nothing has to be waited for.
             " SET synchronous_commit = off"
         )
@@ -81,7 +94,9 @@ def migrate(
     """None: another run is working on this schema; ask again later."""
     started = datetime.now(UTC)
     # In the tenant's context from lock to release, so that the connection's path is set once.
-    with context.tenant(member.identity), locks.try_schema(member.identity.schema) as grasp:
+    schema = member.identity.schema
+    query = replay.applied_query(schema) if member.fingerprint else None
+    with context.tenant(member.identity), locks.try_schema(schema, query=query) as grasp:
         if not grasp.is_ours:
             return None
         if grasp.fingerprint == target and not grasp.is_between:
@@ -107,19 +122,49 @@ def _attempt(
     identity: TenantIdentity, grasp: locks.Grasp, plans: Plans, report: "_Report", attempt: int
 ) -> tuple[str, ...]:
     """The schema's rows are read anew: an attempt before this one may have come half-way."""
-    with connections[MIGRATION_ALIAS].cursor() as cursor:
-        if grasp.fingerprint:
-            applied = replay.rows_in(cursor, identity.schema)
-        else:
-            applied = replay.applied_in(cursor, identity.schema)
-    plan = plans.plan_for(applied=applied, fingerprint=grasp.fingerprint or "")
+    schema = identity.schema
+    applied = grasp.answer if attempt == 1 else None
+    if applied is None:
+        with connections[MIGRATION_ALIAS].cursor() as cursor:
+            # One that the ledger knows has its rows, or somebody must look at it.
+            read = replay.read_rows if grasp.fingerprint else replay.read_applied
+            applied = read(cursor, schema)
+    prepared = plans.replay_for(applied=applied, fingerprint=grasp.fingerprint or "")
     report.before = grasp.fingerprint or ""
-    report.planned = report.planned or plan
+    report.planned = report.planned or prepared
     if not applied:
         replay.make_history_table(identity)
     also = report.entry(OutcomeState.DONE, attempt, error="")
-    replay.bring(identity, plan, ending=replay.Ending(report.target, (also,)))
-    return tuple(report.planned.names)
+    replay.bring(identity, prepared, also=(also,), afterwards=(locks.release_statement(schema),))
+    grasp.has_been_released()
+    return report.planned.names
+
+
+@lru_cache(maxsize=64)
+def _outcome(
+    run: UUID,
+    state: OutcomeState,
+    before: str,
+    after: str,
+    names: tuple[str, ...],
+    attempts: int,
+    error: str,
+) -> str:
+    """The row with the placeholders of one tenant: quoting takes longer than what it quotes."""
+    values: dict[str, Any] = {
+        "run": run,
+        "schema": _SCHEMA,
+        "slug": _SLUG,
+        "state": str(state),
+        "before": before,
+        "after": after,
+        "attempts": attempts,
+        "error": error,
+        "started": _STARTED,
+    }
+    literals = {name: sql.Literal(value) for name, value in values.items()}
+    applied = sql.SQL("to_jsonb({}::text[])").format(sql.Literal(list(names)))
+    return sql.SQL(_OUTCOME).format(applied=applied, **literals).as_string(None)
 
 
 class _Report:
@@ -131,24 +176,17 @@ class _Report:
         self.target = target
         self._started = started
         self.before = member.fingerprint
-        self.planned: Plan | None = None
+        self.planned: Replay | None = None
 
-    def entry(self, state: OutcomeState, attempts: int, *, error: str) -> sql.Composed:
-        names = self.planned.names if self.planned and state == OutcomeState.DONE else []
-        values: dict[str, Any] = {
-            "run": self._run,
-            "schema": self._member.identity.schema,
-            "slug": self._member.identity.slug,
-            "state": str(state),
-            "before": self.before,
-            "after": self.target,
-            "attempts": attempts,
-            "error": error,
-            "started": self._started,
-        }
-        literals = {name: sql.Literal(value) for name, value in values.items()}
-        applied = sql.SQL("to_jsonb({}::text[])").format(sql.Literal(names))
-        return sql.SQL(_OUTCOME).format(applied=applied, **literals)
+    def entry(self, state: OutcomeState, attempts: int, *, error: str) -> str:
+        names = self.planned.names if self.planned and state == OutcomeState.DONE else ()
+        text = _outcome(self._run, state, self.before, self.target, names, attempts, error)
+        identity = self._member.identity
+        return (
+            text.replace(_SCHEMA, identity.schema)
+            .replace(_SLUG, identity.slug)
+            .replace(_STARTED, self._started.isoformat())
+        )
 
     def done(self, applied: tuple[str, ...]) -> Result:
         return Result(

@@ -1,13 +1,14 @@
 """A tenant's schema and role: made together, by the migration login."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from django.db import connections, transaction
 from psycopg import sql
 
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
-from shared_apps.fleet import roles
+from shared_apps.fleet import roles, selectors
 from shared_apps.fleet import services as fleet
 from shared_apps.fleet.services import MIGRATION_ALIAS
 from shared_apps.onboarding.errors import ProvisioningError
@@ -44,17 +45,14 @@ _TABLES_PER_TRANSACTION = 20
 def drop_schema(identity: TenantIdentity) -> None:
     """Drop the tables, the schema and the role of a tenant; what is gone already is passed over.
 
-    Runs in the operator's context. In small transactions, so that a large schema does not fill the lock table of the server. Whoever
-    calls it has made sure that the tenant is not served and that its data are kept elsewhere; stopped
-    half-way it is called again.
+    Runs in the operator's context and in no transaction: in small ones of its own, so that a large
+    schema does not fill the lock table of the server. Whoever calls it has made sure that the tenant is
+    not served and that its data are kept elsewhere; stopped half-way it is called again.
     """
     connection = connections[MIGRATION_ALIAS]
-    for tables in _portions(identity):
-        with transaction.atomic(using=MIGRATION_ALIAS), connection.cursor() as cursor:
-            names = [sql.Identifier(identity.schema, table) for table in tables]
-            cursor.execute(
-                sql.SQL("DROP TABLE IF EXISTS {} CASCADE").format(sql.SQL(", ").join(names))
-            )
+    with connection.cursor() as cursor:
+        for statement in _portions(cursor, identity.schema):
+            cursor.execute(statement)
     with transaction.atomic(using=MIGRATION_ALIAS), connection.cursor() as cursor:
         schema, role = sql.Identifier(identity.schema), sql.Identifier(identity.role)
         cursor.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
@@ -99,13 +97,11 @@ def close_for_good(identity: TenantIdentity) -> bool:
     return True
 
 
-def _portions(identity: TenantIdentity) -> Iterator[list[str]]:
-    with connections[MIGRATION_ALIAS].cursor() as cursor:
-        cursor.execute(
-            "SELECT c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE n.nspname = %s AND c.relkind IN ('r', 'p') ORDER BY c.relname",
-            [identity.schema],
-        )
-        tables = [row[0] for row in cursor.fetchall()]
+def _portions(cursor: Any, schema: str) -> Iterator[sql.Composed]:
+    tables = selectors.relations_of(cursor, schema).droppable
     for start in range(0, len(tables), _TABLES_PER_TRANSACTION):
-        yield tables[start : start + _TABLES_PER_TRANSACTION]
+        names = [
+            sql.Identifier(schema, table)
+            for table in tables[start : start + _TABLES_PER_TRANSACTION]
+        ]
+        yield sql.SQL("DROP TABLE IF EXISTS {} CASCADE").format(sql.SQL(", ").join(names))

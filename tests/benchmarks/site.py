@@ -25,5 +25,9 @@ def site() -> Iterator[Site]:
     with tempfile.TemporaryDirectory(prefix="freehold-bench-") as name:
         directory = Path(name)
         with infra.embedded(directory / "servers") as servers:
-            environment = product_environment(servers, Secrets(), settings=LOCAL_SETTINGS)
+            files = directory / "files"
+            files.mkdir()
+            environment = product_environment(
+                servers, Secrets(), settings=LOCAL_SETTINGS, files=files
+            )
             yield Site(directory=directory, servers=servers, environment=environment)

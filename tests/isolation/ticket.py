@@ -66,6 +66,7 @@ def tables() -> Iterator[None]:
 
 def _grant_operator(cursor: Any) -> None:
     from shared_apps.fleet import grants
+    from shared_apps.fleet.catalogue.relations import Relations
 
-    for statement in grants.shared_schema():
+    for statement in grants.shared_schema(Relations.of(cursor, "public")):
         cursor.execute(statement)

@@ -6,14 +6,14 @@ ever silently left out.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
 from psycopg import sql
 
-# Stand for a tenant's schema and role in scripts; neither needs quotes.
-SCHEMA = "t__template"
-ROLE = "template_role__"
+from shared_apps.fleet.catalogue import rights
+from shared_apps.fleet.catalogue.placeholders import ROLE as ROLE
+from shared_apps.fleet.catalogue.placeholders import SCHEMA as SCHEMA
+
 _WITHOUT_ROWS = ("audit_outbox", "django_migrations")
 
 
@@ -22,21 +22,24 @@ def write(cursor: Any, *, role: str, applied: list[tuple[str, str]]) -> str:
 
     `applied`: the migrations that the new schema is to know of.
     """
+    granted = rights.read(cursor, role)
     parts = [
         "SET LOCAL check_function_bodies = off",
+        *granted.by_default,
         *_types(cursor),
         *_sequences(cursor),
         *_functions(cursor),
         *_tables(cursor),
+        *granted.no_longer,
         *_rows(cursor),
         _history(applied),
         *_ownership(cursor),
-        *_keys(cursor),
         *_indexes(cursor),
+        *_keys(cursor),
         *_views(cursor),
         *_triggers(cursor),
         *_policies(cursor),
-        *_rights(cursor, role),
+        *granted.afterwards,
         *_comments(cursor),
     ]
     return ";\n".join(parts)
@@ -112,7 +115,7 @@ def _functions(cursor: Any) -> Iterator[str]:
 
 
 def _tables(cursor: Any) -> Iterator[str]:
-    """Each with its columns and all constraints that need no other table."""
+    """Each with its columns and all constraints, except those that need what is made later."""
     yield from _column(
         cursor,
         """
@@ -145,7 +148,8 @@ def _tables(cursor: Any) -> Iterator[str]:
         ), inline AS (
             SELECT conrelid, string_agg(', CONSTRAINT ' || quote_ident(conname) || ' ' || pg_get_constraintdef(oid), ''
                                         ORDER BY contype = 'p' DESC, oid) AS text
-            FROM pg_constraint WHERE connamespace = {schema} AND contype IN ('p', 'u', 'c', 'x') AND convalidated
+            FROM pg_constraint k WHERE connamespace = {schema} AND convalidated
+              AND (contype IN ('p', 'u', 'c', 'x') OR {key_in_table})
             GROUP BY conrelid
         )
         SELECT format('CREATE %sTABLE %I (%s%s)%s', CASE c.relpersistence WHEN 'u' THEN 'UNLOGGED ' ELSE '' END,
@@ -157,15 +161,24 @@ def _tables(cursor: Any) -> Iterator[str]:
     )
 
 
+# A foreign key that can stand in CREATE TABLE, which spares looking for rows that break it: of what it
+# refers to, the table is made before and the unique index is a constraint of that table.
+_KEY_IN_TABLE = """
+    (k.contype = 'f' AND k.convalidated AND k.confrelid <= k.conrelid
+     AND EXISTS (SELECT FROM pg_constraint u WHERE u.conindid = k.conindid AND u.contype IN ('p', 'u')))
+"""
+
+
 def _keys(cursor: Any) -> Iterator[str]:
-    """Foreign keys, those of a table in one statement; and what was never validated."""
+    """The other foreign keys, those of a table in one statement; and what was never validated."""
     yield from _column(
         cursor,
         """
         SELECT format('ALTER TABLE %I %s', c.relname, string_agg(
                    format('ADD CONSTRAINT %I %s', k.conname, pg_get_constraintdef(k.oid)), ', ' ORDER BY k.oid))
         FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
-        WHERE k.connamespace = {schema} AND (k.contype = 'f' OR k.contype IN ('c', 'x') AND NOT k.convalidated)
+        WHERE k.connamespace = {schema} AND (k.contype = 'f' AND NOT {key_in_table}
+                                             OR k.contype IN ('c', 'x') AND NOT k.convalidated)
         GROUP BY c.oid, c.relname ORDER BY c.oid
         """,
     )
@@ -234,53 +247,6 @@ def _policies(cursor: Any) -> Iterator[str]:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _Right:
-    kind: str
-    objects: str
-    grantee: str
-    rights: str
-
-
-def _rights(cursor: Any, role: str) -> Iterator[str]:
-    """Objects with the same rights share a statement: a few instead of one for each table."""
-    cursor.execute(
-        _filled("""
-        WITH lists AS (
-            SELECT CASE relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END AS kind, quote_ident(relname) AS object,
-                   relacl AS acl, relowner AS owner
-            FROM pg_class WHERE relnamespace = {schema} AND relkind IN ('r', 'v', 'S')
-            UNION ALL
-            SELECT 'SCHEMA', quote_ident(nspname), nspacl, nspowner FROM pg_namespace WHERE oid = {schema}
-            UNION ALL
-            SELECT 'FUNCTION', oid::regprocedure::text, proacl, proowner FROM pg_proc WHERE pronamespace = {schema}
-        ), granted AS (
-            SELECT kind, object, a.grantee, string_agg(a.privilege_type, ', ' ORDER BY a.privilege_type) AS rights
-            FROM lists CROSS JOIN aclexplode(acl) a WHERE a.grantee <> owner GROUP BY 1, 2, 3
-            UNION ALL
-            SELECT 'TABLE', quote_ident(c.relname), e.grantee,
-                   e.privilege_type || ' (' || string_agg(quote_ident(b.attname), ', ' ORDER BY b.attnum) || ')'
-            FROM pg_class c JOIN pg_attribute b ON b.attrelid = c.oid, aclexplode(b.attacl) e
-            WHERE c.relnamespace = {schema} GROUP BY c.relname, e.grantee, e.privilege_type
-            UNION ALL
-            -- Everybody may execute a function unless its list says otherwise: '' takes that right away.
-            SELECT kind, object, 0, '' FROM lists WHERE kind = 'FUNCTION' AND acl IS NOT NULL
-              AND NOT EXISTS (SELECT FROM aclexplode(acl) a WHERE a.grantee = 0)
-        )
-        SELECT kind, string_agg(object, ', ' ORDER BY object),
-               CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE grantee::regrole::text END, rights
-        FROM granted GROUP BY kind, grantee, rights ORDER BY 1, 3, 4
-        """)
-    )
-    quoted = sql.Identifier(role).as_string(None)
-    for right in [_Right(*row) for row in cursor.fetchall()]:
-        grantee = ROLE if right.grantee in (role, quoted) else right.grantee
-        if right.rights:
-            yield f"GRANT {right.rights} ON {right.kind} {right.objects} TO {grantee}"
-        else:
-            yield f"REVOKE ALL ON {right.kind} {right.objects} FROM {grantee}"
-
-
 def _comments(cursor: Any) -> Iterator[str]:
     yield from _column(
         cursor,
@@ -304,6 +270,7 @@ def _rows(cursor: Any) -> Iterator[str]:
         WHERE c.relnamespace = {schema} AND c.relkind = 'r' GROUP BY c.oid, c.relname ORDER BY c.oid
         """)
     )
+    has_rows = False
     for table, columns in cursor.fetchall():
         if table in _WITHOUT_ROWS:
             continue
@@ -314,8 +281,13 @@ def _rows(cursor: Any) -> Iterator[str]:
         cursor.execute(sql.SQL("SELECT {} FROM {}").format(values, sql.Identifier(table)))
         rows = [f"({row[0]})" for row in cursor.fetchall()]
         if rows:
+            has_rows = True
             target = sql.SQL("INSERT INTO {} ({})").format(sql.Identifier(table), names)
             yield f"{target.as_string(None)} OVERRIDING SYSTEM VALUE VALUES {', '.join(rows)}"
+    if has_rows:
+        # A table whose keys are still to be checked can be given no index.
+        yield "SET CONSTRAINTS ALL IMMEDIATE"
+        yield "SET CONSTRAINTS ALL DEFERRED"
     yield from _column(
         cursor,
         """
@@ -343,6 +315,7 @@ def _column(cursor: Any, query: str) -> list[str]:
 def _filled(query: str) -> str:
     return (
         query.replace("{options}", _SEQUENCE_OPTIONS)
+        .replace("{key_in_table}", _KEY_IN_TABLE)
         .replace("{schema}", f"'{SCHEMA}'::regnamespace")
         .replace("{name}", f"'{SCHEMA}'")
     )

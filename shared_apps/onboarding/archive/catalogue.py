@@ -1,6 +1,8 @@
-"""What a tenant's schema consists of, asked by its number in the catalogue: few rows among a thousand tenants."""
+"""What a tenant's schema consists of, asked by name: few rows among a thousand tenants."""
 
 from typing import Any
+
+from shared_apps.fleet import selectors as fleet
 
 # The outbox is on its way to the audit database; the history is the new schema's own.
 LEFT_OUT = ("audit_outbox", "django_migrations")
@@ -12,9 +14,13 @@ def columns_of(cursor: Any, schema: str) -> dict[str, tuple[str, ...]]:
         "SELECT c.relname, array_agg(a.attname::text ORDER BY a.attnum)"
         " FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
         " WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)"
-        " AND c.relkind = 'r' AND NOT c.relname = ANY(%s)"
+        " AND c.relkind = 'r' AND c.relname = ANY(%s)"
         " AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''"
         " GROUP BY c.relname ORDER BY c.relname",
-        [schema, list(LEFT_OUT)],
+        [schema, _archived(fleet.relations_of(cursor, schema).tables)],
     )
     return {name: tuple(columns) for name, columns in cursor.fetchall()}
+
+
+def _archived(tables: tuple[str, ...]) -> list[str]:
+    return [table for table in tables if table not in LEFT_OUT]

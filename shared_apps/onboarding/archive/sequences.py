@@ -5,6 +5,7 @@ from typing import Any
 
 from psycopg import sql
 
+from shared_apps.fleet import selectors as fleet
 from shared_apps.onboarding.archive.catalogue import LEFT_OUT
 from shared_apps.onboarding.archive.manifest import Sequence
 
@@ -27,22 +28,23 @@ def owned(cursor: Any, *, schema: str) -> list[Owned]:
         " JOIN pg_class t ON t.oid = d.refobjid"
         " JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid"
         " WHERE s.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)"
-        " AND s.relkind = 'S' AND NOT t.relname = ANY(%s) ORDER BY s.relname",
-        [schema, list(LEFT_OUT)],
+        " AND s.relkind = 'S' AND s.relname = ANY(%s) AND NOT t.relname = ANY(%s) ORDER BY s.relname",
+        [schema, list(fleet.relations_of(cursor, schema).sequences), list(LEFT_OUT)],
     )
     return [Owned(*row) for row in cursor.fetchall()]
 
 
 def read(cursor: Any, *, schema: str) -> tuple[Sequence, ...]:
-    found = []
-    for sequence in owned(cursor, schema=schema):
-        cursor.execute(
-            sql.SQL("SELECT last_value, is_called FROM {}").format(
-                sql.Identifier(schema, sequence.name)
-            )
+    queries = [
+        sql.SQL("SELECT {}, last_value, is_called FROM {}").format(
+            sql.Literal(sequence.name), sql.Identifier(schema, sequence.name)
         )
-        found.append(Sequence(sequence.name, *cursor.fetchone()))
-    return tuple(found)
+        for sequence in owned(cursor, schema=schema)
+    ]
+    if not queries:
+        return ()
+    cursor.execute(sql.SQL(" UNION ALL ").join(queries))
+    return tuple(sorted((Sequence(*row) for row in cursor.fetchall()), key=lambda each: each.name))
 
 
 def put_back(cursor: Any, *, schema: str, given: tuple[Sequence, ...]) -> None:

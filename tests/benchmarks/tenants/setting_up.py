@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 from psycopg import conninfo
 
+from scripts.stack.binaries import ensure_binaries
 from scripts.stack.errors import StackError
 from scripts.stack.paths import ROOT
 from tests.benchmarks.site import Site, site
@@ -45,21 +46,37 @@ class Place:
         Raises:
             StackError: it failed.
         """
-        started = time.perf_counter()
-        done = subprocess.run(
-            [sys.executable, "-m", "django", *arguments]
-            if settings != "ours"
-            else [sys.executable, "manage.py", *arguments],
-            cwd=ROOT,
-            env={**os.environ, **self.environments[settings]},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        taken = time.perf_counter() - started
-        if done.returncode:
-            raise StackError(f"{' '.join(arguments)} failed", details=done.stderr[-2000:])
+        program = ["manage.py"] if settings == "ours" else ["-m", "django"]
+        return _time([sys.executable, *program, *arguments], self.environments[settings])
+
+    def dump(self, schema: str, path: Path) -> float:
+        """Seconds of a pg_dump of one of our schemas as the owner of its tables.
+
+        Raises:
+            StackError: it failed.
+        """
+        url = self.environments["ours"]["MIGRATION_DATABASE_URL"]
+        program = str(ensure_binaries().postgres("pg_dump"))
+        taken = _time([program, "-d", url, "-n", schema, "-Fc", "-Z1", "-f", str(path)], {})
+        path.unlink()
         return taken
+
+
+def _time(command: Sequence[str], environment: Mapping[str, str]) -> float:
+    started = time.perf_counter()
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    taken = time.perf_counter() - started
+    if done.returncode:
+        program = " ".join([*command[:2], "…"])
+        raise StackError(f"{program} failed", details=done.stderr[-2000:])
+    return taken
 
 
 @contextmanager

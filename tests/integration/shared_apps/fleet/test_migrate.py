@@ -371,3 +371,60 @@ operations = [migrations.RunPython(run, migrations.RunPython.noop)]
     assert templates.ensure_template().refusal == ""
     (tenant,) = fleet.make(1)
     assert fleet.execute(tenant, "SELECT name FROM invoicing_vendor") == [("It's 100% \\ House",)]
+
+
+# Broken by what the function writes, noticed at COMMIT.
+ORPHAN = """
+# run: Item = apps.get_model("invoicing", "Vendor")
+# run: Item.objects.update(name="changed")
+# run: schema_editor.execute("SET CONSTRAINTS ALL DEFERRED")
+# run: schema_editor.execute("INSERT INTO kept (parent) SELECT 7 FROM invoicing_vendor")
+operations = [migrations.RunPython(run, migrations.RunPython.noop)]
+"""
+KEPT = """
+operations = [migrations.RunSQL("CREATE TABLE kept (id int PRIMARY KEY, parent int REFERENCES kept (id) DEFERRABLE INITIALLY DEFERRED); ALTER TABLE kept ALTER id ADD GENERATED ALWAYS AS IDENTITY")]
+"""
+
+
+def test_what_fails_at_its_commit_is_undone_and_another_run_can_have_the_schema(
+    fleet: Fleet,
+) -> None:
+    """The COMMIT is part of the last message, and so is what gives the schema back."""
+    tenant, other = fleet.make(2)
+    _add_vendor(fleet, tenant, "Ada")
+    fleet.release(_0003_kept=KEPT, _0004_orphan=ORPHAN)
+    report = fleet.migrate()
+    assert _states(report)[tenant.slug] == "failed"
+    assert sorted(_states(report).values()) == ["done"] * 3 + ["failed"]
+    assert "violates foreign key constraint" in report["exit"] or any(
+        "violates foreign key constraint" in each["error"] for each in report["tenants"]
+    )
+    assert fleet.execute(tenant, "SELECT name FROM invoicing_vendor") == [("Ada",)]
+    assert [tenant.slug] == [each.slug for each in status.get_status().behind]
+    assert _locks(fleet, other) == []
+    fleet.execute(tenant, "DELETE FROM invoicing_vendor")
+    assert _states(fleet.migrate()) == {tenant.slug: "done"}
+
+
+def test_a_schema_that_lost_its_history_fails_alone_and_is_left_as_it_is(fleet: Fleet) -> None:
+    tenant, _ = fleet.make(2)
+    fleet.execute(tenant, "ALTER TABLE django_migrations RENAME TO lost")
+    fleet.release(_0003_note=ADD_NOTE)
+    report = fleet.migrate()
+    assert _states(report)[tenant.slug] == "failed"
+    assert sorted(_states(report).values()) == ["done"] * 3 + ["failed"]
+    lost = "SELECT to_regclass(current_schema() || '.django_migrations')::text"
+    assert fleet.execute(tenant, lost) == [(None,)]
+    assert _locks(fleet, tenant) == []
+    fleet.execute(tenant, "ALTER TABLE lost RENAME TO django_migrations")
+    assert _states(fleet.migrate()) == {tenant.slug: "done"}
+
+
+def _locks(fleet: Fleet, tenant: TenantIdentity) -> list[tuple[Any, ...]]:
+    """Schemas of this database that are still somebody's to work on."""
+    return fleet.execute(
+        tenant,
+        "SELECT classid, objid FROM pg_locks WHERE locktype = 'advisory'"
+        " AND classid = hashtext('freehold.schema')::oid"
+        " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
+    )
