@@ -10,6 +10,7 @@ from shared_apps.fleet.migration_login import MIGRATION_ALIAS
 
 _SHARED = "freehold.migrations"
 _SCHEMA = "freehold.schema"
+_SPARES = "freehold.spares"
 
 
 @contextmanager
@@ -23,6 +24,13 @@ def shared() -> Iterator[None]:
 def schema(name: str) -> Iterator[None]:
     """Wait until nobody else works on a tenant's schema. In the operator's context; may be nested."""
     with _held(_SCHEMA, name):
+        yield
+
+
+@contextmanager
+def spares() -> Iterator[None]:
+    """Wait until nobody else fills the pool. In the operator's context; claims do not wait for it."""
+    with _held(_SPARES, ""):
         yield
 
 

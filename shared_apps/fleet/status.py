@@ -34,7 +34,8 @@ _STATUS = """
     SELECT (SELECT count(*) FROM members),
            (SELECT coalesce(jsonb_agg(jsonb_build_array(slug, is_between, error) ORDER BY slug), '[]')
             FROM members WHERE fingerprint <> %s OR is_between),
-           (SELECT to_jsonb(last_run) FROM last_run)
+           (SELECT to_jsonb(last_run) FROM last_run),
+           (SELECT count(*) FROM public.fleet_spareschema WHERE fingerprint = %s AND problem = '')
 """
 
 
@@ -76,16 +77,18 @@ class Status:
     current: int
     behind: list[Behind]
     last_run: LastRun | None
+    spares: int
+    """Schemas that wait for new tenants."""
 
 
 def get_status() -> Status:
     target = selectors.get_target()
     with context.operator(), connections[MIGRATION_ALIAS].cursor() as cursor:
-        cursor.execute(_STATUS, [target.fingerprint])
-        total, rows, last_run = cursor.fetchone()
+        cursor.execute(_STATUS, [target.fingerprint, target.fingerprint])
+        total, rows, last_run, spares = cursor.fetchone()
     behind = [Behind(*row) for row in _decoded(rows)]
     run = _decoded(last_run)
-    return Status(total, total - len(behind), behind, LastRun(**run) if run else None)
+    return Status(total, total - len(behind), behind, LastRun(**run) if run else None, spares)
 
 
 def _decoded(value: Any) -> Any:

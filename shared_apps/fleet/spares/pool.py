@@ -1,0 +1,60 @@
+"""What spares there are, and which of them are of use to this code."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db import connections
+
+from shared_apps.core import context
+from shared_apps.fleet import selectors
+from shared_apps.fleet.migration_login import MIGRATION_ALIAS
+from shared_apps.fleet.models import SpareSchema
+from shared_apps.fleet.spares import claiming, stamps
+
+BEING_DROPPED = "being dropped"
+STALE = "made for another version"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    schema: str
+    problem: str
+    """Why it is of no use; empty for one that is ready."""
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    spares: tuple[Found, ...]
+    """The oldest first, which is claimed first."""
+
+    @property
+    def ready(self) -> list[Found]:
+        return [spare for spare in self.spares if not spare.problem]
+
+    @property
+    def useless(self) -> list[Found]:
+        return [spare for spare in self.spares if spare.problem]
+
+
+def look() -> Pool:
+    """Every spare, held against the catalogue."""
+    target = selectors.get_target().fingerprint
+    with context.operator(), connections[MIGRATION_ALIAS].cursor() as cursor:
+        rows = SpareSchema.objects.using(MIGRATION_ALIAS).defer("adoption").order_by("created_at")
+        return Pool(
+            tuple(
+                Found(row.schema_name, _problem(cursor, row, target), row.created_at)
+                for row in rows
+            )
+        )
+
+
+def _problem(cursor: object, row: SpareSchema, target: str) -> str:
+    if row.problem:
+        return row.problem
+    if row.fingerprint != target:
+        return STALE
+    role = claiming.role_of(row.schema_name)
+    stamp = stamps.take(cursor, schema=row.schema_name, role=role)
+    return "" if stamp == row.stamp else claiming.CHANGED
