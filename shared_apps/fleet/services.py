@@ -113,11 +113,6 @@ def ask_for_spares() -> None:
         logger.warning("The broker does not answer; the pool of spare schemas is filled later")
 
 
-def get_pool() -> Pool:
-    """The spares that there are, held against the catalogue."""
-    return pool.look()
-
-
 def fill_spares(
     *, target: int, drops_surplus: bool = False, on_step: Callable[[Progress], None]
 ) -> Pool:

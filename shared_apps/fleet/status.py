@@ -14,6 +14,7 @@ from shared_apps.fleet.history import History, name_of
 from shared_apps.fleet.migration_login import MIGRATION_ALIAS
 from shared_apps.fleet.models import SchemaTemplate
 from shared_apps.fleet.selectors import Member
+from shared_apps.fleet.spares import pool
 
 _BATCH = 100  # schemas in one query, which locks a table of each
 
@@ -34,8 +35,7 @@ _STATUS = """
     SELECT (SELECT count(*) FROM members),
            (SELECT coalesce(jsonb_agg(jsonb_build_array(slug, is_between, error) ORDER BY slug), '[]')
             FROM members WHERE fingerprint <> %s OR is_between),
-           (SELECT to_jsonb(last_run) FROM last_run),
-           (SELECT count(*) FROM public.fleet_spareschema WHERE fingerprint = %s AND problem = '')
+           (SELECT to_jsonb(last_run) FROM last_run)
 """
 
 
@@ -84,8 +84,9 @@ class Status:
 def get_status() -> Status:
     target = selectors.get_target()
     with context.operator(), connections[MIGRATION_ALIAS].cursor() as cursor:
-        cursor.execute(_STATUS, [target.fingerprint, target.fingerprint])
-        total, rows, last_run, spares = cursor.fetchone()
+        cursor.execute(_STATUS, [target.fingerprint])
+        total, rows, last_run = cursor.fetchone()
+    spares = len(pool.look().ready)
     behind = [Behind(*row) for row in _decoded(rows)]
     run = _decoded(last_run)
     return Status(total, total - len(behind), behind, LastRun(**run) if run else None, spares)

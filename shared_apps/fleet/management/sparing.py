@@ -9,7 +9,9 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from shared_apps.fleet import services
-from shared_apps.fleet.services import Pool, Progress
+from shared_apps.fleet.spares import pool
+from shared_apps.fleet.spares.filling import Progress
+from shared_apps.fleet.spares.pool import Pool
 
 _MOST = 1000
 
@@ -32,14 +34,16 @@ def show_or_fill(command: BaseCommand, options: dict[str, Any]) -> None:
         command.stderr.write(f"{what}, {progress.left} to go")
 
     if target is None:
-        found = services.get_pool()
+        found = pool.look()
     else:
         found = services.fill_spares(target=target, drops_surplus=True, on_step=report)
     if options["json"]:
         command.stdout.write(json.dumps(_described(found), default=str))
         return
     for spare in found.useless:
-        command.stdout.write(f"{spare.schema}: {spare.problem}; it is dropped when the pool is filled")
+        command.stdout.write(
+            f"{spare.schema}: {spare.problem}; it is dropped when the pool is filled"
+        )
     command.stdout.write(
         f"{len(found.ready)} spare schemas are ready; SPARE_SCHEMAS is {settings.SPARE_SCHEMAS}"
     )

@@ -63,9 +63,8 @@ def claim(identity: TenantIdentity, *, fingerprint: str) -> bool:
                 if spare is None:
                     return False
                 if stamps.take(cursor, schema=spare.schema, role=spare.role) == spare.stamp:
-                    adopt(cursor, spare, identity)
                     entry = replay.ledger_entry(identity.schema, fingerprint)
-                    cursor.execute(entry.as_string(None) + "; " + _forget(spare.schema))
+                    adopt(cursor, spare, identity, entry, _leaving(spare.schema))
                     return True
             set_aside(spare.schema, CHANGED)
         except Error as error:
@@ -76,22 +75,28 @@ def claim(identity: TenantIdentity, *, fingerprint: str) -> bool:
             return False
 
 
-def adopt(cursor: Any, spare: Spare, identity: TenantIdentity) -> None:
-    """Give a spare a tenant's name and role. Rights follow the role, and rows the schema."""
-    renaming = sql.SQL(
-        "ALTER SCHEMA {spare} RENAME TO {schema}; ALTER ROLE {spare_role} RENAME TO {role};"
-        " SET LOCAL search_path = {schema}, public; "
-    ).format(
-        spare=sql.Identifier(spare.schema),
-        schema=sql.Identifier(identity.schema),
-        spare_role=sql.Identifier(spare.role),
-        role=sql.Identifier(identity.role),
-    )
-    following = script.fill(spare.adoption, schema=identity.schema, role=identity.role)
-    # In the operator's context, so that nothing but this message has the tenant's path.
-    cursor.execute(f"{renaming.as_string(None)}{following};\nSET LOCAL search_path = public")
-    roles.may_become(cursor, roles.application_login(), identity.role)
-    roles.inherits(cursor, identity.role, roles.tenants_group())
+def adopt(cursor: Any, spare: Spare, identity: TenantIdentity, *also: sql.Composed) -> None:
+    """Give a spare a tenant's name and role, in one message. Rights follow the role, rows the schema."""
+    words = {
+        "spare": sql.Identifier(spare.schema),
+        "schema": sql.Identifier(identity.schema),
+        "spare_role": sql.Identifier(spare.role),
+        "role": sql.Identifier(identity.role),
+    }
+    renaming = [
+        sql.SQL("ALTER SCHEMA {spare} RENAME TO {schema}").format(**words),
+        sql.SQL("ALTER ROLE {spare_role} RENAME TO {role}").format(**words),
+        sql.SQL("SET LOCAL search_path = {schema}, public").format(**words),
+    ]
+    following = [*roles.memberships_of_a_tenant(cursor, identity.role), *also]
+    statements = [
+        *(part.as_string(None) for part in renaming),
+        script.fill(spare.adoption, schema=identity.schema, role=identity.role),
+        *(part.as_string(None) for part in following),
+        # In the operator's context, so that nothing but this message has the tenant's path.
+        "SET LOCAL search_path = public",
+    ]
+    cursor.execute(";\n".join(statements))
 
 
 def set_aside(spare: str, problem: str) -> None:
@@ -112,6 +117,7 @@ def _take(cursor: Any, identity: TenantIdentity, fingerprint: str) -> Spare | No
     return Spare(*row) if row else None
 
 
-def _forget(spare: str) -> str:
+def _leaving(spare: str) -> sql.Composed:
+    """Takes it out of the pool."""
     statement = sql.SQL("DELETE FROM public.fleet_spareschema WHERE schema_name = {}")
-    return statement.format(sql.Literal(spare)).as_string(None)
+    return statement.format(sql.Literal(spare))

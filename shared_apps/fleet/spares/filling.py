@@ -4,17 +4,18 @@ Each spare is made, claimed for show, compared with what the template makes and 
 what is in the pool has been proven, and a process that is killed leaves nothing.
 """
 
+import logging
 import secrets
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db import connections, transaction
+from django.db import DatabaseError, connections, transaction
 from django.utils import timezone
 from psycopg import sql
 
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
-from shared_apps.fleet import compiling, dropping, locks, replay, roles, selectors, templates
+from shared_apps.fleet import compiling, dropping, locks, replay, roles, templates
 from shared_apps.fleet.catalogue import objects, script
 from shared_apps.fleet.errors import SharedSchemaVersionError, SpareError
 from shared_apps.fleet.history import History, all_labels
@@ -23,6 +24,8 @@ from shared_apps.fleet.models import SpareSchema
 from shared_apps.fleet.sealing import SHARED_SCHEMA
 from shared_apps.fleet.spares import claiming, moulds, pool, stamps
 from shared_apps.tenants import names
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +86,7 @@ def _make() -> str:
             "CREATE ROLE {role} NOLOGIN; CREATE SCHEMA {schema};"
             " SET LOCAL search_path = {schema}, public; "
         ).format(role=sql.Identifier(role), schema=sql.Identifier(schema))
-        cursor.execute(
-            f"{beginning.as_string(None)}{filled};\nSET LOCAL search_path = public"
-        )
+        cursor.execute(f"{beginning.as_string(None)}{filled};\nSET LOCAL search_path = public")
         for grantee, _ in moulds.reaches(cursor, schema):
             name = sql.Identifier(schema).as_string(None)
             cursor.execute(f"REVOKE ALL ON SCHEMA {name} FROM {grantee}")
@@ -113,17 +114,18 @@ def _prove(spare: claiming.Spare, mould: moulds.Mould) -> None:
             claiming.adopt(cursor, spare, identity)
         with context.tenant(identity), connections[MIGRATION_ALIAS].cursor() as cursor:
             different = objects.load(cursor, script.SCHEMA, role) ^ mould.items
-            written = script.write(cursor, role=role, applied=[])
+            statements = moulds.statements_of(cursor, role)
         transaction.set_rollback(True, using=MIGRATION_ALIAS)
     if different:
         kind, name, _ = sorted(different)[0]
         raise SpareError(f"the {kind} {name} does not bear the renaming of its schema")
-    if written != mould.written:
-        raise SpareError("rows that migrations make do not bear the renaming of their schema")
+    if statements != mould.statements:
+        found = min(statements ^ mould.statements)[:80]
+        raise SpareError(f"what migrations make does not bear the renaming of its schema: {found}")
 
 
 def _drop(schema: str) -> bool:
-    """False: somebody is claiming it."""
+    """False: somebody is claiming it, or PostgreSQL refuses, and the others are not to wait for it."""
     with (
         transaction.atomic(using=MIGRATION_ALIAS),
         connections[MIGRATION_ALIAS].cursor() as cursor,
@@ -138,12 +140,18 @@ def _drop(schema: str) -> bool:
             return False
         if not row[0]:
             claiming.set_aside(schema, pool.BEING_DROPPED)
-    dropping.drop_tables(schema)
-    with (
-        transaction.atomic(using=MIGRATION_ALIAS),
-        connections[MIGRATION_ALIAS].cursor() as cursor,
-    ):
-        dropping.drop_schema_and_role(cursor, schema=schema, role=claiming.role_of(schema))
-        # The row last: while it is there, something may be left.
-        cursor.execute("DELETE FROM public.fleet_spareschema WHERE schema_name = %s", [schema])
+    try:
+        dropping.drop_tables(schema)
+        with (
+            transaction.atomic(using=MIGRATION_ALIAS),
+            connections[MIGRATION_ALIAS].cursor() as cursor,
+        ):
+            dropping.drop_schema_and_role(cursor, schema=schema, role=claiming.role_of(schema))
+            # The row last: while it is there, something may be left.
+            cursor.execute("DELETE FROM public.fleet_spareschema WHERE schema_name = %s", [schema])
+    except DatabaseError as error:
+        logger.exception("A spare schema could not be dropped")
+        reason = str(error).strip().split("\n", 1)[0]
+        claiming.set_aside(schema, f"{pool.NOT_DROPPED}: {reason}")
+        return False
     return True

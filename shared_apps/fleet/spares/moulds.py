@@ -16,8 +16,8 @@ class Mould:
     adoption: str
     """What a spare lacks after the renaming, as a script of the template's kind."""
     items: frozenset[objects.Item]
-    written: str
-    """The whole schema written as a script, rows included."""
+    statements: frozenset[str]
+    """The whole schema written as a script, rows included; some come in any order."""
 
 
 # Templates never change, and one process fills from one of them.
@@ -33,9 +33,14 @@ def mould_of(template: SchemaTemplate) -> Mould:
                 template,
                 _adoption(cursor, role),
                 frozenset(objects.load(cursor, script.SCHEMA, role)),
-                script.write(cursor, role=role, applied=[]),
+                statements_of(cursor, role),
             )
     return _known[template.fingerprint]
+
+
+def statements_of(cursor: Any, role: str) -> frozenset[str]:
+    """Of the scratch schema; the path of the cursor is its."""
+    return frozenset(script.write(cursor, role=role, applied=[]).split(";\n"))
 
 
 def reaches(cursor: Any, schema: str) -> list[tuple[str, str]]:

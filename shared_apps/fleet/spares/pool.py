@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.db import connections
 
@@ -12,6 +13,7 @@ from shared_apps.fleet.models import SpareSchema
 from shared_apps.fleet.spares import claiming, stamps
 
 BEING_DROPPED = "being dropped"
+NOT_DROPPED = "cannot be dropped"
 STALE = "made for another version"
 
 
@@ -41,6 +43,9 @@ def look() -> Pool:
     """Every spare, held against the catalogue."""
     target = selectors.get_target().fingerprint
     with context.operator(), connections[MIGRATION_ALIAS].cursor() as cursor:
+        cursor.execute("SELECT to_regclass('public.fleet_spareschema') IS NOT NULL")
+        if not cursor.fetchone()[0]:
+            return Pool(())  # this code is newer than the shared schema
         rows = SpareSchema.objects.using(MIGRATION_ALIAS).defer("adoption").order_by("created_at")
         return Pool(
             tuple(
@@ -50,7 +55,7 @@ def look() -> Pool:
         )
 
 
-def _problem(cursor: object, row: SpareSchema, target: str) -> str:
+def _problem(cursor: Any, row: SpareSchema, target: str) -> str:
     if row.problem:
         return row.problem
     if row.fingerprint != target:

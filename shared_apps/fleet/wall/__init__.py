@@ -13,6 +13,12 @@ def examine(cursor: Any) -> list[Finding]:
     """Everything that is not as it should be. The path of the cursor is the shared schema."""
     return [
         finding
-        for part in (logins.examine, tenants.examine, people.examine, spares.examine, shared.examine)
+        for part in (
+            logins.examine,
+            tenants.examine,
+            people.examine,
+            spares.examine,
+            shared.examine,
+        )
         for finding in part(cursor)
     ]

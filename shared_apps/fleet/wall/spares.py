@@ -7,6 +7,7 @@ from django.conf import settings
 
 from shared_apps.core.doctor import Finding
 from shared_apps.fleet import roles
+from shared_apps.fleet.spares import pool
 
 # Whoever may reach into a spare, or take on its role; since PostgreSQL 16 who makes a role administers it.
 _OPENINGS = """
@@ -18,6 +19,8 @@ _OPENINGS = """
     ), owner AS (
         SELECT nspowner AS oid FROM pg_namespace WHERE nspname = 'public'
     )
+    SELECT schema_name, problem FROM public.fleet_spareschema WHERE starts_with(problem, %(not_dropped)s)
+    UNION ALL
     SELECT schema_name, 'its schema is missing' FROM spares WHERE schema IS NULL
     UNION ALL
     SELECT schema_name, 'its role is missing' FROM spares WHERE role IS NULL
@@ -44,7 +47,8 @@ _LEFT_OVER = """
       AND nspname NOT IN (SELECT schema_name FROM public.fleet_spareschema)
     UNION ALL
     SELECT 'role', rolname FROM pg_roles
-    WHERE starts_with(rolname, %(prefix)s || 'spare_')
+    WHERE starts_with(rolname, %(prefix)s)
+      AND substr(rolname, length(%(prefix)s) + 1) ~ '^spare_[0-9a-f]{12}$'
       AND rolname NOT IN (SELECT %(prefix)s || schema_name FROM public.fleet_spareschema)
     ORDER BY 1 DESC, 2
 """
@@ -54,7 +58,7 @@ def examine(cursor: Any) -> Iterator[Finding]:
     cursor.execute("SELECT to_regclass('public.fleet_spareschema') IS NOT NULL")
     if not cursor.fetchone()[0]:
         return  # not migrated yet, so there are none
-    parameters = {"prefix": f"{roles.database_name()}_"}
+    parameters = {"prefix": f"{roles.database_name()}_", "not_dropped": pool.NOT_DROPPED}
     cursor.execute(_LEFT_OVER, parameters)
     for kind, name in cursor.fetchall():
         cascade = " CASCADE" if kind == "schema" else ""
