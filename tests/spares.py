@@ -6,7 +6,9 @@ from contextlib import contextmanager
 from django.db import connections
 
 from shared_apps.core import context
-from shared_apps.fleet import services
+from shared_apps.fleet import dropping, services
+from shared_apps.fleet.models import SpareSchema
+from shared_apps.fleet.spares import claiming
 from shared_apps.fleet.spares.pool import Pool
 
 
@@ -19,16 +21,24 @@ def fill(target: int) -> Pool:
 def there_are() -> list[str]:
     """The schemas of spares in the catalogue, which have to be those in the pool."""
     with context.operator(), connections["migration"].cursor() as cursor:
-        cursor.execute("SELECT nspname FROM pg_namespace WHERE starts_with(nspname, 'spare')")
-        found = sorted(row[0] for row in cursor.fetchall())
-        cursor.execute("SELECT schema_name FROM fleet_spareschema ORDER BY 1")
-        assert found == [row[0] for row in cursor.fetchall()]
-    return found
+        cursor.execute(
+            "SELECT ARRAY(SELECT nspname::text FROM pg_namespace WHERE starts_with(nspname, 'spare')"
+            " ORDER BY 1), ARRAY(SELECT schema_name::text FROM fleet_spareschema ORDER BY 1)"
+        )
+        found, known = cursor.fetchone()
+    assert found == known
+    return list(found)
 
 
 @contextmanager
 def emptied_afterwards() -> Iterator[None]:
+    """Whatever version the shared schema is at then."""
     try:
         yield
     finally:
-        fill(0)
+        with context.operator(), connections["migration"].cursor() as cursor:
+            for row in SpareSchema.objects.using("migration").all():
+                role = claiming.role_of(row.schema_name)
+                dropping.drop_tables(row.schema_name)
+                dropping.drop_schema_and_role(cursor, schema=row.schema_name, role=role)
+                row.delete()

@@ -12,7 +12,7 @@ CELERY_TASK_ROUTES = {
     "fleet.fill_spares": {"queue": f"{DATABASES['default']['NAME']}_provisioning"},
 }
 # Tests that are about the pool fill it.
-SPARE_SCHEMAS = 0
+SPARE_SCHEMAS = env.integer("SPARE_SCHEMAS", default=0, low=0, high=1000)
 # Suites that share a Redis take only their own tasks.
 CELERY_TASK_DEFAULT_QUEUE = DATABASES["default"]["NAME"]
 

@@ -14,7 +14,8 @@ from shared_apps.fleet.spares import filling
 logger = logging.getLogger(__name__)
 
 
-@shared_task(name=services.FILL_TASK, expires=10 * 60)
+# Nobody asks for the result. Whoever sends a task that has one waits for Redis when it is down.
+@shared_task(name=services.FILL_TASK, expires=10 * 60, ignore_result=True)
 def fill_spares(**_: Any) -> int:
     """Bring the pool one schema nearer to its target, then ask again: tenants that were asked for go between."""
     try:
