@@ -121,8 +121,9 @@ def fill_spares(
     Raises:
         SpareError, SharedSchemaVersionError: no further spare can be made.
     """
+    progress = Progress()
     while True:
-        progress = filling.step(target, drops_surplus=drops_surplus)
+        progress = filling.step(target, drops_surplus=drops_surplus, trusting=progress.ready)
         if not progress.made and not progress.dropped:
             return pool.look()
         on_step(progress)

@@ -35,9 +35,13 @@ class Progress:
     made: str = ""
     dropped: str = ""
     left: int = 0
+    ready: frozenset[str] = frozenset()
+    """Those that the next step need not hold against the catalogue again."""
 
 
-def step(target: int, *, drops_surplus: bool = False) -> Progress:
+def step(
+    target: int, *, drops_surplus: bool = False, trusting: frozenset[str] = frozenset()
+) -> Progress:
     """Drop one spare that is of no use, or make one that is missing. Two at once: one waits.
 
     Raises:
@@ -47,16 +51,17 @@ def step(target: int, *, drops_surplus: bool = False) -> Progress:
     """
     with context.operator(), locks.spares():
         _require_own_version()
-        found = pool.look()
+        found = pool.look(trusting=trusting)
+        ready = frozenset(spare.schema for spare in found.ready)
         useless = [spare.schema for spare in found.useless]
         if drops_surplus and len(found.ready) > target:
             useless += [spare.schema for spare in found.ready[target:]]
         missing = max(0, target - len(found.ready))
         for name in useless:
             if _drop(name):
-                return Progress(dropped=name, left=len(useless) - 1 + missing)
+                return Progress(dropped=name, left=len(useless) - 1 + missing, ready=ready)
         if missing:
-            return Progress(made=_make(), left=missing - 1)
+            return Progress(made=(made := _make()), left=missing - 1, ready=ready | {made})
         return Progress()
 
 

@@ -21,13 +21,13 @@ def test_an_apply_takes_what_there_is_and_makes_the_rest(
 ) -> None:
     slugs = ["initech", "initrode", "hooli"]
     monkeypatch.setenv("PASSWORD", system.password)
-    auth = "{secrets: {admin_password: {env: PASSWORD}}}"
+    auth = "{backend: database, secrets: {admin_password: {env: PASSWORD}}}"
     console.declare(*(tenant(slug, auth=auth, setup="[dev_demo_data]") for slug in slugs))
     fill(2)
 
     applied = console.apply("--jobs", "2")
 
-    assert (applied.code, there_are()) == (0, [])
+    assert (applied.code, there_are()) == (0, []), applied.err
     assert console.apply().out.startswith("no changes")
     with context.operator():
         assert drift.find_differences() == ([], [])
