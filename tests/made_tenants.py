@@ -1,5 +1,6 @@
 """Tenants that a test makes beside acme and globex."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -9,6 +10,10 @@ from shared_apps.onboarding.models import Run
 from shared_apps.tenants import routing
 from shared_apps.tenants.models import Tenant
 from tests.installation import Installation
+from tests.spares import emptied_afterwards, fill
+
+# Everything about making tenants has to be the same from the pool: FREEHOLD_TEST_SPARES=3.
+SPARES = int(os.environ.get("FREEHOLD_TEST_SPARES", "0"))
 
 
 @contextmanager
@@ -18,7 +23,10 @@ def removed_afterwards(system: Installation) -> Iterator[None]:
     with context.operator():
         rows = list(Tenant.objects.filter(id__in=kept).values())
         Run.objects.all().delete()
-    yield
+    if SPARES:
+        fill(SPARES)
+    with emptied_afterwards():
+        yield
     with context.operator(), attribution.acting(attribution.command("test")):
         for tenant in Tenant.objects.exclude(id__in=kept):
             schemas.drop_schema(tenant.identity)

@@ -25,6 +25,7 @@ CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_TASK_ROUTES = {
     "onboarding.provision_tenant": {"queue": "provisioning"},
     "onboarding.purge_tenants": {"queue": "provisioning"},
+    "fleet.fill_spares": {"queue": "provisioning"},
 }
 # Our own handler and its fields (config/settings/logging.py), not Celery's.
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -38,6 +39,11 @@ CELERY_BEAT_SCHEDULE = {
     "onboarding.purge_tenants": {
         "task": "onboarding.purge_tenants",
         "schedule": 24 * 60 * 60,
+        "options": {"headers": {"scope": "operator"}},
+    },
+    "fleet.fill_spares": {
+        "task": "fleet.fill_spares",
+        "schedule": 5 * 60,
         "options": {"headers": {"scope": "operator"}},
     },
     "invoicing.check_books": {

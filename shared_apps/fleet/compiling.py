@@ -106,11 +106,16 @@ def scratch() -> Iterator[tuple[Any, str]]:
         transaction.atomic(using=MIGRATION_ALIAS),
     ):
         with connections[MIGRATION_ALIAS].cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [_LOCK])
+            hold_scratch_name(cursor)
             cursor.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
             cursor.execute(f"CREATE SCHEMA {script.SCHEMA}")
             yield cursor, role
         transaction.set_rollback(True, using=MIGRATION_ALIAS)
+
+
+def hold_scratch_name(cursor: Any) -> None:
+    """Until the transaction ends nobody else makes a scratch schema."""
+    cursor.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [_LOCK])
 
 
 class _Noting:

@@ -18,6 +18,18 @@ class DatabaseAheadError(ConflictError):
     message = "The database was migrated by newer code than this."
 
 
+class SpareError(ConflictError):
+    """The text says why."""
+
+    code = "fleet.spare"
+    message = "A spare schema cannot be made."
+
+
+class SharedSchemaVersionError(ConflictError):
+    code = "fleet.shared_schema_version"
+    message = "The shared schema is not at this code's version."
+
+
 class UnknownTenantError(InvalidError):
     code = "fleet.unknown_tenant"
     message = "There is no such tenant with a schema."

@@ -20,6 +20,7 @@ _LEDGER = (
     f"SELECT fingerprint, is_between FROM public.fleet_schemaversion WHERE schema_name = '{SCHEMA}'"  # noqa: S608  # a constant
 )
 _GIVE_BACK = f"SELECT pg_advisory_unlock(hashtext('{_SCHEMA}'), hashtext('{SCHEMA}'))"
+_SPARES = "freehold.spares"
 
 
 @contextmanager
@@ -33,6 +34,13 @@ def shared() -> Iterator[None]:
 def schema(name: str) -> Iterator[None]:
     """Wait until nobody else works on a tenant's schema. In the operator's context; may be nested."""
     with _held(_SCHEMA, name):
+        yield
+
+
+@contextmanager
+def spares() -> Iterator[None]:
+    """Wait until nobody else fills the pool. In the operator's context; claims do not wait for it."""
+    with _held(_SPARES, ""):
         yield
 
 

@@ -37,6 +37,21 @@ class SchemaVersion(models.Model):
     """Why the last attempt failed."""
 
 
+class SpareSchema(models.Model):
+    """A schema that waits for a tenant, closed to everybody; claimed, it is renamed and its row is gone."""
+
+    schema_name = models.CharField(primary_key=True, max_length=63)
+    fingerprint = models.CharField(max_length=64)
+    """Of the template that it was made from."""
+    adoption = models.TextField()
+    """What follows the renaming, as a script of the template's kind: rights, and functions that say the name."""
+    stamp = models.CharField(max_length=64)
+    """Of its rows in the catalogue: another one now means that somebody changed it (fleet/spares/stamps.py)."""
+    problem = models.TextField(blank=True)
+    """Why nobody may claim it; empty for one that is ready."""
+    created_at = models.DateTimeField()
+
+
 class Run(models.Model):
     """One `fleet migrate` that had something to do."""
 

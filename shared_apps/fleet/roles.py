@@ -51,17 +51,27 @@ def ensure(cursor: Any, role: str) -> None:
 
 def may_become(cursor: Any, login: str, role: str) -> None:
     """Let a login `SET ROLE` to a role, and have none of its rights before it does."""
-    _grant(cursor, role, login, "WITH INHERIT FALSE, SET TRUE")
+    cursor.execute(_membership(cursor, role, login, _BECOMES))
 
 
 def inherits(cursor: Any, role: str, group: str) -> None:
     """Let a role have a group's rights, and never become the group."""
-    _grant(cursor, group, role, "WITH INHERIT TRUE, SET FALSE")
+    cursor.execute(_membership(cursor, group, role, _INHERITS))
 
 
-def _grant(cursor: Any, role: str, member: str, options: str) -> None:
+def memberships_of_a_tenant(cursor: Any, role: str) -> list[sql.Composed]:
+    """What `may_become` and `inherits` do for a tenant's role, to be part of a longer message."""
+    return [
+        _membership(cursor, role, application_login(), _BECOMES),
+        _membership(cursor, tenants_group(), role, _INHERITS),
+    ]
+
+
+_BECOMES = "WITH INHERIT FALSE, SET TRUE"
+_INHERITS = "WITH INHERIT TRUE, SET FALSE"
+
+
+def _membership(cursor: Any, role: str, member: str, options: str) -> sql.Composed:
     if cursor.connection.info.server_version < MEMBERSHIP_OPTIONS_SINCE:
         options = ""  # there NOINHERIT of the login and INHERIT of the roles decide
-    cursor.execute(
-        sql.SQL("GRANT {} TO {} " + options).format(sql.Identifier(role), sql.Identifier(member))
-    )
+    return sql.SQL("GRANT {} TO {} " + options).format(sql.Identifier(role), sql.Identifier(member))

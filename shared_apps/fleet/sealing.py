@@ -14,7 +14,13 @@ from shared_apps.fleet.migration_login import MIGRATION_ALIAS
 SHARED_SCHEMA = "public"
 # Written by the migration login alone. Scripts of templates run with its rights, so whoever could change
 # them could do whatever it may.
-_LEDGER = ("fleet_schematemplate", "fleet_schemaversion", "fleet_run", "fleet_outcome")
+_LEDGER = (
+    "fleet_schematemplate",
+    "fleet_schemaversion",
+    "fleet_spareschema",
+    "fleet_run",
+    "fleet_outcome",
+)
 
 
 def describe() -> str:

@@ -3,16 +3,21 @@
 All of it runs as the migration login. One tenant at a time here; the whole fleet in `fleet/running.py`.
 """
 
+import logging
 import threading
+from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.core.management import call_command
 from django.db import connections, transaction
+from kombu.exceptions import OperationalError
 from psycopg import sql
 
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.core.doctor import Finding
+from shared_apps.core.queue import enqueue
 from shared_apps.fleet import (
     compatibility,
     locks,
@@ -29,8 +34,14 @@ from shared_apps.fleet.catalogue import script
 from shared_apps.fleet.compiling import Plan, compile_plan
 from shared_apps.fleet.history import History, all_labels, shared_labels
 from shared_apps.fleet.plans import require_known
+from shared_apps.fleet.spares import claiming, filling, pool
+from shared_apps.fleet.spares.filling import Progress
+from shared_apps.fleet.spares.pool import Pool
+
+logger = logging.getLogger(__name__)
 
 MIGRATION_ALIAS = migration_login.MIGRATION_ALIAS
+FILL_TASK = "fleet.fill_spares"
 
 
 def migrate_shared(*, verbosity: int = 1, allow_breaking: bool = False) -> None:
@@ -73,19 +84,56 @@ def migrate_fleet(
         if not allow_breaking:
             compatibility.require_compatible(history)
 
-    return running.run(
+    summary = running.run(
         options, examine=examine, on_result=on_result, stop=stop or threading.Event()
     )
+    if summary.planned:
+        ask_for_spares()
+    return summary
 
 
 def create_schema(identity: TenantIdentity) -> None:
     """Make a tenant's schema and role ready for use: everything in one transaction, or nothing.
 
-    From the template of this code's version; one that is there already, in whatever state, is migrated and
-    given its rights instead. Safe to call again, and at the same time.
+    From the pool of spares or the template of this code's version; one that is there already, in whatever
+    state, is migrated and given its rights instead. Safe to call again, and at the same time.
     """
+    with context.operator():
+        _make_schema(identity)
+        ask_for_spares()
+
+
+def ask_for_spares() -> None:
+    """Have the provisioner bring the pool to its target soon. Where that fails, beat does it later."""
+    if not settings.SPARE_SCHEMAS:
+        return
+    try:
+        enqueue(FILL_TASK)
+    except OperationalError:
+        logger.warning("The broker does not answer; the pool of spare schemas is filled later")
+
+
+def fill_spares(
+    *, target: int, drops_surplus: bool = False, on_step: Callable[[Progress], None]
+) -> Pool:
+    """Make and drop spares until there are `target` for this code; what there is then.
+
+    Raises:
+        SpareError, SharedSchemaVersionError: no further spare can be made.
+    """
+    progress = Progress()
+    while True:
+        progress = filling.step(target, drops_surplus=drops_surplus, trusting=progress.ready)
+        if not progress.made and not progress.dropped:
+            return pool.look()
+        on_step(progress)
+
+
+def _make_schema(identity: TenantIdentity) -> None:
     template = templates.ensure_template()
-    with context.operator(), locks.schema(identity.schema):
+    with locks.schema(identity.schema):
+        if template.script and claiming.claim(identity, fingerprint=template.fingerprint):
+            return
         if not template.script or _has_history(identity):
             _ensure_role_and_schema(identity)
             migrate_tenant(identity)

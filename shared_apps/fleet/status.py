@@ -14,6 +14,7 @@ from shared_apps.fleet.history import History, name_of
 from shared_apps.fleet.migration_login import MIGRATION_ALIAS
 from shared_apps.fleet.models import SchemaTemplate
 from shared_apps.fleet.selectors import Member
+from shared_apps.fleet.spares import pool
 
 _BATCH = 100  # schemas in one query, which locks a table of each
 
@@ -76,6 +77,8 @@ class Status:
     current: int
     behind: list[Behind]
     last_run: LastRun | None
+    spares: int
+    """Schemas that wait for new tenants."""
 
 
 def get_status() -> Status:
@@ -83,9 +86,10 @@ def get_status() -> Status:
     with context.operator(), connections[MIGRATION_ALIAS].cursor() as cursor:
         cursor.execute(_STATUS, [target.fingerprint])
         total, rows, last_run = cursor.fetchone()
+    spares = len(pool.look().ready)
     behind = [Behind(*row) for row in _decoded(rows)]
     run = _decoded(last_run)
-    return Status(total, total - len(behind), behind, LastRun(**run) if run else None)
+    return Status(total, total - len(behind), behind, LastRun(**run) if run else None, spares)
 
 
 def _decoded(value: Any) -> Any:

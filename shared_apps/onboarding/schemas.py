@@ -1,14 +1,11 @@
 """A tenant's schema and role: made together, by the migration login."""
 
-from collections.abc import Iterator
-from typing import Any
-
 from django.db import connections, transaction
 from psycopg import sql
 
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
-from shared_apps.fleet import roles, selectors
+from shared_apps.fleet import dropping
 from shared_apps.fleet import services as fleet
 from shared_apps.fleet.services import MIGRATION_ALIAS
 from shared_apps.onboarding.errors import ProvisioningError
@@ -37,11 +34,6 @@ def _refuse_foreign(identity: TenantIdentity) -> None:
         raise ProvisioningError(f"The schema {identity.schema} belongs to somebody else.")
 
 
-# A table with its indexes, its TOAST table and its sequence takes about ten locks, and the lock table of
-# a server with the default settings has room for 6,400 in all.
-_TABLES_PER_TRANSACTION = 20
-
-
 def drop_schema(identity: TenantIdentity) -> None:
     """Drop the tables, the schema and the role of a tenant; what is gone already is passed over.
 
@@ -49,21 +41,13 @@ def drop_schema(identity: TenantIdentity) -> None:
     schema does not fill the lock table of the server. Whoever calls it has made sure that the tenant is
     not served and that its data are kept elsewhere; stopped half-way it is called again.
     """
-    connection = connections[MIGRATION_ALIAS]
-    with connection.cursor() as cursor:
-        for statement in _portions(cursor, identity.schema):
-            cursor.execute(statement)
-    with transaction.atomic(using=MIGRATION_ALIAS), connection.cursor() as cursor:
-        schema, role = sql.Identifier(identity.schema), sql.Identifier(identity.role)
-        cursor.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(schema))
+    dropping.drop_tables(identity.schema)
+    with (
+        transaction.atomic(using=MIGRATION_ALIAS),
+        connections[MIGRATION_ALIAS].cursor() as cursor,
+    ):
+        dropping.drop_schema_and_role(cursor, schema=identity.schema, role=identity.role)
         fleet.forget_schema(cursor, identity.schema)
-        cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [identity.role])
-        if cursor.fetchone() is not None:
-            # Rights that somebody granted by hand would keep the role from being dropped. Only who has
-            # a role's rights may drop what it has.
-            roles.inherits(cursor, connection.settings_dict["USER"], identity.role)
-            cursor.execute(sql.SQL("DROP OWNED BY {}").format(role))
-            cursor.execute(sql.SQL("DROP ROLE {}").format(role))
 
 
 def close_for_good(identity: TenantIdentity) -> bool:
@@ -95,13 +79,3 @@ def close_for_good(identity: TenantIdentity) -> bool:
                 )
             )
     return True
-
-
-def _portions(cursor: Any, schema: str) -> Iterator[sql.Composed]:
-    tables = selectors.relations_of(cursor, schema).droppable
-    for start in range(0, len(tables), _TABLES_PER_TRANSACTION):
-        names = [
-            sql.Identifier(schema, table)
-            for table in tables[start : start + _TABLES_PER_TRANSACTION]
-        ]
-        yield sql.SQL("DROP TABLE IF EXISTS {} CASCADE").format(sql.SQL(", ").join(names))

@@ -74,6 +74,17 @@ def _role(role: str) -> str:
     return role
 
 
+SPARE = re.compile(r"spare_[0-9a-f]{12}", re.ASCII)
+"""The schema of a spare: no tenant's begins so."""
+
+
+def spare_schema(number: int) -> str:
+    """Raises ValueError: a number of more than 48 bits."""
+    if not 0 <= number < 1 << 48:
+        raise ValueError(number)
+    return f"spare_{number:012x}"
+
+
 def tenants_group(database: str) -> str:
     """The role that every tenant's role inherits: what all of them may do in the shared schema."""
     return _role(f"{database}_tenants")

@@ -1,7 +1,7 @@
 """Applies a declaration and kills itself with SIGKILL at given points: run as a program by the tests.
 
 Reads lines `FILE SLUG POINT`, forks a child for each, and answers with the child's exit code. A point is the name of a step (before it begins), `row:end` (after it, before that is recorded),
-`statement:N` (before the N-th statement of the schema step), `none` (nothing is killed), or `count` (nothing
+`statement:N` (before the N-th statement of the schema step), `commit:N` (before its N-th commit), `none` (nothing is killed), or `count` (nothing
 is killed, and the exit code is the number of those statements).
 Forking once Django is set up spares each point the start of an interpreter.
 """
@@ -14,7 +14,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-statements = 0
+statements = commits = 0
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -65,6 +65,8 @@ def arm(slug: str, point: str) -> None:
     def carry_out(step: Any, work: Any) -> None:
         if work.spec.slug != slug:
             return original(step, work)
+        if step.value == "schema":
+            arm_commits(connections["migration"], point)
         with (
             connections["migration"].execute_wrapper(counted)
             if step.value == "schema"
@@ -82,6 +84,20 @@ def arm(slug: str, point: str) -> None:
 
     steps.carry_out = carry_out
     Recorder.begin = begun  # type: ignore[method-assign]
+
+
+def arm_commits(connection: Any, point: str) -> None:
+    """Connections belong to threads, so this is done in the one that works."""
+    commit = connection._commit
+
+    def counted() -> None:
+        global commits
+        commits += 1
+        if point == f"commit:{commits}":
+            die()
+        commit()
+
+    connection._commit = counted
 
 
 def die() -> None:

@@ -11,8 +11,11 @@ from typing import Any
 import psycopg
 import pytest
 from django.conf import settings
+from django.db import connections
 
 from shared_apps.core import context
+from shared_apps.fleet.services import find_breaches
+from shared_apps.fleet.spares import pool
 from shared_apps.onboarding.choices import PROVISIONING
 from shared_apps.onboarding.models import Run
 from shared_apps.tenants.choices import TenantState
@@ -20,6 +23,7 @@ from shared_apps.tenants.models import Tenant
 from tests.client import Api
 from tests.installation import Installation
 from tests.made_tenants import removed_afterwards
+from tests.spares import emptied_afterwards, fill, there_are
 
 ROOT = Path(__file__).resolve().parents[2]
 PROVISIONER = ROOT / "tests/chaos/provisioner.py"
@@ -69,6 +73,12 @@ def state_of(slug: str) -> str:
     with context.operator():
         tenant = Tenant.objects.filter(slug=slug).first()
     return tenant.state if tenant else ""
+
+
+def schema_exists(schema: str) -> bool:
+    with context.operator(), connections["migration"].cursor() as cursor:
+        cursor.execute("SELECT to_regnamespace(%s) IS NOT NULL", [schema])
+        return bool(cursor.fetchone()[0])
 
 
 def answer_of(slug: str) -> int:
@@ -149,6 +159,44 @@ def test_killed_at_any_point_it_is_completed_and_never_half_served(
         # What died is closed; the last apply had nothing to do and left no run.
         states = list(Run.objects.order_by("created_at").values_list("state", flat=True))
     assert states == ["SUCCEEDED", *["INTERRUPTED"] * len(points), "SUCCEEDED"]
+
+
+def test_killed_in_the_claim_it_leaves_a_spare_or_a_whole_schema(
+    provisioner: Provisioner,
+) -> None:
+    """At each statement of the step that takes a schema from the pool, and before each commit."""
+    with emptied_afterwards():
+        fill(1)
+        declare(provisioner.file, ["counted"])
+        statements = provisioner.apply("counted", "count")
+        assert there_are() == []
+        points = [*(f"statement:{number}" for number in range(1, statements + 1)), "commit:1"]
+        slugs = [f"c{number}" for number in range(len(points))]
+        left = set()
+        for slug, point in zip(slugs, points, strict=True):
+            declare(provisioner.file, [slug])
+            (spare,) = fill(1).ready
+
+            assert provisioner.apply(slug, point) == -signal.SIGKILL, point
+
+            is_claimed = schema_exists(f"t_{slug}")
+            left.add(is_claimed)
+            assert there_are() == ([] if is_claimed else [spare.schema]), point
+            assert [found.problem for found in pool.look().spares] == [""] * (not is_claimed)
+            assert state_of(slug) == TenantState.PROVISIONING
+            assert answer_of(slug) != 200
+            assert find_breaches() == []
+            if is_claimed:
+                assert catalogue(f"t_{slug}") == catalogue("t_acme"), point
+        assert left == {True, False}  # killed before and after
+        declare(provisioner.file, slugs)
+        assert [provisioner.apply(), provisioner.apply()] == [0, 0]
+
+        whole = catalogue("t_acme")
+        for slug in slugs:
+            assert catalogue(f"t_{slug}") == whole, slug
+        assert {answer_of(slug) for slug in slugs} == {200}
+        assert find_breaches() == []
 
 
 # The show has fifty: FREEHOLD_TEST_TENANTS=50.

@@ -1,4 +1,4 @@
-"""`manage.py fleet migrate|status|drift`."""
+"""`manage.py fleet migrate|status|drift|spares`."""
 
 import json
 from argparse import ArgumentParser
@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from shared_apps.core.errors import AppError
 from shared_apps.fleet import drift, planning, status
-from shared_apps.fleet.management import migrating
+from shared_apps.fleet.management import migrating, sparing
 
 
 class Command(BaseCommand):
@@ -32,6 +32,8 @@ class Command(BaseCommand):
         )
         different = actions.add_parser("drift", help="compare every schema with the template")
         different.add_argument("--json", action="store_true")
+        spares = actions.add_parser("spares", help="schemas that are ready for new tenants")
+        sparing.add_arguments(spares)
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -44,6 +46,8 @@ class Command(BaseCommand):
                     self._status(options)
                 case "drift":
                     self._drift(options)
+                case "spares":
+                    sparing.show_or_fill(self, options)
         except AppError as error:
             raise CommandError(error.text) from error
 
@@ -75,6 +79,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{tenant.slug}: {tenant.describe()}")
         if found.last_run:
             self.stdout.write(f"last run: {found.last_run.describe()}")
+        self.stdout.write(f"{found.spares} spare schemas are ready for new tenants")
         self.stdout.write(f"{found.current} of {found.total} tenants are at this code's version")
 
     def _drift(self, options: dict[str, Any]) -> None:

@@ -45,7 +45,7 @@ from shared_apps.tenants.models import Tenant
 place, point = {
     "before the trail is closed": (deleting.schemas, "close_for_good"),
     "before the schema": (deleting.schemas, "drop_schema"),
-    "before the role": (schemas.roles, "inherits"),
+    "before the role": (schemas.dropping.roles, "inherits"),
     "before the files": (deleting.files, "remove_all"),
     "before the cache": (deleting.cache, "forget_everything"),
     "before the row": (deleting.accounts, "end_cross_tenant_roles"),
