@@ -21,3 +21,8 @@ class DatabaseAheadError(ConflictError):
 class UnknownTenantError(InvalidError):
     code = "fleet.unknown_tenant"
     message = "There is no such tenant with a schema."
+
+
+class ClusterError(ConflictError):
+    code = "fleet.cluster"
+    message = "This is not the Citus cluster that it should be."

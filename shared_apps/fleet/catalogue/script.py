@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from psycopg import sql
 
 # Stand for a tenant's schema and role in scripts; neither needs quotes.
@@ -166,9 +167,14 @@ def _keys(cursor: Any) -> Iterator[str]:
                    format('ADD CONSTRAINT %I %s', k.conname, pg_get_constraintdef(k.oid)), ', ' ORDER BY k.oid))
         FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
         WHERE k.connamespace = {schema} AND (k.contype = 'f' OR k.contype IN ('c', 'x') AND NOT k.convalidated)
-        GROUP BY c.oid, c.relname ORDER BY c.oid
-        """,
+        GROUP BY c.oid, c.relname {apart} ORDER BY c.oid
+        """.replace("{apart}", _apart("k.oid")),
     )
+
+
+def _apart(item: str) -> str:
+    """Citus takes one change of a table a statement; elsewhere those of a table share one."""
+    return f", {item}" if settings.DATABASE_SHARDING == "citus" else ""
 
 
 def _indexes(cursor: Any) -> Iterator[str]:
@@ -209,8 +215,8 @@ def _triggers(cursor: Any) -> Iterator[str]:
                                     ELSE 'DISABLE' END, t.tgname), ', ' ORDER BY t.oid))
         FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid
         WHERE c.relnamespace = {schema} AND NOT t.tgisinternal AND t.tgenabled <> 'O'
-        GROUP BY c.oid, c.relname ORDER BY c.oid
-        """,
+        GROUP BY c.oid, c.relname {apart} ORDER BY c.oid
+        """.replace("{apart}", _apart("t.oid")),
     )
 
 
