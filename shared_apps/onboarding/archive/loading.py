@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from django.conf import settings
 from django.db import connections, transaction
 from psycopg import sql
 
@@ -45,41 +46,62 @@ def load(
     Raises:
         ArchiveInvalidError: its tables are not the schema's; nothing was changed.
     """
+    with context.operator(), connections[MIGRATION_ALIAS].cursor() as cursor:
+        if settings.DATABASE_SHARDING == "citus":
+            # SET CONSTRAINTS stays on the coordinator: the node looks at its keys when it commits. Who
+            # is stopped in between leaves a tenant that was never served.
+            with transaction.atomic(using=MIGRATION_ALIAS):
+                triggers = _fill(cursor, identity, path, manifest, report)
+            with transaction.atomic(using=MIGRATION_ALIAS):
+                _wake(cursor, identity.schema, triggers)
+            return
+        with transaction.atomic(using=MIGRATION_ALIAS):
+            triggers = _fill(cursor, identity, path, manifest, report)
+            # Foreign keys are looked at now: a table with checks to come cannot be altered.
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            _wake(cursor, identity.schema, triggers)
+
+
+def _fill(
+    cursor: Any,
+    identity: TenantIdentity,
+    path: Path,
+    manifest: Manifest,
+    report: Callable[[str], None],
+) -> list[_Trigger]:
+    """The rows, with the triggers at rest; returns these as they were."""
     schema = identity.schema
-    with (
-        context.operator(),
-        transaction.atomic(using=MIGRATION_ALIAS),
-        connections[MIGRATION_ALIAS].cursor() as cursor,
-    ):
-        _require_fitting(cursor, schema, manifest)
-        triggers = _triggers(cursor, schema)
-        tables = [sql.Identifier(schema, table.name) for table in manifest.tables]
-        for table in tables:
-            cursor.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(table))
-        if tables:
-            # What migrations put into a new schema is in the archive as well.
-            cursor.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(tables)))
-        _copy_all(cursor, schema, path, manifest, report)
-        for sequence in manifest.sequences:
+    _require_fitting(cursor, schema, manifest)
+    triggers = _triggers(cursor, schema)
+    tables = [sql.Identifier(schema, table.name) for table in manifest.tables]
+    for table in tables:
+        cursor.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(table))
+    if tables:
+        # What migrations put into a new schema is in the archive as well.
+        cursor.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(tables)))
+    _copy_all(cursor, schema, path, manifest, report)
+    for sequence in manifest.sequences:
+        cursor.execute(
+            "SELECT setval(%s::regclass, %s, %s)",
+            [
+                sql.Identifier(schema, sequence.name).as_string(None),
+                sequence.last_value,
+                sequence.is_called,
+            ],
+        )
+    _say_so(cursor, identity, manifest)
+    return triggers
+
+
+def _wake(cursor: Any, schema: str, triggers: list[_Trigger]) -> None:
+    for trigger in triggers:
+        if trigger.enabled in _ENABLE:
             cursor.execute(
-                "SELECT setval(%s::regclass, %s, %s)",
-                [
-                    sql.Identifier(schema, sequence.name).as_string(None),
-                    sequence.last_value,
-                    sequence.is_called,
-                ],
-            )
-        # Foreign keys are looked at now: a table with checks to come cannot be altered.
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        for trigger in triggers:
-            if trigger.enabled in _ENABLE:
-                cursor.execute(
-                    sql.SQL("ALTER TABLE {} " + _ENABLE[trigger.enabled] + " TRIGGER {}").format(
-                        sql.Identifier(schema, trigger.table), sql.Identifier(trigger.name)
-                    )
+                sql.SQL("ALTER TABLE {} " + _ENABLE[trigger.enabled] + " TRIGGER {}").format(
+                    sql.Identifier(schema, trigger.table), sql.Identifier(trigger.name)
                 )
-        assert _triggers(cursor, schema) == triggers
-        _say_so(cursor, identity, manifest)
+            )
+    assert _triggers(cursor, schema) == triggers
 
 
 def _require_fitting(cursor: Any, schema: str, manifest: Manifest) -> None:
