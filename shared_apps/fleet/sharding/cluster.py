@@ -1,5 +1,6 @@
 """What a Citus cluster says of itself: its version, its nodes, and which of them has a schema."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,27 +36,44 @@ def list_nodes(cursor: Any) -> list[Node]:
     return [Node(*row) for row in cursor.fetchall()]
 
 
-def is_distributed(cursor: Any, schema: str) -> bool:
-    """Whether a schema was made, or made over, to live on one node as a whole."""
+def list_reference_tables(cursor: Any) -> list[str]:
+    """Tables of the shared schema that every node has."""
     cursor.execute(
-        "SELECT EXISTS (SELECT FROM pg_dist_schema WHERE schemaid = to_regnamespace(quote_ident(%s)))",
-        [schema],
+        "SELECT c.relname FROM pg_dist_partition p JOIN pg_class c ON c.oid = p.logicalrelid"
+        " WHERE c.relnamespace = 'public'::regnamespace AND p.partmethod = 'n' AND p.repmodel = 't'"
     )
-    return bool(cursor.fetchone()[0])
+    return [row[0] for row in cursor.fetchall()]
 
 
-def find_places(cursor: Any, schema: str) -> dict[str, tuple[str, int]]:
-    """Table → host and port of the node that has it. Tables that Citus does not know are left out."""
+def find_homes(cursor: Any, schemas: Sequence[str]) -> dict[str, list[str]]:
+    """Schema → the nodes that have tables of it; distributed schemas alone. More than one is a fault."""
     cursor.execute(
         """
-        SELECT c.relname, n.nodename, n.nodeport
-        FROM pg_dist_partition p
-        JOIN pg_class c ON c.oid = p.logicalrelid
-        JOIN pg_dist_shard s ON s.logicalrelid = p.logicalrelid
-        JOIN pg_dist_placement t ON t.shardid = s.shardid
-        JOIN pg_dist_node n ON n.groupid = t.groupid AND n.noderole = 'primary'
-        WHERE c.relnamespace = to_regnamespace(quote_ident(%s)) AND t.shardstate = 1
+        SELECT s.nspname::text, array_agg(DISTINCT n.nodename || ':' || n.nodeport)
+                                FILTER (WHERE n.nodename IS NOT NULL)
+        FROM pg_dist_schema d
+        JOIN pg_namespace s ON s.oid = d.schemaid
+        LEFT JOIN pg_dist_partition p ON p.colocationid = d.colocationid
+        LEFT JOIN pg_dist_shard h ON h.logicalrelid = p.logicalrelid
+        LEFT JOIN pg_dist_placement t ON t.shardid = h.shardid
+        LEFT JOIN pg_dist_node n ON n.groupid = t.groupid AND n.noderole = 'primary'
+        WHERE s.nspname = ANY (%s)
+        GROUP BY s.nspname
+        """,
+        [list(schemas)],
+    )
+    return {schema: homes or [] for schema, homes in cursor.fetchall()}
+
+
+def list_strays(cursor: Any, schema: str) -> list[str]:
+    """Tables of a distributed schema that Citus does not look after: they would stay behind."""
+    cursor.execute(
+        """
+        SELECT c.relname FROM pg_class c
+        WHERE c.relnamespace = to_regnamespace(quote_ident(%s)) AND c.relkind IN ('r', 'p')
+          AND NOT EXISTS (SELECT FROM pg_dist_partition p WHERE p.logicalrelid = c.oid)
+        ORDER BY 1
         """,
         [schema],
     )
-    return {table: (host, port) for table, host, port in cursor.fetchall()}
+    return [row[0] for row in cursor.fetchall()]

@@ -1,4 +1,4 @@
-"""`manage.py fleet migrate|status|drift`."""
+"""`manage.py fleet migrate|status|drift|sharding`."""
 
 import json
 from argparse import ArgumentParser
@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from shared_apps.core.errors import AppError
 from shared_apps.fleet import drift, planning, status
 from shared_apps.fleet.management import migrating
+from shared_apps.fleet.sharding import examining
 
 
 class Command(BaseCommand):
@@ -32,6 +33,10 @@ class Command(BaseCommand):
         )
         different = actions.add_parser("drift", help="compare every schema with the template")
         different.add_argument("--json", action="store_true")
+        sharding = actions.add_parser(
+            "sharding", help="could every schema be a node's of a Citus cluster, and where is it"
+        )
+        sharding.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -44,6 +49,8 @@ class Command(BaseCommand):
                     self._status(options)
                 case "drift":
                     self._drift(options)
+                case "sharding":
+                    self._sharding(options)
         except AppError as error:
             raise CommandError(error.text) from error
 
@@ -92,3 +99,23 @@ class Command(BaseCommand):
         if differences:
             tenants = {difference.tenant for difference in differences}
             raise CommandError(f"{len(differences)} differences in {len(tenants)} tenants")
+
+    def _sharding(self, options: dict[str, Any]) -> None:
+        found = examining.examine()
+        if options["json"]:
+            self.stdout.write(json.dumps(asdict(found)))
+        else:
+            for node in found.nodes:
+                names = [place.slug for place in found.places if str(node) in place.nodes]
+                what = "coordinator" if node.is_coordinator else "node"
+                state = "" if node.is_active else ", not active"
+                self.stdout.write(f"{what} {node}{state}: {len(names)} tenants")
+            for place in found.places:
+                self.stdout.write(f"{place.slug:<40} {' '.join(place.nodes) or 'not distributed'}")
+            for violation in found.violations:
+                self.stdout.write(str(violation))
+            if not found.violations:
+                self.stdout.write("every schema keeps the rules of docs/scaling-citus.md")
+        if found.violations:
+            schemas = {violation.schema for violation in found.violations}
+            raise CommandError(f"{len(found.violations)} violations in {len(schemas)} schemas")
