@@ -71,6 +71,11 @@ def _install_application() -> None:
         _ensure_login(admin, owner, "CREATEROLE NOCREATEDB NOSUPERUSER NOBYPASSRLS INHERIT")
         _ensure_login(admin, runtime, "NOCREATEROLE NOCREATEDB NOSUPERUSER NOBYPASSRLS NOINHERIT")
         _ensure_login(admin, relay, "NOCREATEROLE NOCREATEDB NOSUPERUSER NOBYPASSRLS NOINHERIT")
+        if is_sharded:
+            for login in (owner, runtime, relay):
+                preparing.remember_password(
+                    admin.cursor(), login=login.name, password=login.password
+                )
         _ensure_database(admin, owner, logins=[runtime, relay])
     with _connected(inside_url, "ADMIN_DATABASE_URL") as admin:
         _own_public_schema(admin, owner)

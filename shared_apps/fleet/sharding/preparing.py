@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from psycopg import sql
+from psycopg import conninfo, sql
 
 from shared_apps.fleet.errors import ClusterError
 from shared_apps.fleet.sharding import cluster
@@ -62,6 +62,31 @@ def prepare(cursor: Any, *, database: str, owner: str, application: str, tenants
         )
     )
     _close_views(cursor, owner=owner)
+
+
+def remember_password(cursor: Any, *, login: str, password: str) -> None:
+    """For connections of coordinator and nodes to each other as this login; superusers alone read it.
+
+    Raises:
+        ClusterError: a node did not take it.
+    """
+    statement = sql.SQL("DELETE FROM pg_dist_authinfo WHERE nodeid = 0 AND rolename = {}").format(
+        sql.Literal(login)
+    )
+    if password:  # else the nodes admit it by other means
+        statement += sql.SQL("; INSERT INTO pg_dist_authinfo VALUES (0, {}, {})").format(
+            sql.Literal(login), sql.Literal(conninfo.make_conninfo(password=password))
+        )
+    cursor.execute(statement)
+    block = sql.SQL("DO {}").format(sql.Literal(f"BEGIN {statement.as_string(cursor)}; END"))
+    cursor.execute(
+        "SELECT nodename, nodeport FROM run_command_on_workers(%s) WHERE NOT success",
+        [block.as_string(cursor)],
+    )
+    failed = cursor.fetchone()
+    if failed is not None:
+        # Not what it says: the statement holds the password.
+        raise ClusterError(f"The node {failed[0]}:{failed[1]} did not take the login {login}.")
 
 
 def _close_views(cursor: Any, *, owner: str) -> None:
