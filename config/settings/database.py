@@ -5,9 +5,18 @@ from typing import Any
 from config.env import env
 from config.process import process_kind
 
+# `citus`: the schemas of tenants are spread over the nodes of a Citus cluster (docs/scaling-citus.md).
+DATABASE_SHARDING = env.choice("DATABASE_SHARDING", default="none", choices=("none", "citus"))
+_is_sharded = DATABASE_SHARDING == "citus"
+
 # What PgBouncer calls pool_mode: `transaction` where whatever is between us and PostgreSQL shares
 # server connections between transactions. docs/connections.md says which to choose.
-_pool_mode = env.choice("DATABASE_POOL_MODE", default="session", choices=("session", "transaction"))
+# Citus hands a setting on to a tenant's node only when it is made for one transaction.
+_pool_mode = env.choice(
+    "DATABASE_POOL_MODE",
+    default="transaction" if _is_sharded else "session",
+    choices=("transaction",) if _is_sharded else ("session", "transaction"),
+)
 # Connections of one process, kept and shared by its threads; 0 gives each thread its own. ASGI runs
 # each request in a new thread, which then connects anew.
 DATABASE_POOL_SIZE = env.integer(
@@ -62,6 +71,7 @@ DATABASES: dict[str, dict[str, Any]] = {
         "ENGINE": "shared_apps.tenants.database",
         "TENANT_ROLES": True,
         "POOL_MODE": _pool_mode,
+        "SHARDED": _is_sharded,
         "SQL_COMMENTS": env.boolean("DATABASE_SQL_COMMENTS", default=True),
         **_limits,
         **(_pooled if DATABASE_POOL_SIZE else _kept),
@@ -72,6 +82,7 @@ DATABASES: dict[str, dict[str, Any]] = {
     "migration": {
         "ENGINE": "shared_apps.tenants.database",
         "TENANT_ROLES": False,
+        "SHARDED": _is_sharded,
         # A migration may take its time over a statement, not between two of them.
         "IDLE_IN_TRANSACTION_TIMEOUT_MS": 600_000,
         "OPTIONS": _options,

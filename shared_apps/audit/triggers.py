@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import models
 from psycopg import sql
 
+from shared_apps.audit import node_capture
 from shared_apps.audit.models import Auditable
 
 # Event → the transition tables that the capture function reads, and whether it runs before the event.
@@ -51,14 +52,18 @@ def entity_names() -> dict[str, str]:
 
 def install(cursor: Any, *, schema: str, shared: bool) -> list[str]:
     """Make the missing or changed triggers of a schema as the owner of its tables; returns their tables."""
+    is_on_node = not shared and settings.DATABASE_SHARDING == "citus"
+    if is_on_node:
+        node_capture.install(cursor, schema=schema)
     wanted = tables(shared=shared)
     existing = _existing(cursor, schema=schema, names=[table.name for table in wanted])
     changed: list[str] = []
     for table in wanted:
-        arguments = _arguments(table)
+        arguments = _arguments(table, is_on_node=is_on_node)
         missing = [event for event in _EVENTS if existing.get((table.name, event)) != arguments]
         for event in missing:
-            cursor.execute(_create(schema, table, event))
+            for statement in _create(schema, table, event, arguments):
+                cursor.execute(statement)
         if missing:
             changed.append(table.name)
     return changed
@@ -76,8 +81,9 @@ def _describe(model: type[models.Model]) -> AuditedTable:
     )
 
 
-def _arguments(table: AuditedTable) -> tuple[str, str]:
-    return table.key, "{" + ",".join(f'"{column}"' for column in table.exclude) + "}"
+def _arguments(table: AuditedTable, *, is_on_node: bool) -> tuple[str, ...]:
+    excluded = "{" + ",".join(f'"{column}"' for column in table.exclude) + "}"
+    return (table.key, excluded, table.name) if is_on_node else (table.key, excluded)
 
 
 def _existing(
@@ -99,16 +105,21 @@ def _existing(
     }
 
 
-def _create(schema: str, table: AuditedTable, event: str) -> sql.Composed:
+def _create(
+    schema: str, table: AuditedTable, event: str, arguments: tuple[str, ...]
+) -> list[sql.Composed]:
     # ENABLE ALWAYS: also under session_replication_role = replica, which switches ordinary triggers off.
-    return sql.SQL(
+    texts = (
         "CREATE OR REPLACE TRIGGER {trigger} " + _EVENTS[event] + " FOR EACH STATEMENT"
-        " EXECUTE FUNCTION {schema}.audit_capture({key}, {exclude});"
-        " ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}"
-    ).format(
-        trigger=sql.Identifier(f"audit_{event.lower()}"),
-        table=sql.Identifier(schema, table.name),
-        schema=sql.Identifier(schema),
-        key=sql.Literal(_arguments(table)[0]),
-        exclude=sql.Literal(_arguments(table)[1]),
+        " EXECUTE FUNCTION {schema}.audit_capture({arguments})",
+        "ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}",
     )
+    return [
+        sql.SQL(text).format(
+            trigger=sql.Identifier(f"audit_{event.lower()}"),
+            table=sql.Identifier(schema, table.name),
+            schema=sql.Identifier(schema),
+            arguments=sql.SQL(", ").join(map(sql.Literal, arguments)),
+        )
+        for text in texts
+    ]

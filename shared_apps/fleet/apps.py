@@ -13,11 +13,13 @@ class FleetConfig(AppConfig):
 
     def ready(self) -> None:
         from shared_apps.fleet import readiness, services
+        from shared_apps.fleet.sharding import examining
         from shared_apps.tenants import versions
 
         versions.register(readiness.has_what_it_needs)
         health.register_version("schema", readiness.ask_shared_schema)
         doctor.register("wall", services.find_breaches)
+        doctor.register("sharding", examining.find_faults)
         checks.register(_check_wall, checks.Tags.database)
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import DatabaseError, connections, transaction
 from django.db.migrations import Migration
 from django.db.migrations.operations import RunSQL
@@ -107,6 +108,8 @@ def scratch() -> Iterator[tuple[Any, str]]:
     ):
         with connections[MIGRATION_ALIAS].cursor() as cursor:
             hold_scratch_name(cursor)
+            if settings.DATABASE_SHARDING == "citus":
+                cursor.execute("SET LOCAL citus.enable_ddl_propagation = off")
             cursor.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
             cursor.execute(f"CREATE SCHEMA {script.SCHEMA}")
             yield cursor, role

@@ -33,3 +33,8 @@ class SharedSchemaVersionError(ConflictError):
 class UnknownTenantError(InvalidError):
     code = "fleet.unknown_tenant"
     message = "There is no such tenant with a schema."
+
+
+class ClusterError(ConflictError):
+    code = "fleet.cluster"
+    message = "This is not the Citus cluster that it should be."

@@ -14,7 +14,7 @@ from psycopg import sql
 
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
-from shared_apps.fleet import concurrent_indexes, migration_login
+from shared_apps.fleet import concurrent_indexes, migration_login, statements
 from shared_apps.fleet.catalogue import script
 from shared_apps.fleet.compiling import Plan
 from shared_apps.fleet.history import Node
@@ -200,12 +200,12 @@ def ledger_entry(schema: str, fingerprint: str) -> sql.Composed:
 
 
 def _send(identity: TenantIdentity, texts: list[str]) -> None:
-    """One message."""
+    """One message, or one a statement where the schemas are on several nodes."""
     joined = _BETWEEN.join(texts)
     filled = script.fill(joined, schema=identity.schema, role=identity.role)
     with connections[MIGRATION_ALIAS].cursor() as cursor:
         try:
-            cursor.execute(filled)
+            statements.send(cursor, filled)
         except BaseException:
             _leave_failed_transaction()
             raise

@@ -42,11 +42,23 @@ def readers_group() -> str:
     return names.readers_group(database_name())
 
 
-def ensure(cursor: Any, role: str) -> None:
-    """Make a role without login unless it is there."""
-    cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role])
-    if cursor.fetchone() is None:
-        cursor.execute(sql.SQL("CREATE ROLE {} NOLOGIN").format(sql.Identifier(role)))
+def may_log_in() -> bool:
+    """Whether tenants' roles have LOGIN, never with a password: Citus connects to their nodes as them."""
+    return bool(settings.DATABASE_SHARDING == "citus")
+
+
+def ensure(cursor: Any, role: str, *, may_log_in: bool = False) -> None:
+    """Make a role unless it is there; one that is there is given or denied the login."""
+    attribute = "LOGIN" if may_log_in else "NOLOGIN"
+    cursor.execute("SELECT rolcanlogin FROM pg_roles WHERE rolname = %s", [role])
+    found = cursor.fetchone()
+    if found is None:
+        statement = "CREATE ROLE {} "
+    elif found[0] != may_log_in:
+        statement = "ALTER ROLE {} "
+    else:
+        return
+    cursor.execute(sql.SQL(statement + attribute).format(sql.Identifier(role)))
 
 
 def may_become(cursor: Any, login: str, role: str) -> None:

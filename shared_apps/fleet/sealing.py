@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.db import connections, transaction
 from psycopg import sql
 
@@ -29,7 +30,9 @@ def describe() -> str:
     Without the logins' names: web and workers compute it too, and are not told the relay's.
     """
     tables = sorted(triggers.tables(shared=False), key=lambda table: table.name)
-    return "\n".join([*grants.TENANT_SCHEMA, *map(repr, tables)])
+    # Scripts for Citus are written another way.
+    sharded = ["citus"] if settings.DATABASE_SHARDING == "citus" else []
+    return "\n".join([*grants.TENANT_SCHEMA, *map(repr, tables), *sharded])
 
 
 def seal_shared() -> None:

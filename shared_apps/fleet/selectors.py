@@ -40,12 +40,14 @@ class Member:
 def get_target() -> Target:
     """Computed once in a process: code does not change while it runs."""
     modules = tuple(sorted((getattr(settings, "MIGRATION_MODULES", None) or {}).items()))
-    return _target(tuple(settings.TENANT_APPS), modules)
+    return _target(tuple(settings.TENANT_APPS), modules, settings.DATABASE_SHARDING)
 
 
 @lru_cache(maxsize=4)
-def _target(apps: tuple[str, ...], modules: tuple[tuple[str, str | None], ...]) -> Target:
-    del apps, modules  # what the answer depends on
+def _target(
+    apps: tuple[str, ...], modules: tuple[tuple[str, str | None], ...], sharding: str
+) -> Target:
+    del apps, modules, sharding  # what the answer depends on
     history = History()
     return Target(fingerprint_of(history, sealing.describe()), tuple(history.wanted))
 

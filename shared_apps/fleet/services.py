@@ -27,6 +27,7 @@ from shared_apps.fleet import (
     running,
     sealing,
     selectors,
+    statements,
     templates,
     wall,
 )
@@ -143,6 +144,10 @@ def _make_schema(identity: TenantIdentity) -> None:
             filled = script.fill(template.script, schema=identity.schema, role=identity.role)
             entry = replay.ledger_entry(identity.schema, template.fingerprint).as_string(None)
             with connections[MIGRATION_ALIAS].cursor() as cursor:
+                if settings.DATABASE_SHARDING == "citus":
+                    with context.tenant(identity):
+                        statements.send(cursor, f"{filled};\n{entry}")
+                    return
                 path = sql.SQL("SET LOCAL search_path = {}, public").format(
                     sql.Identifier(identity.schema)
                 )
@@ -202,7 +207,7 @@ def _ensure_role_and_schema(identity: TenantIdentity) -> None:
         transaction.atomic(using=MIGRATION_ALIAS),
         connections[MIGRATION_ALIAS].cursor() as cursor,
     ):
-        roles.ensure(cursor, identity.role)
+        roles.ensure(cursor, identity.role, may_log_in=roles.may_log_in())
         roles.may_become(cursor, roles.application_login(), identity.role)
         roles.inherits(cursor, identity.role, roles.tenants_group())
         cursor.execute(

@@ -92,3 +92,25 @@ class DomainMissingError(InvalidError):
 class RestoreError(ConflictError):
     code = "onboarding.restore_failed"
     message = "The tenant could not be restored."
+
+
+class NotShardedError(ConflictError):
+    code = "onboarding.not_sharded"
+    message = (
+        "Tenants move between nodes of a Citus cluster only, and DATABASE_SHARDING is not citus."
+    )
+
+
+class NodeUnknownError(InvalidError):
+    code = "onboarding.node_unknown"
+    message = "There is no such node."
+
+
+class NotMovableError(ConflictError):
+    code = "onboarding.not_movable"
+    message = "The tenant cannot be moved."
+
+
+class MoveFailedError(ConflictError):
+    code = "onboarding.move_failed"
+    message = "The tenant was not moved."

@@ -13,6 +13,8 @@ from psycopg import conninfo, sql
 
 from shared_apps.audit import store
 from shared_apps.core.errors import InvalidError
+from shared_apps.fleet import roles
+from shared_apps.fleet.sharding import preparing
 
 
 class InstallationError(InvalidError):
@@ -56,19 +58,36 @@ def _install_application() -> None:
     _require_different(
         "MIGRATION_DATABASE_URL", "DATABASE_URL", "RELAY_DATABASE_URL", of=[owner, runtime, relay]
     )
+    is_sharded = settings.DATABASE_SHARDING == "citus"
     admin_url = settings.ADMIN_DATABASE_URL
-    with _connected(admin_url, "ADMIN_DATABASE_URL") as admin:
+    inside_url = conninfo.make_conninfo(admin_url, dbname=owner.database)
+    # Citus hands roles on to its nodes when they are made inside its database, which is there already.
+    with _connected(inside_url if is_sharded else admin_url, "ADMIN_DATABASE_URL") as admin:
         _require_standard_strings(admin)
+        if is_sharded:
+            preparing.require_cluster(admin.cursor(), owner.database)
         # The owner makes the tenants' roles. The runtime login inherits nothing: it has a tenant's
         # rights only while it has become that tenant's role.
         _ensure_login(admin, owner, "CREATEROLE NOCREATEDB NOSUPERUSER NOBYPASSRLS INHERIT")
         _ensure_login(admin, runtime, "NOCREATEROLE NOCREATEDB NOSUPERUSER NOBYPASSRLS NOINHERIT")
         _ensure_login(admin, relay, "NOCREATEROLE NOCREATEDB NOSUPERUSER NOBYPASSRLS NOINHERIT")
+        if is_sharded:
+            for login in (owner, runtime, relay):
+                preparing.remember_password(
+                    admin.cursor(), login=login.name, password=login.password
+                )
         _ensure_database(admin, owner, logins=[runtime, relay])
-    with _connected(
-        conninfo.make_conninfo(admin_url, dbname=owner.database), "ADMIN_DATABASE_URL"
-    ) as admin:
+    with _connected(inside_url, "ADMIN_DATABASE_URL") as admin:
         _own_public_schema(admin, owner)
+        if is_sharded:
+            _own_database(admin, owner)
+            preparing.prepare(
+                admin.cursor(),
+                database=owner.database,
+                owner=owner.name,
+                application=runtime.name,
+                tenants=roles.tenants_group(),
+            )
 
 
 def _install_audit() -> None:
@@ -157,3 +176,12 @@ def _ensure_database(admin: psycopg.Connection[Any], owner: Login, *, logins: li
 def _own_public_schema(admin: psycopg.Connection[Any], owner: Login) -> None:
     admin.execute("REVOKE ALL ON SCHEMA public FROM PUBLIC")
     admin.execute(sql.SQL("ALTER SCHEMA public OWNER TO {}").format(sql.Identifier(owner.name)))
+
+
+def _own_database(admin: psycopg.Connection[Any], owner: Login) -> None:
+    """One that was made by hand; on the nodes too, where schemas are made with the owner's rights."""
+    admin.execute(
+        sql.SQL("ALTER DATABASE {} OWNER TO {}").format(
+            sql.Identifier(owner.database), sql.Identifier(owner.name)
+        )
+    )

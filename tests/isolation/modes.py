@@ -25,6 +25,8 @@ class Mode:
     psycopg_pool: int = 0
     pooler: PoolMode | None = None
     servers: int = 1
+    is_sharded: bool = False
+    """As to a Citus coordinator; a plain server takes what is said there as well."""
 
     @property
     def is_per_transaction(self) -> bool:
@@ -41,6 +43,7 @@ MODES = (
     PGBOUNCER_SESSION,
     PGBOUNCER_TRANSACTION,
     Mode("pool-and-pgbouncer-transaction", "transaction", psycopg_pool=4, pooler="transaction"),
+    Mode("sharded", "transaction", is_sharded=True),
 )
 
 
@@ -106,7 +109,11 @@ def _leave() -> None:
 def _overrides(mode: Mode, poolers: Poolers) -> dict[str, Any]:
     usual = connections.settings["default"]
     options = {name: value for name, value in usual["OPTIONS"].items() if name != "pool"}
-    overrides: dict[str, Any] = {"POOL_MODE": mode.pool_mode, "OPTIONS": options}
+    overrides: dict[str, Any] = {
+        "POOL_MODE": mode.pool_mode,
+        "SHARDED": mode.is_sharded,
+        "OPTIONS": options,
+    }
     if mode.psycopg_pool:
         options["pool"] = {"min_size": 0, "max_size": mode.psycopg_pool, "timeout": 10.0}
         overrides |= {"CONN_MAX_AGE": 0, "CONN_HEALTH_CHECKS": False}

@@ -76,11 +76,21 @@ def load_memberships(cursor: Any, names: list[str]) -> list[Membership]:
 
 
 def examine_becoming(
-    role: Role, memberships: list[Membership], *, group: str, login: str, owner: str, remedy: str
+    role: Role,
+    memberships: list[Membership],
+    *,
+    group: str,
+    login: str,
+    owner: str,
+    remedy: str,
+    may_log_in: bool = False,
 ) -> Iterator[Finding]:
-    """A role without login that inherits `group` alone and that `login` alone may become."""
-    if role.login or role.powers:
-        powers = ", ".join([*(["LOGIN"] if role.login else []), *role.powers])
+    """A role, mostly without login, that inherits `group` alone and that `login` alone may become."""
+    if may_log_in and not role.login:
+        yield Finding(f"role {role.name}", "lacks LOGIN: Citus connects to its node as it", remedy)
+    wrongly = role.login and not may_log_in
+    if wrongly or role.powers:
+        powers = ", ".join([*(["LOGIN"] if wrongly else []), *role.powers])
         undo = " ".join(f"NO{power}" for power in powers.split(", "))
         yield Finding(f"role {role.name}", f"has {powers}", f"ALTER ROLE {role.name} {undo}")
     groups = {m.role: m for m in memberships if m.member == role.name}

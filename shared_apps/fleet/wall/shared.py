@@ -94,7 +94,7 @@ def _is_the_operators(right: _Right) -> bool:
 
 
 def _load(cursor: Any) -> set[_Right]:
-    """Rights on the shared schema's tables and sequences that their owner gave to others."""
+    """Rights on the shared schema's tables and sequences that others have than their owner and the schema's."""
     cursor.execute(
         """
         SELECT c.relname, CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END,
@@ -107,7 +107,8 @@ def _load(cursor: Any) -> set[_Right]:
             WHERE b.attrelid = c.oid AND b.attacl IS NOT NULL
         ) a
         LEFT JOIN pg_roles g ON g.oid = a.grantee
-        WHERE c.relnamespace = 'public'::regnamespace AND a.grantee <> c.relowner
+        JOIN pg_namespace n ON n.oid = c.relnamespace
+        WHERE n.nspname = 'public' AND a.grantee NOT IN (c.relowner, n.nspowner)
         """
     )
     return {_Right(*row) for row in cursor.fetchall()}

@@ -82,6 +82,7 @@ def _roles(cursor: Any, tenants: list[_Tenant]) -> Iterator[Finding]:
                 login=roles.application_login(),
                 owner=owner,
                 remedy=repair,
+                may_log_in=roles.may_log_in(),
             )
         if tenant.is_ready and role is None:
             yield Finding(f"tenant {tenant.slug}", f"its role {tenant.role} is missing", repair)

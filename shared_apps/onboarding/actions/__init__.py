@@ -7,6 +7,7 @@ from shared_apps.onboarding.actions import (
     declaring,
     deleting,
     inspecting,
+    moving,
     renaming,
     stopping,
     undoing,
@@ -22,6 +23,7 @@ ACTIONS: tuple[Action, ...] = (
     *archiving.ACTIONS,
     *deleting.ACTIONS,
     *renaming.ACTIONS,
+    *moving.ACTIONS,
     *inspecting.ACTIONS,
     *checking.ACTIONS,
     Action(

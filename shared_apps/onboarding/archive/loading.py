@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
+from django.conf import settings
 from django.db import connections, transaction
 from psycopg import sql
 
@@ -54,39 +55,61 @@ def load(
         ArchiveInvalidError: its tables are not the schema's; nothing was changed.
         TrailUnfitError: the trail does not lead from the archive to the moment; nothing was changed.
     """
+    with context.operator(), connections[MIGRATION_ALIAS].cursor() as cursor:
+        if settings.DATABASE_SHARDING == "citus":
+            # SET CONSTRAINTS stays on the coordinator: the node looks at its keys when it commits. Who
+            # is stopped in between leaves a tenant that was never served.
+            with transaction.atomic(using=MIGRATION_ALIAS):
+                triggers = _fill(cursor, identity, path, manifest, until, report)
+            with transaction.atomic(using=MIGRATION_ALIAS):
+                _wake(cursor, identity.schema, triggers)
+            return
+        with transaction.atomic(using=MIGRATION_ALIAS):
+            triggers = _fill(cursor, identity, path, manifest, until, report)
+            # Foreign keys are looked at now: a table with checks to come cannot be altered.
+            cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            _wake(cursor, identity.schema, triggers)
+
+
+def _fill(
+    cursor: Any,
+    identity: TenantIdentity,
+    path: Path,
+    manifest: Manifest,
+    until: datetime | None,
+    report: Callable[[str], None],
+) -> list[_Trigger]:
+    """The rows, with the triggers at rest; returns these as they were."""
     schema = identity.schema
-    with (
-        context.operator(),
-        transaction.atomic(using=MIGRATION_ALIAS),
-        connections[MIGRATION_ALIAS].cursor() as cursor,
-    ):
-        _require_fitting(cursor, schema, manifest)
-        triggers = _triggers(cursor, schema)
-        tables = [sql.Identifier(schema, table.name) for table in manifest.tables]
-        for table in tables:
-            cursor.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(table))
-        if tables:
-            # What migrations put into a new schema is in the archive as well.
-            cursor.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(tables)))
-        _copy_all(cursor, schema, path, manifest, report)
-        sequences.put_back(cursor, schema=schema, given=manifest.sequences)
-        replayed = None
-        if until is not None:
-            report(f"replaying the trail until {until.isoformat()}")
-            replayed = replay(cursor, schema=schema, manifest=manifest, until=until)
-            sequences.raise_to_rows(cursor, schema=schema)
-            report(f"replayed {replayed.changes} changes of {replayed.transactions} transactions")
-        # Foreign keys are looked at now: a table with checks to come cannot be altered.
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        for trigger in triggers:
-            if trigger.enabled in _ENABLE:
-                cursor.execute(
-                    sql.SQL("ALTER TABLE {} " + _ENABLE[trigger.enabled] + " TRIGGER {}").format(
-                        sql.Identifier(schema, trigger.table), sql.Identifier(trigger.name)
-                    )
+    _require_fitting(cursor, schema, manifest)
+    triggers = _triggers(cursor, schema)
+    tables = [sql.Identifier(schema, table.name) for table in manifest.tables]
+    for table in tables:
+        cursor.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(table))
+    if tables:
+        # What migrations put into a new schema is in the archive as well.
+        cursor.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(tables)))
+    _copy_all(cursor, schema, path, manifest, report)
+    sequences.put_back(cursor, schema=schema, given=manifest.sequences)
+    replayed = None
+    if until is not None:
+        report(f"replaying the trail until {until.isoformat()}")
+        replayed = replay(cursor, schema=schema, manifest=manifest, until=until)
+        sequences.raise_to_rows(cursor, schema=schema)
+        report(f"replayed {replayed.changes} changes of {replayed.transactions} transactions")
+    _say_so(cursor, identity, manifest, replayed)
+    return triggers
+
+
+def _wake(cursor: Any, schema: str, triggers: list[_Trigger]) -> None:
+    for trigger in triggers:
+        if trigger.enabled in _ENABLE:
+            cursor.execute(
+                sql.SQL("ALTER TABLE {} " + _ENABLE[trigger.enabled] + " TRIGGER {}").format(
+                    sql.Identifier(schema, trigger.table), sql.Identifier(trigger.name)
                 )
-        assert _triggers(cursor, schema) == triggers
-        _say_so(cursor, identity, manifest, replayed)
+            )
+    assert _triggers(cursor, schema) == triggers
 
 
 def _require_fitting(cursor: Any, schema: str, manifest: Manifest) -> None:

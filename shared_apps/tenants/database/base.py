@@ -33,6 +33,8 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
     def __init__(self, settings_dict: dict[str, Any], alias: str = "default") -> None:
         super().__init__(settings_dict, alias)
         self.profile = Profile.from_settings(settings_dict)
+        if self.profile.is_sharded:
+            self.ops.compiler_module = "shared_apps.tenants.database.values_compiler"
 
     # -- what django-tenants' commands and router ask a connection ------------------------------
 

@@ -59,10 +59,14 @@ class _ContextMixin:
                 session.forget()
             return self
         pending = session.pending(status)
-        if pending and not (session.profile.is_per_transaction or verb.startswith(_JOINABLE)):
-            self._tell(pending)
-            pending = ()
-        self._execute_joined(pending, text, params, options)
+        if pending and session.profile.is_told_apart:
+            with self._context_apart():
+                self._execute_joined((), text, params, options)
+        else:
+            if pending and not (session.profile.is_per_transaction or verb.startswith(_JOINABLE)):
+                self._tell(pending)
+                pending = ()
+            self._execute_joined(pending, text, params, options)
         if not verb.startswith(_HARMLESS):
             session.forget()
         elif not session.agrees(pgconn):

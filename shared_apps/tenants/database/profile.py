@@ -23,6 +23,8 @@ class Profile:
     uses_roles: bool = True
     """False for the migration login, which owns the schemas and keeps its own role."""
     pool_mode: PoolMode = PoolMode.SESSION
+    is_sharded: bool = False
+    """The tenants' schemas are on the nodes of a Citus cluster."""
     has_comments: bool = True
     statement_timeout_ms: int = 0
     """Of the operator, and of tenants without a limit of their own; 0 is none."""
@@ -41,9 +43,18 @@ class Profile:
             raise ImproperlyConfigured(
                 "assume_role cannot be used: the role follows the context, statement by statement."
             )
+        pool_mode = PoolMode(settings.get("POOL_MODE", PoolMode.SESSION))
+        is_sharded = settings.get("SHARDED", False)
+        uses_roles = settings.get("TENANT_ROLES", True)
+        if is_sharded and uses_roles and pool_mode is PoolMode.SESSION:
+            raise ImproperlyConfigured(
+                "SHARDED needs POOL_MODE transaction: what is set for a session stays on the "
+                "coordinator, and the audit trail of a tenant's node would name nobody."
+            )
         return cls(
-            uses_roles=settings.get("TENANT_ROLES", True),
-            pool_mode=PoolMode(settings.get("POOL_MODE", PoolMode.SESSION)),
+            uses_roles=uses_roles,
+            pool_mode=pool_mode,
+            is_sharded=is_sharded,
             has_comments=settings.get("SQL_COMMENTS", True),
             statement_timeout_ms=settings.get("STATEMENT_TIMEOUT_MS", 0),
             idle_in_transaction_timeout_ms=settings.get("IDLE_IN_TRANSACTION_TIMEOUT_MS", 0),
@@ -52,3 +63,9 @@ class Profile:
     @property
     def is_per_transaction(self) -> bool:
         return self.pool_mode is PoolMode.TRANSACTION
+
+    @property
+    def is_told_apart(self) -> bool:
+        """Citus sends the whole message of a SET LOCAL on to a tenant's node, where a statement that
+        shares it would be executed as well: the context goes in a message of its own."""
+        return self.is_sharded and self.is_per_transaction

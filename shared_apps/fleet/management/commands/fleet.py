@@ -1,4 +1,4 @@
-"""`manage.py fleet migrate|status|drift|spares`."""
+"""`manage.py fleet migrate|status|drift|spares|sharding`."""
 
 import json
 from argparse import ArgumentParser
@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from shared_apps.core.errors import AppError
 from shared_apps.fleet import drift, planning, status
 from shared_apps.fleet.management import migrating, sparing
+from shared_apps.fleet.sharding import examining
 
 
 class Command(BaseCommand):
@@ -34,6 +35,10 @@ class Command(BaseCommand):
         different.add_argument("--json", action="store_true")
         spares = actions.add_parser("spares", help="schemas that are ready for new tenants")
         sparing.add_arguments(spares)
+        sharding = actions.add_parser(
+            "sharding", help="could every schema be a node's of a Citus cluster, and where is it"
+        )
+        sharding.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -48,6 +53,8 @@ class Command(BaseCommand):
                     self._drift(options)
                 case "spares":
                     sparing.show_or_fill(self, options)
+                case "sharding":
+                    self._sharding(options)
         except AppError as error:
             raise CommandError(error.text) from error
 
@@ -97,3 +104,23 @@ class Command(BaseCommand):
         if differences:
             tenants = {difference.tenant for difference in differences}
             raise CommandError(f"{len(differences)} differences in {len(tenants)} tenants")
+
+    def _sharding(self, options: dict[str, Any]) -> None:
+        found = examining.examine()
+        if options["json"]:
+            self.stdout.write(json.dumps(asdict(found)))
+        else:
+            for node in found.nodes:
+                names = [place.slug for place in found.places if str(node) in place.nodes]
+                what = "coordinator" if node.is_coordinator else "node"
+                state = "" if node.is_active else ", not active"
+                self.stdout.write(f"{what} {node}{state}: {len(names)} tenants")
+            for place in found.places:
+                self.stdout.write(f"{place.slug:<40} {' '.join(place.nodes) or 'not distributed'}")
+            for violation in found.violations:
+                self.stdout.write(str(violation))
+            if not found.violations:
+                self.stdout.write("every schema keeps the rules of docs/scaling-citus.md")
+        if found.violations:
+            schemas = {violation.schema for violation in found.violations}
+            raise CommandError(f"{len(found.violations)} violations in {len(schemas)} schemas")
