@@ -31,7 +31,8 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
     include_public_schema = True
 
     def __init__(self, settings_dict: dict[str, Any], alias: str = "default") -> None:
-        super().__init__(settings_dict, alias)
+        # Asked for by an alias that names a tenant (owned_alias.py), it serves all of them.
+        super().__init__(settings_dict, str(alias))
         self.profile = Profile.from_settings(settings_dict)
 
     # -- what django-tenants' commands and router ask a connection ------------------------------
