@@ -20,15 +20,10 @@ from shared_apps.tenants.owned_alias import OwnedAlias, owned_alias
 M = TypeVar("M", bound=models.Model)
 
 
-def current_tenant_id() -> UUID | None:
-    scope = context.current()
-    return scope.id if isinstance(scope, context.TenantIdentity) else None
-
-
 def _for_current_tenant(alias: str) -> str:
     """As it is where there is no tenant: what is read over it then belongs to nobody."""
-    scope = context.current()
-    return owned_alias(alias, scope.id) if isinstance(scope, context.TenantIdentity) else alias
+    tenant_id = context.tenant_id()
+    return alias if tenant_id is None else owned_alias(alias, tenant_id)
 
 
 def owner_of(instance: models.Model) -> UUID | None:
@@ -41,7 +36,7 @@ def require_owner(owner: UUID | None, what: object) -> None:
     """Raises TenantMismatchError: `owner` is known, and not whom code works for now."""
     if owner is None:
         return
-    current = current_tenant_id()
+    current = context.tenant_id()
     # The same object nearly always; comparing UUIDs is slower.
     if owner is not current and owner != current:
         name = what.__name__ if isinstance(what, type) else type(what).__name__
@@ -69,11 +64,11 @@ class _Bound:
 
     def _bind(self) -> None:
         self._require_owner()
-        self._tenant_id = self._tenant_id or current_tenant_id()
+        self._tenant_id = self._tenant_id or context.tenant_id()
 
     def _watched(self, rows: Iterable[Any]) -> Iterator[Any]:
         """A generator may be resumed in another context than it was started in."""
-        owner = self._tenant_id or current_tenant_id()
+        owner = self._tenant_id or context.tenant_id()
         for row in rows:
             require_owner(owner, self.model)
             yield row
@@ -86,7 +81,7 @@ class TenantQuerySet(_Bound, models.QuerySet[M], Generic[M]):
         self, model: Any = None, query: Any = None, using: str | None = None, hints: Any = None
     ) -> None:
         super().__init__(model, query, using, hints)
-        self._tenant_id = current_tenant_id()
+        self._tenant_id = context.tenant_id()
         if hints:
             self._require_owner_of_hints()
 
@@ -112,14 +107,16 @@ class TenantQuerySet(_Bound, models.QuerySet[M], Generic[M]):
         return _for_current_tenant(super().db)
 
     def _fetch_all(self) -> None:
-        self._bind()
+        # Once for each row whose related rows were prefetched.
+        if self._tenant_id is None or self._tenant_id is not context.tenant_id():
+            self._bind()
         super()._fetch_all()  # type: ignore[misc]
 
     def _iterator(self, *args: Any) -> Iterator[M]:
         return self._watched(super()._iterator(*args))  # type: ignore[misc]
 
     async def aiterator(self, chunk_size: int = 2000) -> AsyncIterator[M]:
-        owner = self._tenant_id or current_tenant_id()
+        owner = self._tenant_id or context.tenant_id()
         async for row in super().aiterator(chunk_size):
             require_owner(owner, self.model)
             yield row
@@ -189,7 +186,7 @@ class TenantQuerySet(_Bound, models.QuerySet[M], Generic[M]):
 class TenantRawQuerySet(_Bound, RawQuerySet):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._tenant_id = current_tenant_id()
+        self._tenant_id = context.tenant_id()
 
     @property
     def db(self) -> str:
@@ -247,7 +244,7 @@ class TenantRouter:
     """Asked by Django whenever one instance is made to refer to another."""
 
     def allow_relation(self, one: models.Model, other: models.Model, **hints: Any) -> bool | None:
-        alias, current = one._state.db, current_tenant_id()
+        alias, current = one._state.db, context.tenant_id()
         if alias is other._state.db and isinstance(alias, OwnedAlias):
             # Nearly always; it is asked for each of the rows that are prefetched.
             return current is None or alias.tenant_id == current

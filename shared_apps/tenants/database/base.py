@@ -98,12 +98,14 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
         wanted = self.timezone_name
         if wanted and connection.info.parameter_status("TimeZone") != wanted:
             with connection.bare_cursor() as cursor:
-                cursor.execute(self.ops.set_time_zone_sql(), [wanted])
+                statement = cursor.mogrify(self.ops.set_time_zone_sql(), [wanted])
+                cursor.execute(statement)
+            connection.session.set_up = statement.encode()
             return True
         return False
 
     def _close(self) -> None:
-        """A connection that goes back into the pool keeps nothing of a tenant."""
+        """A connection that goes back into the pool hands nothing of a tenant on."""
         if self.connection is not None and self.pool and not self.connection.closed:
             try:
                 self.connection.reset_context()
@@ -122,12 +124,13 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
         return True
 
     def close_if_health_check_failed(self) -> None:
-        if self.pool or self.connection is None:
+        if self.health_check_done or not self.health_check_enabled or self.connection is None:
             return
-        if self.health_check_enabled and not self.health_check_done:
-            if self.connection.has_ended():
-                self.close()
-            self.health_check_done = True
+        has_leftovers = self.profile.uses_roles and self.connection.session.has_leftovers
+        if not self.pool and (has_leftovers or self.connection.has_ended()):
+            # The migration login's work takes locks of the session, and lets go of them itself.
+            self.close()
+        self.health_check_done = True
 
     # -- cursors --------------------------------------------------------------------------------
 
