@@ -22,8 +22,6 @@ LOGGING = {
         "django.server": {"handlers": [], "propagate": True},
         # A client's mistake is in the access log already.
         "django.request": {"level": "ERROR"},
-        # Three lines a request, at the INFO level.
-        "psycopg.pool": {"level": "WARNING"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
     },
 }

@@ -73,7 +73,11 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
     @property
     def pool(self) -> Any:
         options = self.settings_dict["OPTIONS"].get("pool")
-        if options and "connection_class" not in options:
+        if not options:
+            return None
+        if known := self._connection_pools.get(self.alias):
+            return known
+        if "connection_class" not in options:
             if options is True or self.settings_dict["CONN_HEALTH_CHECKS"]:
                 raise ImproperlyConfigured(
                     "a pool needs a dict of options and CONN_HEALTH_CHECKS off: its connections are"
@@ -84,13 +88,19 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
 
     def _from_pool(self) -> TenantConnection:
         """A live connection of the pool's; dead ones are handed back, which replaces them."""
-        self.pool.open()
+        pool = self.pool
+        if pool.closed:
+            pool.open()
         while True:
-            connection: TenantConnection = self.pool.getconn()
+            connection: TenantConnection = pool.getconn()
             if not connection.has_ended():
                 return connection
             connection.close()
-            self.pool.putconn(connection)
+            pool.putconn(connection)
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        if self.connection is None or self.connection.autocommit != autocommit:
+            super()._set_autocommit(autocommit)
 
     def _configure_connection(self, connection: TenantConnection) -> bool:
         """Everything that a new connection is given once, by us or by the pool."""
