@@ -44,6 +44,8 @@ class _ContextMixin:
         connection = self.connection
         session, pgconn = connection.session, connection.pgconn
         status = pgconn.transaction_status
+        if kind.leaves_traces:
+            session.note_traces()
         if status == _IN_ERROR or kind.controls_transaction:
             context.require()
             super().execute(text, params, **options)  # type: ignore[misc]  # mixin
@@ -54,8 +56,6 @@ class _ContextMixin:
         if pending and not (kind.is_joinable or session.is_per_transaction):
             self._tell(pending)
             pending = ()
-        if kind.leaves_traces:
-            session.note_traces()
         self._execute_joined(pending, text, params, options)
         if not kind.is_harmless:
             session.forget()
@@ -89,8 +89,8 @@ class _ContextMixin:
                 raise psycopg.NotSupportedError(_NOT_ALONE) from error
             raise
         except BaseException:
-            if pending:
-                session.forget()
+            # Perhaps because the role was made anew: the next statement tells everything again.
+            session.forget()
             raise
         finally:
             was_sent, self._head = not self._head, b""

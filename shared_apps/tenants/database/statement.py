@@ -11,15 +11,18 @@ _WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "TRUNCATE", "COPY")
 # a few (CREATE INDEX CONCURRENTLY, VACUUM) refuse.
 _JOINABLE = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "SAVEPOINT", "RELEASE", "(", "LOCK")
 # These end a transaction or go back within one, also where every other statement is refused.
-_TRANSACTION_CONTROL = ("ROLLBACK", "COMMIT", "BEGIN", "START", "END", "ABORT", "PREPARE")
+_ENDS = ("ROLLBACK", "COMMIT", "BEGIN", "START", "END", "ABORT")
+_TRANSACTION_CONTROL = (*_ENDS, "PREPARE TRAN")
 # Besides the joinable ones, what leaves role, path and settings as they are.
 _HARMLESS = (*_JOINABLE, "CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "TRUNCATE", "MERGE", "FETCH")
 
-# A statement that can leave something in the session behind its transaction: a temporary table, or
-# more than one statement. (Functions are below.)
-_LASTING = re.compile(r"\b(?:TEMP|TEMPORARY|PG_TEMP\w*)\b|;\s*\S", re.IGNORECASE)
-# What looks like a call: a name before a bracket, but not the table of `INSERT INTO "table" (`.
-_CALL = re.compile(r'(?<!INTO )(?:"([^"]+)"|\b([A-Za-z_]\w*))\s*\(')
+# Statements that leave nothing in the session behind their transaction, whatever is not below.
+_LEAVING_NOTHING = (*_JOINABLE, *_ENDS)
+# A temporary table, a further statement, and comments, which could stand between a name and its bracket.
+_LASTING = re.compile(r"\b(?:TEMP|TEMPORARY|PG_TEMP\w*)\b|;\s*\S|/\*|--", re.IGNORECASE)
+# A call of what is none of PostgreSQL's own: in quotes or of a schema, and not `INSERT INTO "table" (`.
+_FOREIGN_CALL = re.compile(r'(?<!INTO )"[^"]*"\s*\(|\.\s*[^\W\d][\w$]*\s*\(')
+_CALL = re.compile(r"(?<![\w$.])([^\W\d][\w$]*)\s*\(")
 # Words before a bracket, and functions that leave nothing in a session: what Django's ORM writes, and
 # what is common in SQL by hand. Any other function is not known, so it counts as one that does.
 _TRACELESS = frozenset(
@@ -45,7 +48,8 @@ _TRACELESS = frozenset(
     GENERATE_SERIES GEN_RANDOM_UUID JSONB_ARRAY_ELEMENTS JSONB_ARRAY_LENGTH JSONB_BUILD_ARRAY
     JSONB_BUILD_OBJECT JSONB_EACH JSONB_SET JSONB_TYPEOF JSON_ARRAY JSON_BUILD_OBJECT JSON_OBJECT
     LOWER_INC LOWER_INF NULLIF TO_JSON TO_JSONB UNNEST UPPER_INC UPPER_INF UUIDV4 UUIDV7
-    PG_ADVISORY_XACT_LOCK PG_TRY_ADVISORY_XACT_LOCK
+    CURRENT_DATABASE CURRENT_SCHEMA CURRENT_SETTING PG_ADVISORY_XACT_LOCK PG_BACKEND_PID
+    PG_TRY_ADVISORY_XACT_LOCK
     """.split()
 )
 # Longer ones are inserts of many rows, each with a text of its own.
@@ -77,10 +81,16 @@ def _look_at(text: str) -> Kind:
         controls_transaction=verb.startswith(_TRANSACTION_CONTROL),
         is_harmless=verb.startswith(_HARMLESS),
         writes=verb.startswith(_WRITES),
-        leaves_traces=not is_joinable
-        or _LASTING.search(text) is not None
-        or any((quoted or plain).upper() not in _TRACELESS for quoted, plain in _CALL.findall(text)),
+        leaves_traces=not verb.startswith(_LEAVING_NOTHING) or _calls_or_lasts(text),
     )
+
+
+def _calls_or_lasts(text: str) -> bool:
+    if _LASTING.search(text) or _FOREIGN_CALL.search(text):
+        return True
+    # PostgreSQL folds ASCII only: `ſum` is not SUM.
+    names = _CALL.findall(text)
+    return not all(name.isascii() and name.upper() in _TRACELESS for name in names)
 
 
 _remembered = lru_cache(maxsize=1024)(_look_at)
