@@ -435,9 +435,9 @@ def test_what_a_statement_leaves_in_a_session_meets_no_other_tenant(
 def test_nobody_makes_a_temporary_table(mode: Mode, acme: TenantIdentity) -> None:
     """Its name would be found before the one of the next tenant."""
     for scope in (context.tenant(acme), context.operator()):
-        with scope, connection.cursor() as cursor:
-            with pytest.raises(ProgrammingError, match="permission denied to create temporary"):
-                cursor.execute("CREATE TEMPORARY TABLE invoicing_vendor (name text)")
+        refused = pytest.raises(ProgrammingError, match="permission denied to create temporary")
+        with scope, connection.cursor() as cursor, refused:
+            cursor.execute("CREATE TEMPORARY TABLE invoicing_vendor (name text)")
 
 
 @pytest.mark.parametrize("mode", [POOL], ids=lambda mode: mode.name, indirect=True)
