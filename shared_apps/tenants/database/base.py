@@ -116,11 +116,13 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
 
     def _close(self) -> None:
         """A connection that goes back into the pool hands nothing of a tenant on."""
-        if self.connection is not None and self.pool and not self.connection.closed:
-            try:
-                self.connection.reset_context()
-            except psycopg.Error:
-                self.connection.close()  # the pool makes another one
+        if (
+            self.connection is not None
+            and self.pool
+            and not self.connection.closed
+            and not self._reset()
+        ):
+            self.connection.close()  # the pool makes another one
         super()._close()
 
     def is_usable(self) -> bool:
@@ -136,11 +138,20 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
     def close_if_health_check_failed(self) -> None:
         if self.health_check_done or not self.health_check_enabled or self.connection is None:
             return
+        # The migration login's work takes locks of the session, and lets go of them itself.
         has_leftovers = self.profile.uses_roles and self.connection.session.has_leftovers
-        if not self.pool and (has_leftovers or self.connection.has_ended()):
-            # The migration login's work takes locks of the session, and lets go of them itself.
+        is_lost = self.connection.has_ended() or (has_leftovers and not self._reset())
+        if is_lost and not self.pool:
             self.close()
         self.health_check_done = True
+
+    def _reset(self) -> bool:
+        """Between two pieces of work: what one has left in the session meets no other."""
+        try:
+            self.connection.reset_context()
+        except psycopg.Error:
+            return False
+        return True
 
     # -- cursors --------------------------------------------------------------------------------
 
