@@ -109,8 +109,9 @@ AUDIT_ADMIN_DATABASE_URL = env.url(
 )
 
 DATABASE_ROUTERS = [
-    "django_tenants.routers.TenantSyncRouter",
+    # First, because it is asked for rows, the other one by migrations only.
     "shared_apps.tenants.ownership.TenantRouter",
+    "django_tenants.routers.TenantSyncRouter",
 ]
 TENANT_DB_ALIAS = "migration"
 

@@ -77,6 +77,12 @@ def require() -> Scope:
     return scope
 
 
+def tenant_id() -> UUID | None:
+    """Whom the current scope is for, if it is one tenant's."""
+    scope = _scope.get()
+    return scope.id if isinstance(scope, TenantIdentity) else None
+
+
 def require_tenant() -> TenantIdentity:
     """The current tenant.
 

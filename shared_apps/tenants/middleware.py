@@ -1,6 +1,7 @@
 """From the host name to the context of a request."""
 
 from collections.abc import Callable
+from functools import lru_cache
 from importlib import import_module
 
 from django.conf import settings
@@ -96,19 +97,25 @@ def _kept(response: HttpResponseBase) -> HttpResponseBase:
     return response
 
 
+@lru_cache(maxsize=1024)
+def _canonical(asked: str) -> str:
+    """The name in a Host header; the same few are asked for. Raises UnknownHostError."""
+    domain, _ = split_domain_port(asked)
+    if domain.endswith("."):
+        # The one dot that a name may end with has been taken off.
+        raise errors.UnknownHostError
+    try:
+        return names.canonical_host(domain)
+    except errors.DomainNameError:
+        raise errors.UnknownHostError from None
+
+
 def scope_of(request: HttpRequest) -> context.TenantIdentity | context.OperatorScope:
     """Raises DisallowedHost, UnknownHostError or the error of a tenant that is not served."""
     if "HTTP_HOST" not in request.META:
         # Django would take the server's own name instead.
         raise DisallowedHost("There is no Host header.")
-    domain, _ = split_domain_port(request.get_host())
-    if domain.endswith("."):
-        # The one dot that a name may end with has been taken off.
-        raise errors.UnknownHostError
-    try:
-        host = names.canonical_host(domain)
-    except errors.DomainNameError:
-        raise errors.UnknownHostError from None
+    host = _canonical(request.get_host())
     if host == settings.PUBLIC_HOST:
         return context.OPERATOR
     route = routing.find_route(host)

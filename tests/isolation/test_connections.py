@@ -3,22 +3,24 @@
 import asyncio
 import contextlib
 import itertools
+from dataclasses import replace
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from django.conf import settings
 from django.db import NotSupportedError, OperationalError, connection, connections, transaction
+from django.db.models import Count
 from django.db.utils import DatabaseError, ProgrammingError
 from psycopg.pq import TransactionStatus
 
-from shared_apps.core import context
+from shared_apps.core import attribution, context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.core.errors import ContextOrderError, TenantContextRequired
 from tenant_apps.invoicing.models import Vendor
 from tests.concurrency import at_once
-from tests.isolation.modes import MODES, Mode
+from tests.isolation.modes import DIRECT, MODES, POOL, Mode
 
 Names = dict[UUID, str]
 WHO = "SELECT current_user, current_schema()"
@@ -358,8 +360,9 @@ def test_the_async_orm_in_ten_tasks_at_once(
     "mode", [mode for mode in MODES if mode.psycopg_pool], ids=lambda mode: mode.name, indirect=True
 )
 def test_a_connection_given_back_keeps_nothing_and_serves_nobody(
-    mode: Mode, acme: TenantIdentity
+    mode: Mode, acme: TenantIdentity, globex: TenantIdentity
 ) -> None:
+    """It hands nothing on: whoever takes it out of the pool is told, or gets no answer."""
     for leave in (lambda: None, connection.close):
         with contextlib.suppress(DatabaseError), context.tenant(acme), transaction.atomic():
             assert is_at_home(acme)
@@ -367,21 +370,120 @@ def test_a_connection_given_back_keeps_nothing_and_serves_nobody(
         assert is_at_home(acme)
     connection.close()
 
+    whose = "SELECT current_user, current_schema(), current_setting('freehold.attribution')"
     for taken in [
         connection.pool.getconn() for _ in range(connection.pool.get_stats()["pool_size"])
     ]:
+        assert taken.pgconn.transaction_status == TransactionStatus.IDLE
         with pytest.raises(TenantContextRequired):
             taken.execute("SELECT 1")
-        bare = taken.pgconn.exec_(
-            b"SELECT current_user, current_setting('freehold.attribution', true)"
-        )
-        assert bare.get_value(0, 0).decode() == settings.DATABASES["default"]["USER"]
-        assert bare.get_value(0, 1) in (None, b"")
         taken.autocommit = True
-        with context.tenant(acme):
-            assert taken.execute(WHO).fetchone() == (acme.role, acme.schema)
+        for tenant in (globex, acme):
+            who = attribution.Attribution(system=tenant.slug)
+            with context.tenant(tenant), attribution.acting(who):
+                row = taken.execute(whose).fetchone()
+            assert row == (tenant.role, tenant.schema, who.as_json)
         taken.reset_context()
         connection.pool.putconn(taken)
+
+
+_LEFT: dict[str, tuple[str, str]] = {
+    "setting": ("SET work_mem = '77MB'", "SELECT current_setting('work_mem') = '77MB'"),
+    "setting by a function": (
+        "SELECT set_config('freehold.kept', 'acme', false)",
+        "SELECT coalesce(current_setting('freehold.kept', true), '') <> ''",
+    ),
+    "setting in a second statement": (
+        "SELECT 1; SET work_mem = '77MB'",
+        "SELECT current_setting('work_mem') = '77MB'",
+    ),
+    "lock": (
+        "SELECT pg_advisory_lock(77)",
+        "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND objid = 77",
+    ),
+    "prepared statement": (
+        "PREPARE kept AS SELECT name FROM invoicing_vendor",
+        "SELECT count(*) > 0 FROM pg_prepared_statements",
+    ),
+    "channel": ("LISTEN acme", "SELECT count(*) > 0 FROM pg_listening_channels()"),
+    "cursor": (
+        "DECLARE kept CURSOR WITH HOLD FOR SELECT name FROM invoicing_vendor",
+        "SELECT count(*) > 0 FROM pg_cursors WHERE name = 'kept'",
+    ),
+    "time zone": ("SET TIME ZONE 'Asia/Tokyo'", "SELECT current_setting('TimeZone') <> 'UTC'"),
+}
+
+
+@pytest.mark.parametrize("left", _LEFT)
+@pytest.mark.parametrize("mode", [DIRECT, POOL], ids=lambda mode: mode.name, indirect=True)
+def test_what_a_statement_leaves_in_a_session_meets_no_other_tenant(
+    left: str, mode: Mode, acme: TenantIdentity, globex: TenantIdentity
+) -> None:
+    leave, is_there = _LEFT[left]
+    with context.tenant(acme), connection.cursor() as cursor:
+        cursor.execute(leave)
+        cursor.execute(is_there)
+        assert cursor.fetchone() == (True,)
+    _end_work(mode)
+    with context.tenant(globex), connection.cursor() as cursor:
+        cursor.execute(is_there)
+        assert cursor.fetchone() == (False,)
+        assert who(cursor) == (globex.role, globex.schema)
+
+
+@pytest.mark.parametrize("mode", [DIRECT, POOL], ids=lambda mode: mode.name, indirect=True)
+def test_nobody_makes_a_temporary_table(mode: Mode, acme: TenantIdentity) -> None:
+    """Its name would be found before the one of the next tenant."""
+    for scope in (context.tenant(acme), context.operator()):
+        refused = pytest.raises(ProgrammingError, match="permission denied to create temporary")
+        with scope, connection.cursor() as cursor, refused:
+            cursor.execute("CREATE TEMPORARY TABLE invoicing_vendor (name text)")
+
+
+@pytest.mark.parametrize("mode", [POOL], ids=lambda mode: mode.name, indirect=True)
+def test_a_pooled_connection_is_kept_whether_it_was_reset_or_not(
+    mode: Mode, acme: TenantIdentity, globex: TenantIdentity, vendors: Names
+) -> None:
+    """What the ORM sends leaves nothing, so that nothing is sent when the connection goes back."""
+    servers: set[int] = set()
+    for tenant in (acme, globex):
+        with context.tenant(tenant), transaction.atomic():
+            vendor = Vendor.objects.get_or_create(name=vendors[tenant.id])[0]
+            Vendor.objects.filter(name__icontains="vendor").aggregate(n=Count("id"))
+            Vendor.objects.bulk_update([vendor], ["name"])
+            with contextlib.suppress(ZeroDivisionError), transaction.atomic():
+                Vendor.objects.all().delete()
+                raise ZeroDivisionError
+            vendor.save()
+        assert not connection.connection.session.has_leftovers
+        servers.add(connection.connection.info.backend_pid)
+        _end_work(mode)
+        with context.tenant(tenant), connection.cursor() as cursor:
+            cursor.execute("SET work_mem = '77MB'")
+        assert connection.connection.session.has_leftovers
+        servers.add(connection.connection.info.backend_pid)
+        _end_work(mode)
+    assert len(servers) == 1
+
+
+@pytest.mark.parametrize("mode", [DIRECT, POOL], ids=lambda mode: mode.name, indirect=True)
+def test_a_role_that_is_made_anew_is_told_anew(mode: Mode, acme: TenantIdentity) -> None:
+    """A session keeps the number of its role, which its name may outlive."""
+    assert is_at_home(acme)
+    _end_work(mode)
+    again = replace(acme, id=uuid4())
+    connection.ensure_connection()
+    with context.tenant(again):
+        told = connection.connection.session.pending(TransactionStatus.IDLE)
+    assert [statement for statement in told if "ROLE" in statement] == [f'SET ROLE "{acme.role}"']
+
+
+def _end_work(mode: Mode) -> None:
+    """What happens between two requests or tasks."""
+    if mode.psycopg_pool:
+        connection.close()
+    else:
+        connection.close_if_unusable_or_obsolete()
 
 
 def test_a_generator_that_enters_a_context_cannot_hand_it_to_another_unnoticed(

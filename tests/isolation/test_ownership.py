@@ -11,7 +11,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from django.core import checks
-from django.db import models
+from django.db import connections, models
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -140,6 +140,62 @@ def test_loaded_rows_are_stamped_however_they_are_loaded(
             Vendor.objects.bulk_create([Vendor(name="b", created_by=PERSON)])[0],
         ]
     assert {owner_of(row) for row in [*loaded, invoice]} == {acme.id}
+
+
+def test_the_alias_of_a_row_is_the_connections_own(
+    twins: tuple[Vendor, Vendor], acme: TenantIdentity, globex: TenantIdentity
+) -> None:
+    for vendor in (*twins, pickle.loads(pickle.dumps(twins[1])), copy.deepcopy(twins[1])):
+        assert vendor._state.db == "default"
+        assert hash(vendor._state.db) == hash("default")
+
+    def first_in_its_thread() -> tuple[bool, str, type]:
+        """The alias of a tenant's row is what the thread's connection is asked for by."""
+        try:
+            connection = connections[twins[0]._state.db]
+            with context.tenant(globex):
+                name = Vendor.objects.using(twins[0]._state.db).get().name
+            return connection is connections["default"], name, type(connection.alias)
+        finally:
+            connections.close_all()
+
+    assert at_once([first_in_its_thread]) == [(True, "of globex", str)]
+
+
+def test_a_row_that_came_past_our_querysets_is_nobodys(
+    twins: tuple[Vendor, Vendor], acme: TenantIdentity
+) -> None:
+    with context.tenant(acme):
+        names = [field.attname for field in Vendor._meta.concrete_fields]
+        loaded = [
+            Vendor.from_db("default", names, [getattr(twins[0], name) for name in names]),
+            models.QuerySet(Vendor).get(),
+        ]
+        for vendor in loaded:
+            assert owner_of(vendor) is None
+            for use in ("save", "delete", "refresh", "related rows", "bulk_update"):
+                with pytest.raises(TenantMismatchError, match="unknown"):
+                    _USES[use](vendor)
+    assert _names(acme) == {"of acme"}
+
+
+def test_a_new_row_that_refers_to_acmes_is_acmes(
+    twins: tuple[Vendor, Vendor], acme: TenantIdentity, globex: TenantIdentity
+) -> None:
+    with context.tenant(acme):
+        invoice = Invoice(vendor=twins[0], currency="EUR", net=0, tax=0, amount=0)
+    with context.tenant(globex), pytest.raises(TenantMismatchError):
+        invoice.save()
+
+
+def test_rows_that_meet_a_conflict_are_their_tenants_too(
+    twins: tuple[Vendor, Vendor], acme: TenantIdentity, globex: TenantIdentity
+) -> None:
+    with context.tenant(acme):
+        same = Vendor(id=SAME_KEY, name="again", created_by=PERSON)
+        Vendor.objects.bulk_create([same], ignore_conflicts=True)
+    with context.tenant(globex), pytest.raises(TenantMismatchError):
+        same.save()
 
 
 def test_a_deferred_field_is_not_fetched_from_the_other_tenant(

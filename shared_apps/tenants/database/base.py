@@ -31,7 +31,8 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
     include_public_schema = True
 
     def __init__(self, settings_dict: dict[str, Any], alias: str = "default") -> None:
-        super().__init__(settings_dict, alias)
+        # Asked for by an alias that names a tenant (owned_alias.py), it serves all of them.
+        super().__init__(settings_dict, str(alias))
         self.profile = Profile.from_settings(settings_dict)
         if self.profile.is_sharded:
             self.ops.compiler_module = "shared_apps.tenants.database.values_compiler"
@@ -74,7 +75,11 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
     @property
     def pool(self) -> Any:
         options = self.settings_dict["OPTIONS"].get("pool")
-        if options and "connection_class" not in options:
+        if not options:
+            return None
+        if known := self._connection_pools.get(self.alias):
+            return known
+        if "connection_class" not in options:
             if options is True or self.settings_dict["CONN_HEALTH_CHECKS"]:
                 raise ImproperlyConfigured(
                     "a pool needs a dict of options and CONN_HEALTH_CHECKS off: its connections are"
@@ -85,13 +90,19 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
 
     def _from_pool(self) -> TenantConnection:
         """A live connection of the pool's; dead ones are handed back, which replaces them."""
-        self.pool.open()
+        pool = self.pool
+        if pool.closed:
+            pool.open()
         while True:
-            connection: TenantConnection = self.pool.getconn()
+            connection: TenantConnection = pool.getconn()
             if not connection.has_ended():
                 return connection
             connection.close()
-            self.pool.putconn(connection)
+            pool.putconn(connection)
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        if self.connection is None or self.connection.autocommit != autocommit:
+            super()._set_autocommit(autocommit)
 
     def _configure_connection(self, connection: TenantConnection) -> bool:
         """Everything that a new connection is given once, by us or by the pool."""
@@ -99,17 +110,21 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
         wanted = self.timezone_name
         if wanted and connection.info.parameter_status("TimeZone") != wanted:
             with connection.bare_cursor() as cursor:
-                cursor.execute(self.ops.set_time_zone_sql(), [wanted])
+                statement = cursor.mogrify(self.ops.set_time_zone_sql(), [wanted])
+                cursor.execute(statement)
+            connection.session.set_up = statement.encode()
             return True
         return False
 
     def _close(self) -> None:
-        """A connection that goes back into the pool keeps nothing of a tenant."""
-        if self.connection is not None and self.pool and not self.connection.closed:
-            try:
-                self.connection.reset_context()
-            except psycopg.Error:
-                self.connection.close()  # the pool makes another one
+        """A connection that goes back into the pool hands nothing of a tenant on."""
+        if (
+            self.connection is not None
+            and self.pool
+            and not self.connection.closed
+            and not self._reset()
+        ):
+            self.connection.close()  # the pool makes another one
         super()._close()
 
     def is_usable(self) -> bool:
@@ -123,12 +138,22 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
         return True
 
     def close_if_health_check_failed(self) -> None:
-        if self.pool or self.connection is None:
+        if self.health_check_done or not self.health_check_enabled or self.connection is None:
             return
-        if self.health_check_enabled and not self.health_check_done:
-            if self.connection.has_ended():
-                self.close()
-            self.health_check_done = True
+        # The migration login's work takes locks of the session, and lets go of them itself.
+        has_leftovers = self.profile.uses_roles and self.connection.session.has_leftovers
+        is_lost = self.connection.has_ended() or (has_leftovers and not self._reset())
+        if is_lost and not self.pool:
+            self.close()
+        self.health_check_done = True
+
+    def _reset(self) -> bool:
+        """Between two pieces of work: what one has left in the session meets no other."""
+        try:
+            self.connection.reset_context()
+        except psycopg.Error:
+            return False
+        return True
 
     # -- cursors --------------------------------------------------------------------------------
 

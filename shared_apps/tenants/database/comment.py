@@ -17,20 +17,18 @@ _PLAIN = re.compile(r"[A-Za-z0-9._~-]+", re.ASCII)
 
 def statement_comment(scope: context.Scope, who: Attribution, route: str | None) -> str:
     """`/*request_id='…',route='…',tenant='acme'*/ ` with what is known."""
-    pairs = []
-    if who.request_id:
-        is_plain = _PLAIN.fullmatch(who.request_id)
-        encoded = who.request_id if is_plain else quote(who.request_id, safe="")
-        pairs.append(f"request_id='{encoded}'")
+    slug = scope.slug if isinstance(scope, context.TenantIdentity) else None
     # What no request caused names its task or command.
-    if place := route or who.system:
-        pairs.append(f"route='{_encoded(place)}'")
-    if isinstance(scope, context.TenantIdentity):
-        pairs.append(f"tenant='{_encoded(scope.slug)}'")
-    return f"/*{','.join(pairs)}*/ " if pairs else ""
+    rest = _place(route or who.system, slug)
+    if not who.request_id:
+        return f"/*{rest}*/ " if rest else ""
+    is_plain = _PLAIN.fullmatch(who.request_id)
+    encoded = who.request_id if is_plain else quote(who.request_id, safe="")
+    return f"/*request_id='{encoded}',{rest}*/ " if rest else f"/*request_id='{encoded}'*/ "
 
 
 @lru_cache(maxsize=4096)
-def _encoded(value: str) -> str:
+def _place(route: str | None, slug: str | None) -> str:
     """Of names, which come again and again."""
-    return quote(value, safe="")
+    named = (("route", route), ("tenant", slug))
+    return ",".join(f"{name}='{quote(value, safe='')}'" for name, value in named if value)

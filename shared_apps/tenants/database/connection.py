@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from psycopg.pq import ExecStatus, TransactionStatus
 
-from shared_apps.tenants.database.session import RESET, ConnectionSession
+from shared_apps.tenants.database.session import ConnectionSession
 
 
 class TenantConnection(psycopg.Connection[Any]):
@@ -19,6 +19,8 @@ class TenantConnection(psycopg.Connection[Any]):
     """
 
     session: ConnectionSession
+    _poll: "select.poll | None" = None
+    """Of its socket, which it keeps as long as it lives."""
 
     def commit(self) -> None:
         try:
@@ -51,15 +53,22 @@ class TenantConnection(psycopg.Connection[Any]):
         return psycopg.ClientCursor(self)
 
     def reset_context(self) -> None:
-        """Leave nothing of a tenant for whoever takes the connection next."""
+        """Leave nothing of a tenant for whoever takes the connection next.
+
+        Mostly nothing has to be done: role, path, limits and attribution are told to the next one's
+        first statement, in its own message, and without a context no cursor of ours sends any. What
+        statements may have left beside them (statement.py) is thrown away by the server.
+        """
         if self.pgconn.transaction_status != TransactionStatus.IDLE:
             self.rollback()
-        if self.session.is_clean:
+        if not self.session.has_leftovers:
             return
-        # Not by a cursor, which would begin a transaction when autocommit is off.
-        result = self.pgconn.exec_(RESET)
-        if result.status != ExecStatus.COMMAND_OK:
-            raise psycopg.OperationalError("the connection could not be reset")
+        # Not by a cursor, which would begin a transaction when autocommit is off; one by one, because
+        # DISCARD ALL runs in no transaction, not even in that of a message.
+        for statement in (b"RESET ROLE", b"DISCARD ALL", self.session.set_up):
+            result = self.pgconn.exec_(statement)
+            if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.EMPTY_QUERY):
+                raise psycopg.OperationalError("the connection could not be reset")
         self.session.has_been_reset()
 
     def has_ended(self) -> bool:
@@ -73,9 +82,10 @@ class TenantConnection(psycopg.Connection[Any]):
             return True
         if self.pgconn.transaction_status != TransactionStatus.IDLE:
             return False
-        poll = select.poll()
-        poll.register(self.pgconn.socket, select.POLLIN | select.POLLERR | select.POLLHUP)
-        if not poll.poll(0):
+        if self._poll is None:
+            self._poll = select.poll()
+            self._poll.register(self.pgconn.socket, select.POLLIN | select.POLLERR | select.POLLHUP)
+        if not self._poll.poll(0):
             return False
         try:
             self.pgconn.consume_input()

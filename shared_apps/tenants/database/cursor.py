@@ -11,18 +11,8 @@ from psycopg.pq import PipelineStatus, TransactionStatus
 
 from shared_apps.core import context
 from shared_apps.tenants.database.connection import TenantConnection
+from shared_apps.tenants.database.statement import kind_of
 from shared_apps.tenants.errors import TenantMismatchError
-
-# After these the relay is told to look; a write that hides elsewhere is found by its sweep.
-_WRITES = ("INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "TRUNCATE", "COPY")
-# Statements that may share a message with others and do not end what was told. In session mode the
-# rest is sent alone, because several statements in one message run in an implicit transaction, which
-# a few (CREATE INDEX CONCURRENTLY, VACUUM) refuse.
-_JOINABLE = ("SELECT", "INSERT", "UPDATE", "DELETE", "WITH", "SAVEPOINT", "RELEASE", "(", "LOCK")
-# These end a transaction or go back within one, also where every other statement is refused.
-_TRANSACTION_CONTROL = ("ROLLBACK", "COMMIT", "BEGIN", "START", "END", "ABORT", "PREPARE")
-# Besides the joinable ones, what leaves role, path and settings as they are.
-_HARMLESS = (*_JOINABLE, "CREATE", "ALTER", "DROP", "GRANT", "REVOKE", "TRUNCATE", "MERGE", "FETCH")
 
 _IDLE = TransactionStatus.IDLE
 _IN_ERROR = TransactionStatus.INERROR
@@ -45,17 +35,21 @@ class _ContextMixin:
     """Brings the session up to the context, in the statement's own message where that is possible."""
 
     connection: TenantConnection
+    _head = b""
+    """What goes ahead of the statement that is about to be sent."""
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
-        text = _as_text(query, self)
-        verb = text.lstrip()[:12].upper()
+        text = query if type(query) is str else _as_text(query, self)
+        kind = kind_of(text)
         connection = self.connection
         session, pgconn = connection.session, connection.pgconn
         status = pgconn.transaction_status
-        if status == _IN_ERROR or verb.startswith(_TRANSACTION_CONTROL):
+        if kind.leaves_traces:
+            session.note_traces()
+        if status == _IN_ERROR or kind.controls_transaction:
             context.require()
             super().execute(text, params, **options)  # type: ignore[misc]  # mixin
-            if verb.startswith(_TRANSACTION_CONTROL):
+            if kind.controls_transaction:
                 session.forget()
             return self
         pending = session.pending(status)
@@ -63,15 +57,15 @@ class _ContextMixin:
             with self._context_apart():
                 self._execute_joined((), text, params, options)
         else:
-            if pending and not (session.profile.is_per_transaction or verb.startswith(_JOINABLE)):
+            if pending and not (kind.is_joinable or session.is_per_transaction):
                 self._tell(pending)
                 pending = ()
             self._execute_joined(pending, text, params, options)
-        if not verb.startswith(_HARMLESS):
+        if not kind.is_harmless:
             session.forget()
         elif not session.agrees(pgconn):
             self._refuse_answer()
-        if verb.startswith(_WRITES):
+        if kind.writes:
             session.note_write(autocommit=connection.autocommit)
         return self
 
@@ -80,32 +74,43 @@ class _ContextMixin:
     ) -> None:
         """The statement behind what is pending, as one message.
 
-        Parameters are merged first: the text that psycopg parses and remembers stays the same from
-        request to request, and no percent sign of the head can meet them.
+        The text that psycopg parses and remembers stays the same from request to request: what goes
+        ahead of it is added when its parameters are merged, so no percent sign there can meet them.
         """
         connection = self.connection
         session = connection.session
-        body = text if params is None else self.mogrify(text, params)  # type: ignore[attr-defined]
         head = session.comment()
         if pending:
             if connection.pgconn.pipeline_status != PipelineStatus.OFF:
                 raise psycopg.NotSupportedError(_NO_PIPELINE)
             head += "; ".join(pending) + "; "
+        self._head = head.encode()
         try:
-            super().execute(head + body, None, **options)  # type: ignore[misc]  # mixin
+            super().execute(text, params, **options)  # type: ignore[misc]  # mixin
         except psycopg.errors.ActiveSqlTransaction as error:
             session.forget()
-            if session.profile.is_per_transaction and connection.autocommit:
+            if session.is_per_transaction and connection.autocommit:
                 raise psycopg.NotSupportedError(_NOT_ALONE) from error
             raise
         except BaseException:
-            if pending:
-                session.forget()
+            # Perhaps because the role was made anew: the next statement tells everything again.
+            session.forget()
             raise
+        finally:
+            was_sent, self._head = not self._head, b""
+        if not was_sent:
+            connection.close()
+            raise psycopg.InternalError("psycopg has sent a statement without its context")
         if pending:
             session.confirm(connection.pgconn.transaction_status)
             # The results of the SETs come first.
             self.set_result(len(pending))  # type: ignore[attr-defined]
+
+    def _execute_send(self, query: Any, **options: Any) -> None:
+        """psycopg's step from the merged statement to the connection."""
+        if self._head:
+            query.query, self._head = self._head + query.query, b""
+        super()._execute_send(query, **options)  # type: ignore[misc]  # mixin
 
     def executemany(self, query: Any, params_seq: Iterable[Any], **options: Any) -> None:
         with self._context_apart():
@@ -137,8 +142,9 @@ class _ContextMixin:
         """For what cannot share a message: in transaction mode both get a transaction of their own."""
         connection = self.connection
         session = connection.session
+        session.note_traces()  # nobody has looked at the text
         is_outside = connection.autocommit and connection.pgconn.transaction_status == _IDLE
-        if session.profile.is_per_transaction and is_outside:
+        if session.is_per_transaction and is_outside:
             with connection.transaction():
                 self._tell(session.pending(connection.pgconn.transaction_status))
                 yield
@@ -188,9 +194,10 @@ class TenantServerSideCursor(_ContextMixin, ServerSideCursor):
     def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
         connection = self.connection
         session, status = connection.session, connection.pgconn.transaction_status
-        if session.profile.is_per_transaction and status == _IDLE and connection.autocommit:
+        if session.is_per_transaction and status == _IDLE and connection.autocommit:
             raise psycopg.NotSupportedError(_NO_HOLDABLE_CURSOR)
         self._scope = context.require()
+        session.note_traces()  # outside of a transaction it lasts until it is closed
         self._tell(session.pending(status))
         body = _as_text(query, self) if params is None else self.mogrify(query, params)
         ServerSideCursor.execute(self, session.comment() + body, None, **options)

@@ -1,6 +1,7 @@
 """What a PostgreSQL session has been told about the context, and the SQL that tells it."""
 
 from functools import lru_cache
+from uuid import UUID
 
 from psycopg import sql
 from psycopg.pq import TransactionStatus
@@ -30,19 +31,25 @@ class ConnectionSession:
         "_comment_for",
         "_full",
         "_full_for",
-        "_is_clean",
         "_is_provisional",
         "_scope",
         "_written",
+        "has_leftovers",
+        "is_per_transaction",
         "profile",
+        "set_up",
     )
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
+        self.is_per_transaction = profile.is_per_transaction
+        # Statements may have left more in the session than what is told here.
+        self.has_leftovers = False
+        # What the session was told when it was new.
+        self.set_up = b""
         self._scope: context.Scope | None = None
         self._attribution: attribution.Attribution | None = None
         self._is_provisional = False
-        self._is_clean = True
         self._written: set[str] = set()
         self._comment = ""
         self._comment_for: tuple[object, object, object] = (None, None, None)
@@ -58,7 +65,7 @@ class ConnectionSession:
         scope, who = context.require(), attribution.current()
         # Told within a transaction that has ended in a way that nobody reported, or in transaction
         # mode, where the next statement may meet another server connection.
-        if status == _IDLE and (self._is_provisional or self.profile.is_per_transaction):
+        if status == _IDLE and (self._is_provisional or self.is_per_transaction):
             self.forget()
         if self._scope is scope and self._attribution is who:
             return ()
@@ -82,15 +89,14 @@ class ConnectionSession:
 
     def confirm(self, status: int) -> None:
         """The server has accepted what `pending` gave; it is now in this transaction status."""
-        if status == _IDLE and self.profile.is_per_transaction:
+        if status == _IDLE and self.is_per_transaction:
             return  # it held for that statement
         self._scope, self._attribution = context.require(), attribution.current()
         self._is_provisional = status != _IDLE
-        self._is_clean = self._is_clean and self.profile.is_per_transaction
 
     def settle(self) -> None:
         """The transaction has been committed."""
-        if self.profile.is_per_transaction:
+        if self.is_per_transaction:
             self.forget()
         self._is_provisional = False
 
@@ -99,14 +105,13 @@ class ConnectionSession:
         self._scope = self._attribution = None
         self._is_provisional = False
 
-    @property
-    def is_clean(self) -> bool:
-        """Nothing of a context outlives a transaction on the server."""
-        return self._is_clean
+    def note_traces(self) -> None:
+        """A statement is sent that may leave something. In transaction mode it is no session of ours."""
+        self.has_leftovers = not self.is_per_transaction
 
     def has_been_reset(self) -> None:
         self.forget()
-        self._is_clean = True
+        self.has_leftovers = False
 
     def comment(self) -> str:
         """What goes ahead of each statement; made once a request."""
@@ -151,6 +156,10 @@ def schema_of(scope: context.Scope) -> str:
     return scope.schema if isinstance(scope, context.TenantIdentity) else PUBLIC_SCHEMA
 
 
+def _tenant_of(scope: context.Scope | None) -> UUID | None:
+    return scope.id if isinstance(scope, context.TenantIdentity) else None
+
+
 def _role_of(scope: context.Scope) -> str:
     match scope:
         case context.TenantIdentity() | context.CrossTenantScope():
@@ -187,19 +196,15 @@ def _changes(
     before: context.Scope | None, after: context.Scope, profile: Profile
 ) -> tuple[str, ...]:
     known = {} if before is None else _parameters(before, profile)
+    if _tenant_of(before) != _tenant_of(after):
+        # A tenant that is made again has a new role under the old name.
+        known.pop("ROLE", None)
     verb = _verb(profile)
     return tuple(
         f"{verb} {name} {value}"
         for name, value in _parameters(after, profile).items()
         if known.get(name) != value
     )
-
-
-# What leaves a connection as it was before anybody worked on it.
-RESET = (
-    b"RESET ROLE; RESET search_path; RESET statement_timeout; "
-    b"RESET idle_in_transaction_session_timeout; RESET freehold.attribution"
-)
 
 
 def _attribution_statement(who: attribution.Attribution, profile: Profile) -> str:
