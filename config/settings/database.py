@@ -33,6 +33,10 @@ _limits = {
         "DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS", default=60_000, low=0, high=86_400_000
     ),
 }
+# A server process remembers every table that it has met, of every tenant; docs/scaling.md has figures.
+_tenants_per_connection = env.integer(
+    "DATABASE_TENANTS_PER_CONNECTION", default=100, low=0, high=100_000
+)
 _kept: dict[str, Any] = {
     # A thread that ends with its request would leave a kept one open.
     "CONN_MAX_AGE": 0 if process_kind() == "web" else 60,
@@ -48,7 +52,6 @@ _pooled: dict[str, Any] = {
             "timeout": 5.0,
             # After an outage the next request connects, not a retry that has grown rare meanwhile.
             "reconnect_timeout": 1.0,
-            # A server process remembers every table that it has seen, of every tenant.
             "max_lifetime": 900.0,
         },
     },
@@ -62,6 +65,7 @@ DATABASES: dict[str, dict[str, Any]] = {
         "ENGINE": "shared_apps.tenants.database",
         "TENANT_ROLES": True,
         "POOL_MODE": _pool_mode,
+        "TENANTS_PER_CONNECTION": _tenants_per_connection,
         "SQL_COMMENTS": env.boolean("DATABASE_SQL_COMMENTS", default=True),
         **_limits,
         **(_pooled if DATABASE_POOL_SIZE else _kept),
@@ -72,6 +76,7 @@ DATABASES: dict[str, dict[str, Any]] = {
     "migration": {
         "ENGINE": "shared_apps.tenants.database",
         "TENANT_ROLES": False,
+        "TENANTS_PER_CONNECTION": _tenants_per_connection,
         # A migration may take its time over a statement, not between two of them.
         "IDLE_IN_TRANSACTION_TIMEOUT_MS": 600_000,
         "OPTIONS": _options,

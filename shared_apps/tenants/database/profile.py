@@ -27,6 +27,8 @@ class Profile:
     statement_timeout_ms: int = 0
     """Of the operator, and of tenants without a limit of their own; 0 is none."""
     idle_in_transaction_timeout_ms: int = 0
+    tenants_per_connection: int = 0
+    """How many a connection may meet before it is replaced (recycling.py); 0 is any number."""
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Self:
@@ -41,9 +43,13 @@ class Profile:
             raise ImproperlyConfigured(
                 "assume_role cannot be used: the role follows the context, statement by statement."
             )
+        pool_mode = PoolMode(settings.get("POOL_MODE", PoolMode.SESSION))
+        # Where a pooler shares the server's connections, ours say nothing about what those have met.
+        limit = settings.get("TENANTS_PER_CONNECTION", 0) if pool_mode is PoolMode.SESSION else 0
         return cls(
             uses_roles=settings.get("TENANT_ROLES", True),
-            pool_mode=PoolMode(settings.get("POOL_MODE", PoolMode.SESSION)),
+            pool_mode=pool_mode,
+            tenants_per_connection=limit,
             has_comments=settings.get("SQL_COMMENTS", True),
             statement_timeout_ms=settings.get("STATEMENT_TIMEOUT_MS", 0),
             idle_in_transaction_timeout_ms=settings.get("IDLE_IN_TRANSACTION_TIMEOUT_MS", 0),

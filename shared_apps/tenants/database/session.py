@@ -10,6 +10,7 @@ from shared_apps.audit import hints
 from shared_apps.core import attribution, context, route
 from shared_apps.tenants.database.comment import statement_comment
 from shared_apps.tenants.database.profile import Profile
+from shared_apps.tenants.database.recycling import Acquaintance
 
 PUBLIC_SCHEMA = "public"
 _SEARCH_PATH = b"search_path"
@@ -34,11 +35,13 @@ class ConnectionSession:
         "_is_provisional",
         "_scope",
         "_written",
+        "acquaintance",
         "profile",
     )
 
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
+        self.acquaintance = Acquaintance(profile.tenants_per_connection)
         self._scope: context.Scope | None = None
         self._attribution: attribution.Attribution | None = None
         self._is_provisional = False
@@ -85,6 +88,7 @@ class ConnectionSession:
         if status == _IDLE and self.profile.is_per_transaction:
             return  # it held for that statement
         self._scope, self._attribution = context.require(), attribution.current()
+        self.acquaintance.add(self._scope)
         self._is_provisional = status != _IDLE
         self._is_clean = self._is_clean and self.profile.is_per_transaction
 
