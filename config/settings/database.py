@@ -85,6 +85,25 @@ DATABASES: dict[str, dict[str, Any]] = {
     },
 }
 
+# A streaming standby of the same cluster, for reads that may be so many seconds old (docs/scaling.md).
+DATABASE_REPLICA_MAX_LAG_SECONDS = env.integer(
+    "DATABASE_REPLICA_MAX_LAG_SECONDS", default=10, low=1, high=3600
+)
+if _replica := env.database("DATABASE_REPLICA_URL", default={}):
+    # Whoever waits for a replica that is away could have asked the primary.
+    _replica_options = {**DATABASES["default"]["OPTIONS"], "connect_timeout": 2}
+    if DATABASE_POOL_SIZE:
+        _replica_options["pool"] = {**_replica_options["pool"], "timeout": 2.0}
+    if _pool_mode == "session":
+        # Also where it was promoted and would take writes; poolers refuse the option.
+        _replica_options["options"] = "-c default_transaction_read_only=on"
+    DATABASES["replica"] = {
+        **DATABASES["default"],
+        **_replica,
+        "OPTIONS": _replica_options,
+        "TEST": {"MIRROR": "default"},
+    }
+
 # The audit database is reached with psycopg, never through models: Django must not migrate it.
 AUDIT_DATABASE_URL = env.url("AUDIT_DATABASE_URL", schemes=("postgresql", "postgres"))
 AUDIT_READER_DATABASE_URL = env.url("AUDIT_READER_DATABASE_URL", schemes=("postgresql", "postgres"))

@@ -15,7 +15,14 @@ from shared_apps.core.context import TenantIdentity
 from shared_apps.tenants.database import recycling
 from tenant_apps.invoicing.models import Vendor
 from tests.installation import Installation
-from tests.isolation.modes import DIRECT, PGBOUNCER_TRANSACTION, Mode, Poolers, default_connection, settings_of  # fmt: skip
+from tests.isolation.modes import (  # fmt: skip
+    DIRECT,
+    PGBOUNCER_TRANSACTION,
+    Mode,
+    Poolers,
+    default_connection,
+    settings_of,
+)
 from tests.waiting import wait_until
 
 ONE_TENANT = 1
