@@ -12,7 +12,7 @@ from django.conf import settings
 from scripts.stack.binaries import Binaries, ensure_binaries
 from scripts.stack.pip import wait
 from scripts.stack.postgres import EmbeddedPostgres
-from scripts.stack.private_files import write_json
+from scripts.stack.private_files import make_enterable, write_json
 from scripts.stack.process import spawn
 from tests.waiting import wait_until
 
@@ -23,7 +23,7 @@ class Standby(EmbeddedPostgres):
     def __init__(self, directory: Path, *, primary_url: str, binaries: Binaries) -> None:
         super().__init__(directory, binaries=binaries, durable=False)
         self._primary_url = primary_url
-        directory.mkdir(mode=0o700)
+        make_enterable(directory)
         password = unquote(urlsplit(primary_url).password or "")
         write_json(directory / "endpoint.json", {"password": password})
 
