@@ -1,7 +1,7 @@
 """Connections are replaced before their server processes remember too many tenants.
 
 A server process keeps what it learns of every table that it meets, of every tenant, until it ends:
-about half a megabyte a tenant with the product's own tables. So a connection counts the tenants that it
+about 30 kB a table with its indexes (docs/scaling.md). So a connection counts the tenants that it
 was told of, and beyond the limit of its alias (`TENANTS_PER_CONNECTION`) it is closed where one piece of
 work ends: when it goes back into the pool, between two requests, and in `renew` between two tenants
 of a long command. Never in between: a transaction, an open cursor or a lock of the session would go
