@@ -42,6 +42,10 @@ _limits = {
         "DATABASE_IDLE_IN_TRANSACTION_TIMEOUT_MS", default=60_000, low=0, high=86_400_000
     ),
 }
+# A server process remembers every table that it has met, of every tenant; docs/scaling.md has figures.
+_tenants_per_connection = env.integer(
+    "DATABASE_TENANTS_PER_CONNECTION", default=100, low=0, high=100_000
+)
 _kept: dict[str, Any] = {
     # A thread that ends with its request would leave a kept one open.
     "CONN_MAX_AGE": 0 if process_kind() == "web" else 60,
@@ -57,7 +61,6 @@ _pooled: dict[str, Any] = {
             "timeout": 5.0,
             # After an outage the next request connects, not a retry that has grown rare meanwhile.
             "reconnect_timeout": 1.0,
-            # A server process remembers every table that it has seen, of every tenant.
             "max_lifetime": 900.0,
         },
     },
@@ -72,6 +75,7 @@ DATABASES: dict[str, dict[str, Any]] = {
         "TENANT_ROLES": True,
         "POOL_MODE": _pool_mode,
         "SHARDED": _is_sharded,
+        "TENANTS_PER_CONNECTION": _tenants_per_connection,
         "SQL_COMMENTS": env.boolean("DATABASE_SQL_COMMENTS", default=True),
         **_limits,
         **(_pooled if DATABASE_POOL_SIZE else _kept),
@@ -83,6 +87,7 @@ DATABASES: dict[str, dict[str, Any]] = {
         "ENGINE": "shared_apps.tenants.database",
         "TENANT_ROLES": False,
         "SHARDED": _is_sharded,
+        "TENANTS_PER_CONNECTION": _tenants_per_connection,
         # A migration may take its time over a statement, not between two of them.
         "IDLE_IN_TRANSACTION_TIMEOUT_MS": 600_000,
         "OPTIONS": _options,
@@ -90,6 +95,25 @@ DATABASES: dict[str, dict[str, Any]] = {
         "TEST": {"MIRROR": "default"},
     },
 }
+
+# A streaming standby of the same cluster, for reads that may be so many seconds old (docs/scaling.md).
+DATABASE_REPLICA_MAX_LAG_SECONDS = env.integer(
+    "DATABASE_REPLICA_MAX_LAG_SECONDS", default=10, low=1, high=3600
+)
+if _replica := env.database("DATABASE_REPLICA_URL", default={}):
+    # Whoever waits for a replica that is away could have asked the primary.
+    _replica_options = {**DATABASES["default"]["OPTIONS"], "connect_timeout": 2}
+    if DATABASE_POOL_SIZE:
+        _replica_options["pool"] = {**_replica_options["pool"], "timeout": 2.0}
+    if _pool_mode == "session":
+        # Also where it was promoted and would take writes; poolers refuse the option.
+        _replica_options["options"] = "-c default_transaction_read_only=on"
+    DATABASES["replica"] = {
+        **DATABASES["default"],
+        **_replica,
+        "OPTIONS": _replica_options,
+        "TEST": {"MIRROR": "default"},
+    }
 
 # The audit database is reached with psycopg, never through models: Django must not migrate it.
 AUDIT_DATABASE_URL = env.url("AUDIT_DATABASE_URL", schemes=("postgresql", "postgres"))

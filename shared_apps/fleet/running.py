@@ -25,6 +25,7 @@ from shared_apps.fleet.plans import Examine, Plans
 from shared_apps.fleet.selectors import Member
 from shared_apps.fleet.tenant_run import Limits, Result
 from shared_apps.tenants import routing
+from shared_apps.tenants.database import recycling
 
 _ASK_AGAIN = 0.5  # seconds until a schema that another run holds is asked for again
 _ANNOUNCE_EVERY = 1.0  # seconds; each announcement empties the memory of every process
@@ -151,6 +152,8 @@ class _Work:
                     except queue.Empty:
                         return
                     self._do(member, waiting)
+                    if recycling.renew(MIGRATION_ALIAS):
+                        tenant_run.set_limits(self._options.limits)
         except Exception as error:  # the main thread raises it
             self.fatal = error
         finally:

@@ -3,6 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
+from django.db import DEFAULT_DB_ALIAS
 from django.db.models import QuerySet
 
 from shared_apps.core import context
@@ -33,9 +34,9 @@ def list_tenants(
     return tenants
 
 
-def list_slugs() -> dict[UUID, str]:
+def list_slugs(*, using: str = DEFAULT_DB_ALIAS) -> dict[UUID, str]:
     """The granted tenants: id → name in addresses."""
-    return dict(list_tenants().values_list("id", "slug"))
+    return dict(list_tenants().using(using).values_list("id", "slug"))
 
 
 def list_invoices(

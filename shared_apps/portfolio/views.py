@@ -19,7 +19,10 @@ from shared_apps.core import context
 from shared_apps.core.pagination import PagePagination
 from shared_apps.portfolio import cursors, selectors, serializers, services
 from shared_apps.portfolio.errors import NoGrantError
+from shared_apps.portfolio.models import Invoice
 from shared_apps.portfolio.permissions import ReadsGrantedTenants
+from shared_apps.tenants.database import replica
+from shared_apps.tenants.models import Tenant
 
 
 class PortfolioView(APIView):
@@ -57,9 +60,13 @@ class TenantListView(PortfolioView):
         query = self.asked(request, serializers.TenantQuery)
         slug = query.pop("tenant", None)
         paginator = PagePagination()
+
+        def read(alias: str) -> list[Tenant]:
+            tenants = selectors.list_tenants(slug=slug, **query).using(alias)
+            return paginator.paginate_queryset(tenants, request, view=self) or []
+
         with context.cross_tenant(self.scope(request)):
-            tenants = selectors.list_tenants(slug=slug, **query)
-            page = paginator.paginate_queryset(tenants, request, view=self) or []
+            page = replica.read(read)
         self.record(request, (tenant.id for tenant in page))
         return paginator.get_paginated_response(serializers.TenantSerializer(page, many=True).data)
 
@@ -71,10 +78,14 @@ class InvoiceListView(PortfolioView):
         query = self.asked(request, serializers.InvoiceQuery)
         slug = query.pop("tenant", None)
         paginator = PagePagination()
+
+        def read(alias: str) -> tuple[dict[UUID, str], list[Invoice]]:
+            slugs = selectors.list_slugs(using=alias)
+            found = selectors.list_invoices(tenant_id=_id_of(slug, slugs), **query).using(alias)
+            return slugs, paginator.paginate_queryset(found, request, view=self) or []
+
         with context.cross_tenant(self.scope(request)):
-            slugs = selectors.list_slugs()
-            invoices = selectors.list_invoices(tenant_id=_id_of(slug, slugs), **query)
-            page = paginator.paginate_queryset(invoices, request, view=self) or []
+            slugs, page = replica.read(read)
         self.record(request, (invoice.tenant_id for invoice in page))
         rendered = serializers.InvoiceSerializer(page, many=True, context={"slugs": slugs})
         return paginator.get_paginated_response(rendered.data)

@@ -1,5 +1,7 @@
 from django.apps import AppConfig
 
+from shared_apps.core import doctor
+
 
 class TenantsConfig(AppConfig):
     name = "shared_apps.tenants"
@@ -7,3 +9,6 @@ class TenantsConfig(AppConfig):
 
     def ready(self) -> None:
         from shared_apps.tenants import checks  # noqa: F401  # registers them
+        from shared_apps.tenants.database import replica
+
+        doctor.register("replica", replica.find_problems)

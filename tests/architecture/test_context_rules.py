@@ -36,6 +36,7 @@ PROCESS_MEMORY = {
     "shared_apps/onboarding/declaration/validation.py:schema": "the JSON Schema of tenants.yaml",
     "shared_apps/portfolio/sources.py:_sources": "names of entities, registered at start",
     "shared_apps/tenants/database/comment.py:_encoded": "text to its encoding, for every tenant the same",
+    "shared_apps/tenants/database/replica.py:_verdict": "of a server, the same for everybody",
     "shared_apps/tenants/database/session.py:_changes": "keyed by both scopes, whole",
     "shared_apps/tenants/database/session.py:_reported_path": "keyed by the whole scope",
     "shared_apps/tenants/routing.py:_memory": "keyed by host name, which is what it answers",

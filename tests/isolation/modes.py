@@ -82,7 +82,7 @@ class Poolers:
 @contextmanager
 def connected(mode: Mode, poolers: Poolers) -> Iterator[None]:
     """Every thread's `default` connection takes this way in the block."""
-    with default_connection(**_overrides(mode, poolers)):
+    with default_connection(**settings_of(mode, poolers)):
         yield
 
 
@@ -106,7 +106,7 @@ def _leave() -> None:
     del connections["default"]
 
 
-def _overrides(mode: Mode, poolers: Poolers) -> dict[str, Any]:
+def settings_of(mode: Mode, poolers: Poolers) -> dict[str, Any]:
     usual = connections.settings["default"]
     options = {name: value for name, value in usual["OPTIONS"].items() if name != "pool"}
     overrides: dict[str, Any] = {

@@ -50,16 +50,18 @@ def _load(cursor: Any) -> list[_Tenant]:
 
 
 def _left_over(cursor: Any, tenants: list[_Tenant]) -> Iterator[Finding]:
+    schemas = {tenant.schema for tenant in tenants}
+    roles_of_tenants = {tenant.role for tenant in tenants}
     cursor.execute("SELECT nspname FROM pg_namespace WHERE starts_with(nspname, 't_')")
     for (schema,) in cursor.fetchall():
-        if schema not in {tenant.schema for tenant in tenants}:
+        if schema not in schemas:
             yield Finding(
                 f"schema {schema}", "belongs to no tenant", f"DROP SCHEMA {schema} CASCADE"
             )
     prefix = f"{roles.database_name()}_t_"
     cursor.execute("SELECT rolname FROM pg_roles WHERE starts_with(rolname, %s)", [prefix])
     for (role,) in cursor.fetchall():
-        if role not in {tenant.role for tenant in tenants}:
+        if role not in roles_of_tenants:
             yield Finding(f"role {role}", "belongs to no tenant", f"DROP ROLE {role}")
 
 

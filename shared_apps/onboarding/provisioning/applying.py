@@ -23,6 +23,7 @@ from shared_apps.onboarding.provisioning import changing, engine, locks, recordi
 from shared_apps.onboarding.provisioning.recording import Clock, Recorder
 from shared_apps.onboarding.provisioning.steps import Work
 from shared_apps.tenants import routing
+from shared_apps.tenants.database import recycling
 
 PRUNED = "No longer declared."
 
@@ -119,6 +120,8 @@ def apply_plan(
             while not stop.is_set():
                 change = waiting.get_nowait()
                 finished.put(_carry_out(change, plan, run.id, options))
+                for alias in connections:
+                    recycling.renew(alias)
         except queue.Empty:
             pass
         finally:

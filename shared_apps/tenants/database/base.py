@@ -16,7 +16,7 @@ from django.db.backends.postgresql import base as postgresql
 from psycopg import IsolationLevel
 
 from shared_apps.core import context
-from shared_apps.tenants.database import probe
+from shared_apps.tenants.database import probe, recycling
 from shared_apps.tenants.database.connection import TenantConnection
 from shared_apps.tenants.database.cursor import TenantCursor, TenantServerSideCursor
 from shared_apps.tenants.database.introspection import SchemaIntrospection
@@ -118,14 +118,23 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
 
     def _close(self) -> None:
         """A connection that goes back into the pool hands nothing of a tenant on."""
-        if (
-            self.connection is not None
-            and self.pool
-            and not self.connection.closed
-            and not self._reset()
-        ):
-            self.connection.close()  # the pool makes another one
+        if self.connection is not None and self.pool and not self.connection.closed:
+            if not self._reset():
+                self.connection.close()  # the pool makes another one
+            elif self.is_exhausted:
+                recycling.discard(self.connection)
         super()._close()
+
+    @property
+    def is_exhausted(self) -> bool:
+        """The server process behind the present connection has met too many tenants."""
+        return self.connection is not None and self.connection.session.acquaintance.is_exhausted
+
+    def close_if_unusable_or_obsolete(self) -> None:
+        """Called by Django and Celery between two requests or tasks."""
+        super().close_if_unusable_or_obsolete()
+        if self.is_exhausted and not self.in_atomic_block:
+            self.close()
 
     def is_usable(self) -> bool:
         if self.connection is None:

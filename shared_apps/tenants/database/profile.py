@@ -29,6 +29,8 @@ class Profile:
     statement_timeout_ms: int = 0
     """Of the operator, and of tenants without a limit of their own; 0 is none."""
     idle_in_transaction_timeout_ms: int = 0
+    tenants_per_connection: int = 0
+    """How many a connection may meet before it is replaced (recycling.py); 0 is any number."""
 
     @classmethod
     def from_settings(cls, settings: dict[str, Any]) -> Self:
@@ -51,10 +53,13 @@ class Profile:
                 "SHARDED needs POOL_MODE transaction: what is set for a session stays on the "
                 "coordinator, and the audit trail of a tenant's node would name nobody."
             )
+        # Where a pooler shares the server's connections, ours say nothing about what those have met.
+        limit = settings.get("TENANTS_PER_CONNECTION", 0) if pool_mode is PoolMode.SESSION else 0
         return cls(
             uses_roles=uses_roles,
             pool_mode=pool_mode,
             is_sharded=is_sharded,
+            tenants_per_connection=limit,
             has_comments=settings.get("SQL_COMMENTS", True),
             statement_timeout_ms=settings.get("STATEMENT_TIMEOUT_MS", 0),
             idle_in_transaction_timeout_ms=settings.get("IDLE_IN_TRANSACTION_TIMEOUT_MS", 0),

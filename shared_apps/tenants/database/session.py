@@ -11,6 +11,7 @@ from shared_apps.audit import hints
 from shared_apps.core import attribution, context, route
 from shared_apps.tenants.database.comment import statement_comment
 from shared_apps.tenants.database.profile import Profile
+from shared_apps.tenants.database.recycling import Acquaintance
 
 PUBLIC_SCHEMA = "public"
 _SEARCH_PATH = b"search_path"
@@ -34,6 +35,7 @@ class ConnectionSession:
         "_is_provisional",
         "_scope",
         "_written",
+        "acquaintance",
         "has_leftovers",
         "is_per_transaction",
         "profile",
@@ -47,6 +49,7 @@ class ConnectionSession:
         self.has_leftovers = False
         # What the session was told when it was new.
         self.set_up = b""
+        self.acquaintance = Acquaintance(profile.tenants_per_connection)
         self._scope: context.Scope | None = None
         self._attribution: attribution.Attribution | None = None
         self._is_provisional = False
@@ -92,6 +95,7 @@ class ConnectionSession:
         if status == _IDLE and self.is_per_transaction:
             return  # it held for that statement
         self._scope, self._attribution = context.require(), attribution.current()
+        self.acquaintance.add(self._scope)
         self._is_provisional = status != _IDLE
 
     def settle(self) -> None:

@@ -4,12 +4,14 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import DEFAULT_DB_ALIAS
 
 from shared_apps.core import context
 from shared_apps.core.errors import AppError
 from shared_apps.portfolio.services import rebuild
 from shared_apps.tenants import selectors
 from shared_apps.tenants.choices import TenantState
+from shared_apps.tenants.database import recycling
 from shared_apps.tenants.models import Tenant
 
 _WITHOUT_ROWS = (TenantState.PENDING, TenantState.PROVISIONING, TenantState.FAILED)
@@ -28,6 +30,7 @@ class Command(BaseCommand):
         for tenant in self._tenants(options["tenant"]):
             count = rebuild(tenant=tenant.identity)
             self.stdout.write(f"{tenant.slug}: {count} invoices")
+            recycling.renew(DEFAULT_DB_ALIAS)
 
     def _tenants(self, slug: str | None) -> list[Tenant]:
         if slug is None:

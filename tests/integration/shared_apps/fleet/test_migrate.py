@@ -428,3 +428,28 @@ def _locks(fleet: Fleet, tenant: TenantIdentity) -> list[tuple[Any, ...]]:
         " AND classid = hashtext('freehold.schema')::oid"
         " AND database = (SELECT oid FROM pg_database WHERE datname = current_database())",
     )
+
+
+SAY_WHERE = """
+# run: cursor = schema_editor.connection.cursor()
+# run: cursor.execute("UPDATE invoicing_vendor SET vat_id = pg_backend_pid(), email = current_setting('lock_timeout'), address = current_setting('statement_timeout')")
+operations = [migrations.RunPython(run, migrations.RunPython.noop)]
+"""
+
+
+def test_a_connection_that_has_met_enough_tenants_is_replaced_and_keeps_the_limits(
+    fleet: Fleet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connections.settings[MIGRATION_ALIAS], "TENANTS_PER_CONNECTION", 1)
+    tenants = fleet.make(3)
+    for tenant in tenants:
+        _add_vendor(fleet, tenant, "Ada")
+    fleet.release(_0003_where=SAY_WHERE)
+    report = fleet.migrate("--jobs", "1", "--lock-timeout", "1234", "--statement-timeout", "56789")
+    assert report["exit"] == ""
+    found = [
+        fleet.execute(tenant, "SELECT vat_id, email, address FROM invoicing_vendor")[0]
+        for tenant in tenants
+    ]
+    assert {(lock, statement) for _, lock, statement in found} == {("1234ms", "56789ms")}
+    assert len({pid for pid, _, _ in found}) > 1
