@@ -82,3 +82,18 @@ class DomainMissingError(InvalidError):
 class RestoreError(ConflictError):
     code = "onboarding.restore_failed"
     message = "The tenant could not be restored."
+
+
+class CommandUnknownError(InvalidError):
+    code = "onboarding.command_unknown"
+    message = "There is no such command."
+
+
+class CommandNotForTenantsError(ConflictError):
+    code = "onboarding.command_not_for_tenants"
+    message = "This command is for the whole installation, not for a tenant."
+
+
+class TenantStateError(ConflictError):
+    code = "onboarding.tenant_state"
+    message = "The tenant's state does not allow this."

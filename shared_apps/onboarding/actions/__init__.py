@@ -8,6 +8,7 @@ from shared_apps.onboarding.actions import (
     deleting,
     inspecting,
     renaming,
+    running,
     stopping,
     undoing,
 )
@@ -22,6 +23,7 @@ ACTIONS: tuple[Action, ...] = (
     *archiving.ACTIONS,
     *deleting.ACTIONS,
     *renaming.ACTIONS,
+    *running.ACTIONS,
     *inspecting.ACTIONS,
     *checking.ACTIONS,
     Action(
