@@ -1,4 +1,5 @@
 from shared_apps.core.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
+from shared_apps.onboarding.choices import HALF_RESTORED
 
 
 class ProvisioningError(ConflictError):
@@ -97,3 +98,31 @@ class CommandNotForTenantsError(ConflictError):
 class TenantStateError(ConflictError):
     code = "onboarding.tenant_state"
     message = "The tenant's state does not allow this."
+
+
+class HalfRestoredError(ConflictError):
+    code = "onboarding.half_restored"
+    message = HALF_RESTORED
+
+
+class RunOpenError(ConflictError):
+    code = "onboarding.run_open"
+    message = "Something is under way with this tenant; wait until that run has ended."
+
+
+class DeletionScheduledError(ConflictError):
+    code = "onboarding.deletion_scheduled"
+    message = "The tenant is going to be deleted already; take it back to change the date."
+
+
+class ArchiveNameError(InvalidError):
+    code = "onboarding.archive_name"
+    message = (
+        "An archive is named by 1 to 200 letters, digits, dots, hyphens and underscores, "
+        "beginning with a letter or digit."
+    )
+
+
+class ArchivesRootMissingError(UnavailableError):
+    code = "onboarding.archives_root_missing"
+    message = "The provisioner has no directory for archives: set ARCHIVES_ROOT on its host."
