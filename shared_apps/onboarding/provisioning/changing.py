@@ -59,7 +59,14 @@ def resume_tenant(*, slug: str, reason: str, at: datetime) -> Tenant:
         TenantNotFoundError, ReasonMissingError.
         StateTransitionError: it is not suspended.
     """
-    return _move(slug, TenantState.ACTIVE, reason, at)
+    with context.operator(), transaction.atomic():
+        tenant = Tenant.objects.select_for_update().filter(slug=slug).first()
+        # From PROVISIONING the way is open too, to the last step of provisioning and nobody else.
+        if tenant is not None and tenant.state != TenantState.SUSPENDED:
+            raise StateTransitionError(
+                f"A tenant that is {tenant.state} is not suspended.", state=tenant.state
+            )
+        return _move(slug, TenantState.ACTIVE, reason, at)
 
 
 def archive_tenant(*, slug: str, reason: str, at: datetime) -> Tenant:
