@@ -7,10 +7,9 @@ DEBUG = False
 ENVIRONMENT_NAME = "test"
 # The same algorithm at a hundredth of the cost; production's own parameters have a test.
 PASSWORD_HASHERS = ["shared_apps.accounts.hashers.CheapArgon2PasswordHasher"]
-_provisioner = {"queue": f"{DATABASES['default']['NAME']}_provisioning"}
 CELERY_TASK_ROUTES = {
-    "onboarding.provision_tenant": _provisioner,
-    "onboarding.carry_out_run": _provisioner,
+    task: {"queue": f"{DATABASES['default']['NAME']}_provisioning"}
+    for task in ("onboarding.provision_tenant", "onboarding.carry_out_run")
 }
 # Suites that share a Redis take only their own tasks.
 CELERY_TASK_DEFAULT_QUEUE = DATABASES["default"]["NAME"]

@@ -41,6 +41,9 @@ class Step(models.TextChoices):
     RESTORE = "restore"
     CLONE = "clone"
 
+    # Of all tenants together.
+    MIGRATE = "migrate"
+
 
 PROVISIONING = (
     Step.ROW, Step.DOMAINS, Step.SCHEMA, Step.ADMINS, Step.SEEDS, Step.SIGN_IN, Step.LIMITS,
@@ -58,6 +61,7 @@ class RunAction(models.TextChoices):
     CLONE = "CLONE"
     RENAME = "RENAME"
     DELETE = "DELETE"
+    MIGRATE = "MIGRATE"
 
 
 HALF_RESTORED = "A restore was begun and has not ended; remove it by `tenant undo-failed`."

@@ -1,5 +1,4 @@
 from shared_apps.core.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
-from shared_apps.onboarding.choices import HALF_RESTORED
 
 
 class ProvisioningError(ConflictError):
@@ -102,7 +101,10 @@ class TenantStateError(ConflictError):
 
 class HalfRestoredError(ConflictError):
     code = "onboarding.half_restored"
-    message = HALF_RESTORED
+    message = (
+        "What there is of this tenant was left by a restore that died; "
+        "remove it by `tenant undo-failed`."
+    )
 
 
 class RunOpenError(ConflictError):
@@ -126,3 +128,8 @@ class ArchiveNameError(InvalidError):
 class ArchivesRootMissingError(UnavailableError):
     code = "onboarding.archives_root_missing"
     message = "The provisioner has no directory for archives: set ARCHIVES_ROOT on its host."
+
+
+class FleetNotMigratedError(ConflictError):
+    code = "onboarding.fleet_not_migrated"
+    message = "Not every tenant is at this version; `manage.py fleet status` names them."

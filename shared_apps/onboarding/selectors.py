@@ -56,6 +56,9 @@ def list_open_requests() -> QuerySet[Run]:
     return list_requests().filter(state__in=[RunState.PENDING, RunState.RUNNING])
 
 
+WHOLE_FLEET = "*"
+"""Stands for a tenant's name in a step of a run that is about all of them."""
+
 # A run of a whole fleet shows where it is and what failed, not ten thousand rows.
 _MOST_STEPS = 50
 
@@ -79,8 +82,8 @@ def get_progress(*, run_id: UUID) -> Progress:
         shown = rows if counted["total"] <= _MOST_STEPS else unfinished
         steps = tuple(shown[:_MOST_STEPS])
         current = unfinished.first()
-        # One that is restored has no name before its archive was read.
-        slugs = rows.exclude(slug="").values_list("slug", flat=True)
+        # One that is restored has no name before its archive was read, and a fleet has none at all.
+        slugs = rows.exclude(slug__in=["", WHOLE_FLEET]).values_list("slug", flat=True)
         tenants = dict.fromkeys(slugs[: 10 * _MOST_STEPS])
     return Progress(
         done=counted["done"],

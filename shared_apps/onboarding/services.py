@@ -41,6 +41,7 @@ from shared_apps.onboarding.runs.requesting import (
     request_clone,
     request_deletion,
     request_export,
+    request_migration,
     request_rename,
     request_restore,
 )
@@ -64,6 +65,7 @@ __all__ = [
     "request_clone",
     "request_deletion",
     "request_export",
+    "request_migration",
     "request_rename",
     "request_restore",
     "restore_tenant",

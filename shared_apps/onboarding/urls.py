@@ -30,6 +30,7 @@ urlpatterns = [
         "tenants/<slug:slug>/delete/", views.TenantDeleteView.as_view(), name="tenant-delete"
     ),
     *endpoint("restores/", views.RestoreView.as_view(), name="restore"),
+    *endpoint("fleet/migrate/", views.FleetMigrateView.as_view(), name="fleet-migrate"),
     *endpoint("runs/", views.RunListView.as_view(), name="run-list"),
     *endpoint("tenants/<slug:slug>/retry/", views.TenantRetryView.as_view(), name="tenant-retry"),
     *endpoint("runs/<uuid:run_id>/", views.RunView.as_view(), name="run"),

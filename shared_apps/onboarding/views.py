@@ -149,6 +149,14 @@ class RestoreView(OperatorView):
         return _accepted(run)
 
 
+class FleetMigrateView(OperatorView):
+    """All tenants, to the version of the provisioner's code."""
+
+    def post(self, request: Request) -> Response:
+        _validated(InputSerializer(data=request.data))
+        return _accepted(services.request_migration(at=timezone.now()))
+
+
 class TenantRetryView(OperatorView):
     """Complete a tenant whose provisioning failed."""
 

@@ -155,7 +155,7 @@ def _as_json(command: TenantCommand, result: Result, collected: _Collected) -> d
                 "slug": outcome.slug,
                 "exit_code": outcome.exit_code,
                 "error": outcome.reason,
-                "seconds": round(outcome.seconds, 3),
+                "milliseconds": int(outcome.seconds * 1000),
                 "stdout": collected.text(outcome.slug, running.STDOUT),
                 "stderr": collected.text(outcome.slug, running.STDERR),
                 "is_cut": collected.is_cut(outcome.slug),

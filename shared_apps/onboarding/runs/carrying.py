@@ -14,12 +14,19 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from django.db import DEFAULT_DB_ALIAS, connections
+
 from shared_apps.core import attribution, context
+from shared_apps.fleet import running
+from shared_apps.fleet import services as fleet
+from shared_apps.fleet.choices import RunState as FleetState
+from shared_apps.fleet.tenant_run import Result
 from shared_apps.onboarding.archive.exporting import Report, export_tenant
 from shared_apps.onboarding.archive.restoring import restore_tenant
 from shared_apps.onboarding.archive.verifying import verify
 from shared_apps.onboarding.choices import Step, StepState
 from shared_apps.onboarding.deleting import Deletion, purge_tenant, schedule_deletion
+from shared_apps.onboarding.errors import FleetNotMigratedError
 from shared_apps.onboarding.models import Run, RunStep
 from shared_apps.onboarding.provisioning import recording
 from shared_apps.onboarding.provisioning.engine import explain, is_half_restored
@@ -36,6 +43,7 @@ logger = logging.getLogger(__name__)
 
 _MOST_ATTEMPTS = 5
 _GIVEN_UP = "given up: the process died in this step {} times"
+_MOST_NAMES = 10
 _PAUSE = 1.0  # seconds between two reports that are written down
 
 
@@ -204,6 +212,21 @@ def _purge(work: _Work) -> None:
     purge_tenant(slug=slug, at=work.at)
 
 
+def _migrate(work: _Work) -> None:
+    def tell(result: Result, done: int, total: int) -> None:
+        work.report(f"[{done}/{total}] {result.slug}: {result.error or 'migrated'}")
+        # In a thread of the fleet's that knows of the other login's connection only.
+        connections[DEFAULT_DB_ALIAS].close()
+
+    fleet.migrate_shared(verbosity=0)
+    summary = fleet.migrate_fleet(running.Options(), on_result=tell)
+    if summary.state != FleetState.DONE:
+        slugs = ", ".join(sorted(result.slug for result in summary.failed)[:_MOST_NAMES])
+        raise FleetNotMigratedError(
+            f"{len(summary.failed)} of {summary.planned} tenants failed: {slugs}. {summary.note}"
+        )
+
+
 _STEPS: Mapping[Step, Callable[[_Work], None]] = {
     Step.EXPORT: _export,
     Step.RENAME: _rename,
@@ -211,4 +234,5 @@ _STEPS: Mapping[Step, Callable[[_Work], None]] = {
     Step.CLONE: _clone,
     Step.DELETE: _delete,
     Step.PURGE: _purge,
+    Step.MIGRATE: _migrate,
 }

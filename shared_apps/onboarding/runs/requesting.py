@@ -123,6 +123,18 @@ def request_deletion(
         return _enqueue(RunAction.DELETE, slug, steps, arguments, at)
 
 
+def request_migration(*, at: datetime) -> Run:
+    """Have the shared schema and every tenant's brought to the version of the provisioner's code.
+
+    Raises:
+        RunOpenError: that is under way.
+    """
+    with context.operator(), transaction.atomic():
+        # No tenant has this name.
+        _refuse_open(selectors.WHOLE_FLEET)
+        return _enqueue(RunAction.MIGRATE, selectors.WHOLE_FLEET, [Step.MIGRATE], {}, at)
+
+
 def _reserve(slug: str, *others: str) -> Tenant:
     """The tenant, with nothing else under way under any of these names until the transaction ends."""
     for other in others:

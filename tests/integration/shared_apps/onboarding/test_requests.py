@@ -112,7 +112,7 @@ def test_nobody_but_operators_is_let_in_and_nothing_changes(
         "delete": {"now": True, "confirm": "acme"},
     }
     paths = {f"{TENANTS}acme/{action}/": bodies.get(action, {"reason": "r"}) for action in ACTIONS}
-    paths |= {"operator/restores/": {"archive": "a.tar.gz"}}
+    paths |= {"operator/restores/": {"archive": "a.tar.gz"}, "operator/fleet/migrate/": {}}
 
     for path, body in paths.items():
         assert Api(None).post(path, body).status_code == 401, path
@@ -231,6 +231,25 @@ def test_rename_and_clone(operator: Api, initech: TenantIdentity) -> None:
     assert archives() == [], "the clone's archive is removed"
     listed = operator.get("operator/runs/").json()["results"]
     assert [run["action"] for run in listed] == ["rename", "clone"]
+
+
+def test_the_fleet_is_migrated_as_a_run(operator: Api, system: Installation) -> None:
+    ledger = "SELECT schema_name, fingerprint FROM fleet_schemaversion ORDER BY 1"
+    with system.owner() as owner:
+        before = owner.execute(ledger).fetchall()
+        owner.execute("UPDATE fleet_schemaversion SET fingerprint = 'another'")
+
+    accepted = operator.post("operator/fleet/migrate/", {})
+    twice = operator.post("operator/fleet/migrate/", {})
+    work_off(accepted.json()["id"])
+    run = operator.get(accepted["Location"]).json()
+
+    assert (accepted.status_code, twice.status_code) == (202, 409)
+    assert (run["state"], run["action"], run["error"]) == ("succeeded", "migrate", ""), run
+    assert run["report"].startswith("[1/2] ")
+    with system.owner() as owner:
+        assert owner.execute(ledger).fetchall() == before
+    assert operator.post("operator/fleet/migrate/", {"only": "acme"}).status_code == 400
 
 
 # -- what is not ----------------------------------------------------------------------------------
