@@ -81,7 +81,7 @@ class Server:
 
 
 @contextmanager
-def serving(*, workers: int = 1) -> Iterator[Server]:
+def serving(*, workers: int = 1, socket_check_seconds: int = 1) -> Iterator[Server]:
     """gunicorn with its asgi worker, running while the block does."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -93,7 +93,7 @@ def serving(*, workers: int = 1) -> Iterator[Server]:
             "--graceful-timeout", "1", "--log-level", "warning",
         ],
         cwd=ROOT,
-        env={**os.environ, "SOCKET_CHECK_SECONDS": "1"},
+        env={**os.environ, "SOCKET_CHECK_SECONDS": str(socket_check_seconds)},
     )  # fmt: skip
     try:
         _await_start(process, port)

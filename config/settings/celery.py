@@ -26,6 +26,8 @@ CELERY_TASK_ROUTES = {
     "onboarding.provision_tenant": {"queue": "provisioning"},
     "onboarding.purge_tenants": {"queue": "provisioning"},
     "fleet.fill_spares": {"queue": "provisioning"},
+    "onboarding.carry_out_run": {"queue": "provisioning"},
+    "onboarding.take_up_runs": {"queue": "provisioning"},
 }
 # Our own handler and its fields (config/settings/logging.py), not Celery's.
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -45,6 +47,12 @@ CELERY_BEAT_SCHEDULE = {
         "task": "fleet.fill_spares",
         "schedule": 5 * 60,
         "options": {"headers": {"scope": "operator"}},
+    },
+    "onboarding.take_up_runs": {
+        "task": "onboarding.take_up_runs",
+        "schedule": 60,
+        # While the provisioner is busy, or away, they do not pile up.
+        "options": {"headers": {"scope": "operator"}, "expires": 60},
     },
     "invoicing.check_books": {
         "task": "tenants.fan_out",

@@ -6,6 +6,8 @@ from config.env import env
 
 # Below it each tenant has a directory of its own. A process that lacks it says so when it needs it.
 MEDIA_ROOT = env.text("FILES_ROOT", default="")
+# Archives that operators ask for over the API; on the provisioner's host, nowhere else.
+ARCHIVES_ROOT = env.text("ARCHIVES_ROOT", default="")
 MEDIA_URL = "/files/"
 FILE_UPLOAD_PERMISSIONS = 0o640
 FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o750

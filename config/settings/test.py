@@ -8,8 +8,8 @@ ENVIRONMENT_NAME = "test"
 # The same algorithm at a hundredth of the cost; production's own parameters have a test.
 PASSWORD_HASHERS = ["shared_apps.accounts.hashers.CheapArgon2PasswordHasher"]
 CELERY_TASK_ROUTES = {
-    "onboarding.provision_tenant": {"queue": f"{DATABASES['default']['NAME']}_provisioning"},
-    "fleet.fill_spares": {"queue": f"{DATABASES['default']['NAME']}_provisioning"},
+    task: {"queue": f"{DATABASES['default']['NAME']}_provisioning"}
+    for task in ("onboarding.provision_tenant", "onboarding.carry_out_run", "fleet.fill_spares")
 }
 # Tests that are about the pool fill it.
 SPARE_SCHEMAS = env.integer("SPARE_SCHEMAS", default=0, low=0, high=1000)

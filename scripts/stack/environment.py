@@ -54,6 +54,7 @@ def product_environment(
     *,
     settings: str,
     files: Path | None = None,
+    archives: Path | None = None,
     prefix: str = "freehold",
     public_host: str = "localhost",
     # Hosts are checked against the domains of the tenants; this list would be a further limit.
@@ -61,7 +62,7 @@ def product_environment(
 ) -> dict[str, str]:
     """The variables of the contract. `prefix` begins every login's and both databases' names.
 
-    `files` is where tenants' files are kept, if anywhere.
+    `files` is where tenants' files are kept, if anywhere; `archives` where the provisioner exports them to.
     """
 
     def login_url(server: str, login: str, database: str) -> str:
@@ -91,6 +92,7 @@ def product_environment(
         "REDIS_URL": servers.redis_url,
         "CELERY_BROKER_URL": _next_redis_database(servers.redis_url),
         **({"FILES_ROOT": str(files)} if files else {}),
+        **({"ARCHIVES_ROOT": str(archives)} if archives else {}),
         "SECRET_KEY": generated.secret_key,
         "JWT_SIGNING_KEYS": generated.jwt_signing_keys,
         "ALLOWED_HOSTS": allowed_hosts,

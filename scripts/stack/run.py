@@ -84,7 +84,9 @@ def _start(supervisor: Supervisor, state: State, *, port: int, console: Console)
             load_or_create_secrets(state.secrets),
             settings=LOCAL_SETTINGS,
             files=state.files,
+            archives=state.archives,
         )
+        state.archives.mkdir(exist_ok=True)
         state.save_environment(environment)
 
     with console.step("Databases and tenants") as progress:

@@ -24,6 +24,7 @@ class State:
         self.postgres = path / "postgres"
         self.redis = path / "redis"
         self.files = path / "files"
+        self.archives = path / "archives"
         self.secrets = path / "secrets.json"
         self.accounts = path / "accounts.json"
         self.schedule = path / "celerybeat-schedule"
@@ -80,7 +81,7 @@ class State:
             StackError: quickstart did not make this directory.
         """
         self.check_marked()
-        for directory in (self.postgres, self.redis, self.logs):
+        for directory in (self.postgres, self.redis, self.logs, self.files, self.archives):
             if directory.exists():
                 shutil.rmtree(directory)
         files = (

@@ -17,8 +17,9 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
 
     It runs in the tenant's context from the first to the last line, so groups, database, cache and
     files are that tenant's. Who is not signed in, or has no `required_permission`, is accepted and
-    closed at once, because only then a browser is told the code. When the sign-in, the role or the
-    tenant ends, the socket does within SOCKET_CHECK_SECONDS and nothing more is sent on it.
+    closed at once, because only then a browser is told the code. When the tenant is not served any more, or
+    no longer at the socket's host, the socket ends at once, and within SOCKET_CHECK_SECONDS when the
+    sign-in or the role does; nothing more is sent on it.
     """
 
     required_permission: ClassVar[Permission] = Permission.READ
@@ -34,6 +35,12 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
     def sign_in(self) -> SocketSignIn:
         found: SocketSignIn = self.scope["sign_in"]
         return found
+
+    @property
+    def host(self) -> str:
+        """Where it was opened, in canonical form."""
+        host: str = self.scope["tenant_host"]
+        return host
 
     def may_stay(self, role: str) -> bool:
         return self.required_permission in permissions_of((role,))

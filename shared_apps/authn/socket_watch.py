@@ -1,10 +1,17 @@
-"""Ends sockets whose sign-in has ended: one query per process and period, whatever their number."""
+"""Ends sockets whose sign-in has ended, or whose host leads to their tenant no longer.
+
+Two queries per process and period, whatever their number; a change of tenants that is announced does not wait
+for the period's end.
+"""
 
 import asyncio
+import contextlib
 import logging
 import time
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 from uuid import UUID
@@ -18,16 +25,22 @@ from django.utils import timezone
 from shared_apps.authn import selectors
 from shared_apps.authn.choices import SocketClose
 from shared_apps.authn.sockets import SocketSignIn
+from shared_apps.tenants import routing
+from shared_apps.tenants import selectors as tenants
 
 logger = logging.getLogger(__name__)
 
 # Sockets that could not be asked about for so long are ended: an outage must not keep doors open.
 _LONGEST_UNKNOWN = 30.0  # seconds
+# Many changes in a row, of a fleet that is being set up for one, are looked at together.
+_SHORTEST_PERIOD = 0.2  # seconds
 
 
 class Watched(Protocol):
     @property
     def sign_in(self) -> SocketSignIn: ...
+    @property
+    def host(self) -> str: ...
     def may_stay(self, role: str) -> bool: ...
     async def cut_off(self, code: SocketClose) -> None: ...
 
@@ -38,6 +51,7 @@ class SocketWatch:
     def __init__(self) -> None:
         self._sockets: set[Watched] = set()
         self._task: asyncio.Task[None] | None = None
+        self._change = asyncio.Event()
         # A thread and a connection of its own: it must not wait behind what sockets do.
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="socket-watch")
 
@@ -51,17 +65,37 @@ class SocketWatch:
         self._sockets.discard(socket)
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+
+        def wake() -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended, and its sockets with it
+                loop.call_soon_threadsafe(self._change.set)
+
+        routing.watch_changes(wake)
+        try:
+            await self._look_until_there_are_none()
+        finally:
+            routing.unwatch_changes(wake)
+
+    async def _pause(self) -> None:
+        await asyncio.sleep(_SHORTEST_PERIOD)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._change.wait(), settings.SOCKET_CHECK_SECONDS)
+        self._change.clear()
+
+    async def _look_until_there_are_none(self) -> None:
         known_at = time.monotonic()
         while self._sockets:
-            await asyncio.sleep(settings.SOCKET_CHECK_SECONDS)
+            await self._pause()
             sockets, at = list(self._sockets), timezone.now()
             ids = {socket.sign_in.sign_in.session_id for socket in sockets}
+            hosts = {socket.host for socket in sockets}
             try:
-                roles = await sync_to_async(_ask, thread_sensitive=False, executor=self._thread)(
-                    ids, at
+                known = await sync_to_async(_ask, thread_sensitive=False, executor=self._thread)(
+                    ids, hosts, at
                 )
                 known_at = time.monotonic()
-                verdicts = [(socket, _verdict(socket, roles, at)) for socket in sockets]
+                verdicts = [(socket, _verdict(socket, known, at)) for socket in sockets]
             except DatabaseError:
                 logger.warning("Open sockets could not be checked", exc_info=True)
                 if time.monotonic() - known_at < _LONGEST_UNKNOWN:
@@ -87,17 +121,30 @@ def watch() -> SocketWatch:
     return _watches[loop]
 
 
-def _ask(session_ids: set[UUID], at: datetime) -> dict[UUID, str]:
+@dataclass(frozen=True, slots=True)
+class _Known:
+    roles: Mapping[UUID, str]
+    """By session."""
+    tenants: Mapping[str, UUID]
+    """By host."""
+
+
+def _ask(session_ids: set[UUID], hosts: set[str], at: datetime) -> _Known:
     close_old_connections()
     try:
-        return selectors.list_live_roles(session_ids=session_ids, at=at)
+        return _Known(
+            selectors.list_live_roles(session_ids=session_ids, at=at),
+            tenants.list_served_hosts(hosts=hosts),
+        )
     finally:
         close_old_connections()
 
 
-def _verdict(socket: Watched, roles: dict[UUID, str], at: datetime) -> SocketClose | None:
+def _verdict(socket: Watched, known: _Known, at: datetime) -> SocketClose | None:
     """None for one that may stay."""
-    role = roles.get(socket.sign_in.sign_in.session_id)
+    role = known.roles.get(socket.sign_in.sign_in.session_id)
+    if known.tenants.get(socket.host) != socket.sign_in.sign_in.tenant_id:
+        return SocketClose.NOT_ALLOWED
     if role is None or not socket.may_stay(role):
         return SocketClose.NOT_ALLOWED
     if at >= socket.sign_in.ends_at:

@@ -31,9 +31,42 @@ class Step(models.TextChoices):
     # Of tenants that exist.
     CHANGE = "change"
     ARCHIVE = "archive"
+    RENAME = "rename"
+    EXPORT = "export"
+    DELETE = "delete"
+    """Stop serving it, back it up, set the date."""
+    PURGE = "purge"
+
+    # Of tenants that are made from others.
+    RESTORE = "restore"
+    CLONE = "clone"
+
+    # Of all tenants together.
+    MIGRATE = "migrate"
 
 
-PROVISIONING = tuple(step for step in Step if step not in (Step.CHANGE, Step.ARCHIVE))
+PROVISIONING = (
+    Step.ROW, Step.DOMAINS, Step.SCHEMA, Step.ADMINS, Step.SEEDS, Step.SIGN_IN, Step.LIMITS,
+    Step.AUDIT, Step.ACTIVATE, Step.ANNOUNCE,
+)  # fmt: skip
+
+
+class RunAction(models.TextChoices):
+    """What a run is to do. All but those of a command are carried out by the provisioner."""
+
+    PROVISION = "PROVISION"
+    """Make tenants: one that was asked for over the API, or those of a command's file."""
+    EXPORT = "EXPORT"
+    RESTORE = "RESTORE"
+    CLONE = "CLONE"
+    RENAME = "RENAME"
+    DELETE = "DELETE"
+    MIGRATE = "MIGRATE"
+
+
+HALF_RESTORED = "A restore was begun and has not ended; remove it by `tenant undo-failed`."
+"""The `last_error` of a FAILED tenant that a restore was filling when it died: no provisioning made it,
+and none completes it."""
 
 
 class StepState(models.TextChoices):

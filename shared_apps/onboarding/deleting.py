@@ -1,6 +1,7 @@
 """The end of a tenant: announced with a date and a backup, carried out when the date has come."""
 
 import logging
+import re
 import time
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -32,8 +33,20 @@ from shared_apps.tenants.models import Tenant
 
 logger = logging.getLogger(__name__)
 
+DEFAULT_GRACE = timedelta(days=30)
+_GRACE = re.compile(r"(\d{1,4})([dh])", re.ASCII)
+
 _RELAY_PATIENCE = 15.0  # seconds
 _PAUSE = 0.2
+
+
+def parse_grace(text: str) -> timedelta | None:
+    """Of `30d` or `12h`; None for anything else."""
+    found = _GRACE.fullmatch(text)
+    if found is None:
+        return None
+    number = int(found[1])
+    return timedelta(days=number) if found[2] == "d" else timedelta(hours=number)
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,3 +114,54 @@ class NotMovableError(ConflictError):
 class MoveFailedError(ConflictError):
     code = "onboarding.move_failed"
     message = "The tenant was not moved."
+
+
+class CommandUnknownError(InvalidError):
+    code = "onboarding.command_unknown"
+    message = "There is no such command."
+
+
+class CommandNotForTenantsError(ConflictError):
+    code = "onboarding.command_not_for_tenants"
+    message = "This command is for the whole installation, not for a tenant."
+
+
+class TenantStateError(ConflictError):
+    code = "onboarding.tenant_state"
+    message = "The tenant's state does not allow this."
+
+
+class HalfRestoredError(ConflictError):
+    code = "onboarding.half_restored"
+    message = (
+        "What there is of this tenant was left by a restore that died; "
+        "remove it by `tenant undo-failed`."
+    )
+
+
+class RunOpenError(ConflictError):
+    code = "onboarding.run_open"
+    message = "Something is under way with this tenant; wait until that run has ended."
+
+
+class DeletionScheduledError(ConflictError):
+    code = "onboarding.deletion_scheduled"
+    message = "The tenant is going to be deleted already; take it back to change the date."
+
+
+class ArchiveNameError(InvalidError):
+    code = "onboarding.archive_name"
+    message = (
+        "An archive is named by 1 to 200 letters, digits, dots, hyphens and underscores, "
+        "beginning with a letter or digit."
+    )
+
+
+class ArchivesRootMissingError(UnavailableError):
+    code = "onboarding.archives_root_missing"
+    message = "The provisioner has no directory for archives: set ARCHIVES_ROOT on its host."
+
+
+class FleetNotMigratedError(ConflictError):
+    code = "onboarding.fleet_not_migrated"
+    message = "Not every tenant is at this version; `manage.py fleet status` names them."

@@ -5,16 +5,29 @@ import uuid
 from django.db import models
 
 from shared_apps.audit.models import Auditable
-from shared_apps.onboarding.choices import RunState, SetupFlag, Step, StepState
+from shared_apps.onboarding.choices import RunAction, RunState, SetupFlag, Step, StepState
 
 
 class Run(models.Model):
-    """One application of a declaration. Steps carry the progress."""
+    """One application of a declaration, or one request of an operator. Steps carry the progress."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     state = models.CharField(max_length=11, choices=RunState, default=RunState.PENDING)
     declared = models.JSONField(null=True)
     """The one tenant that was asked for over the API, for the task that makes it; no secrets."""
+    # With the database's own defaults: a version that does not know the columns adds runs too.
+    action = models.CharField(
+        max_length=9,
+        choices=RunAction,
+        default=RunAction.PROVISION,
+        db_default=models.Value(RunAction.PROVISION.value),
+    )
+    arguments = models.JSONField(
+        default=dict, db_default=models.Value({}, models.JSONField()), blank=True
+    )
+    """What was asked for, when that is no declaration; no secrets."""
+    report = models.CharField(max_length=200, db_default="", default="", blank=True)
+    """What the step in hand said last."""
     requested_by = models.UUIDField(null=True, editable=False)
     created_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)

@@ -15,6 +15,7 @@ from shared_apps.onboarding import selectors
 from shared_apps.onboarding.declaration.problems import DeclarationConflictError, Problem
 from shared_apps.onboarding.declaration.reading import Declaration
 from shared_apps.onboarding.declaration.specs import DATABASE, LimitsSpec, TenantSpec
+from shared_apps.onboarding.provisioning import engine
 from shared_apps.tenants import names
 from shared_apps.tenants.choices import UNFINISHED, TenantState
 from shared_apps.tenants.models import Tenant
@@ -134,11 +135,7 @@ def _conflicts(
     spec: TenantSpec, number: int, declaration: Declaration, present: _Present
 ) -> Iterable[Problem]:
     tenant = present.by_slug.get(spec.slug)
-    if tenant is not None and tenant.state == TenantState.ARCHIVED:
-        text = "this tenant is archived; bring it back first, or choose another slug"
-        yield declaration.problem(number, "slug", text=text)
-    if tenant is not None and tenant.state == TenantState.DELETED:
-        text = "a tenant of this name was deleted; choose another slug"
+    if tenant is not None and (text := _obstacle(tenant)):
         yield declaration.problem(number, "slug", text=text)
     holder = present.schemas.get(names.schema_of(spec.slug))
     if tenant is None and holder is not None:
@@ -154,6 +151,24 @@ def _conflicts(
     if spec.auth.backend != DATABASE:
         text = f"{spec.auth.backend} is not available in this version; there is {DATABASE}"
         yield declaration.problem(number, "auth", "backend", text=text)
+
+
+def _obstacle(tenant: Tenant) -> str:
+    """Why a declaration cannot be about this tenant."""
+    if tenant.state == TenantState.DELETED:
+        return (
+            "a tenant of this name is being deleted; `tenant purge` ends it, or choose another slug"
+        )
+    if tenant.state == TenantState.ARCHIVED and tenant.delete_after is not None:
+        day = tenant.delete_after.date().isoformat()
+        return f"this tenant is deleted on {day}; `tenant take-back` first, or choose another slug"
+    if tenant.state == TenantState.ARCHIVED:
+        return "this tenant is archived; `tenant take-back` first, or choose another slug"
+    if engine.is_half_restored(tenant):
+        return (
+            "a restore of it was begun and has not ended; remove it by `tenant undo-failed` first"
+        )
+    return ""
 
 
 def _change(spec: TenantSpec, number: int, present: _Present) -> Change | None:

@@ -4,10 +4,10 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 
 from shared_apps.core import context
-from shared_apps.onboarding.choices import StepState
+from shared_apps.onboarding.choices import RunAction, RunState, StepState
 from shared_apps.onboarding.errors import RunNotFoundError
 from shared_apps.onboarding.models import Run, RunStep, TenantSetup
 
@@ -45,6 +45,20 @@ def get_latest_request(*, slug: str) -> Run:
     return run
 
 
+def list_requests() -> QuerySet[Run]:
+    """Runs that the provisioner carries out, not those of commands; evaluate it in the operator's context."""
+    is_commands = Q(action=RunAction.PROVISION, declared__isnull=True)
+    return Run.objects.exclude(is_commands).order_by("-created_at")
+
+
+def list_open_requests() -> QuerySet[Run]:
+    """Those that have not ended."""
+    return list_requests().filter(state__in=[RunState.PENDING, RunState.RUNNING])
+
+
+WHOLE_FLEET = "*"
+"""Stands for a tenant's name in a step of a run that is about all of them."""
+
 # A run of a whole fleet shows where it is and what failed, not ten thousand rows.
 _MOST_STEPS = 50
 
@@ -68,7 +82,9 @@ def get_progress(*, run_id: UUID) -> Progress:
         shown = rows if counted["total"] <= _MOST_STEPS else unfinished
         steps = tuple(shown[:_MOST_STEPS])
         current = unfinished.first()
-        tenants = dict.fromkeys(rows.values_list("slug", flat=True)[: 10 * _MOST_STEPS])
+        # One that is restored has no name before its archive was read, and a fleet has none at all.
+        slugs = rows.exclude(slug__in=["", WHOLE_FLEET]).values_list("slug", flat=True)
+        tenants = dict.fromkeys(slugs[: 10 * _MOST_STEPS])
     return Progress(
         done=counted["done"],
         total=counted["total"],

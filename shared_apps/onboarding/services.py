@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -16,31 +16,44 @@ from shared_apps.onboarding import planning, schemas, selectors
 from shared_apps.onboarding.archive.exporting import export_tenant
 from shared_apps.onboarding.archive.restoring import restore_tenant
 from shared_apps.onboarding.archive.verifying import verify as verify_archive
-from shared_apps.onboarding.choices import PROVISIONING, RunState
+from shared_apps.onboarding.choices import PROVISIONING, RunAction, RunState
 from shared_apps.onboarding.declaration import reading
 from shared_apps.onboarding.declaration.problems import DeclarationError
 from shared_apps.onboarding.declaration.references import Reference, Secrets
 from shared_apps.onboarding.declaration.specs import ADMIN_PASSWORD, AuthSpec, TenantSpec
 from shared_apps.onboarding.deleting import Deletion, purge_due, purge_tenant, schedule_deletion
-from shared_apps.onboarding.errors import ProvisioningError
+from shared_apps.onboarding.errors import HalfRestoredError, ProvisioningError
 from shared_apps.onboarding.models import Run
-from shared_apps.onboarding.provisioning import engine, recording
+from shared_apps.onboarding.provisioning import engine, locks, recording
 from shared_apps.onboarding.provisioning.changing import (
     archive_tenant,
     change_tenant,
     resume_tenant,
     suspend_tenant,
+    take_back_tenant,
 )
 from shared_apps.onboarding.provisioning.recording import Clock, Recorder
 from shared_apps.onboarding.provisioning.steps import Work
 from shared_apps.onboarding.renaming import clone_tenant, rename_tenant
+from shared_apps.onboarding.runs import carrying
+from shared_apps.onboarding.runs.requesting import (
+    CARRY_OUT_TASK,
+    request_clone,
+    request_deletion,
+    request_export,
+    request_migration,
+    request_rename,
+    request_restore,
+)
 from shared_apps.tenants import names, routing
 from shared_apps.tenants import selectors as tenants_read
 from shared_apps.tenants import services as tenants
-from shared_apps.tenants.errors import TenantExistsError
+from shared_apps.tenants.choices import UNFINISHED, TenantState
+from shared_apps.tenants.errors import StateTransitionError, TenantExistsError
 from shared_apps.tenants.models import Tenant
 
 __all__ = [
+    "CARRY_OUT_TASK",
     "Deletion",
     "archive_tenant",
     "change_tenant",
@@ -49,15 +62,26 @@ __all__ = [
     "purge_due",
     "purge_tenant",
     "rename_tenant",
+    "request_clone",
+    "request_deletion",
+    "request_export",
+    "request_migration",
+    "request_rename",
+    "request_restore",
     "restore_tenant",
     "resume_tenant",
     "schedule_deletion",
     "suspend_tenant",
+    "take_back_tenant",
     "verify_archive",
 ]
 
 PROVISION_TASK = "onboarding.provision_tenant"
 PURGE_TASK = "onboarding.purge_tenants"
+TAKE_UP_TASK = "onboarding.take_up_runs"
+
+# Messages arrive within a second; a run that is older and not at work has lost its own.
+_MESSAGE_PATIENCE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +159,10 @@ def retry_tenant(*, slug: str, at: datetime) -> Run:
         TenantNotFoundError: no such tenant.
         RunNotFoundError: it was declared in a file: `tenant apply` completes it.
         TenantExistsError: it is finished.
+        HalfRestoredError: a restore left it half; it is to be removed.
     """
-    tenants_read.get_tenant(slug=slug)
+    if engine.is_half_restored(tenants_read.get_tenant(slug=slug)):
+        raise HalfRestoredError(slug=slug)
     if is_taken(slug=slug):
         raise TenantExistsError(slug=slug)
     earlier = selectors.get_latest_request(slug=slug)
@@ -145,14 +171,33 @@ def retry_tenant(*, slug: str, at: datetime) -> Run:
 
 
 def carry_out_run(*, run_id: UUID, secrets: Secrets, clock: Clock) -> None:
-    """Do what `request_tenant` recorded; taken up again when it was begun and did not end.
+    """Do what an operator asked for; taken up again when it was begun and did not end.
 
     Raises:
         RunNotFoundError: no such run.
     """
-    run = selectors.get_run(run_id=run_id)
-    if run.state in (RunState.SUCCEEDED, RunState.FAILED):
-        return
+    with locks.only_carrier(run_id) as is_only:
+        # Asked behind the lock: whoever had it may have ended the run.
+        run = selectors.get_run(run_id=run_id)
+        if not is_only or run.state in (RunState.SUCCEEDED, RunState.FAILED):
+            return
+        if run.action != RunAction.PROVISION:
+            carrying.carry_out(run, clock=clock)
+        else:
+            _carry_out_provisioning(run, secrets, clock)
+
+
+def take_up_runs(*, secrets: Secrets, clock: Clock) -> int:
+    """Carry out the runs whose process died or whose message was lost; how many there were."""
+    with context.operator():
+        waiting = selectors.list_open_requests().filter(created_at__lt=clock() - _MESSAGE_PATIENCE)
+        ids = list(waiting.order_by("created_at").values_list("id", flat=True))
+    for run_id in ids:
+        carry_out_run(run_id=run_id, secrets=secrets, clock=clock)
+    return len(ids)
+
+
+def _carry_out_provisioning(run: Run, secrets: Secrets, clock: Clock) -> None:
     recording.begin_run(run_id=run.id)
     try:
         spec = reading.read_tenant(run.declared).tenants[0]
@@ -162,7 +207,7 @@ def carry_out_run(*, run_id: UUID, secrets: Secrets, clock: Clock) -> None:
     recorder = Recorder(run_id=run.id, slug=spec.slug, clock=clock)
     try:
         _provision(run, Work(spec, secrets, clock()), recorder)
-    except ProvisioningError:
+    except (ProvisioningError, HalfRestoredError):
         # It is in the run and in the tenant's row, for whoever asked.
         return
 
@@ -212,9 +257,15 @@ def repair_tenant(*, slug: str) -> Tenant:
 
     Raises:
         TenantNotFoundError: no such tenant.
+        StateTransitionError: it is being made, or being deleted; nothing was changed.
     """
-    tenant = tenants_read.get_tenant(slug=slug)
-    schemas.make_ready(tenant.identity)
+    with locks.only_worker(slug):
+        tenant = tenants_read.get_tenant(slug=slug)
+        if tenant.state in UNFINISHED or tenant.state == TenantState.DELETED:
+            raise StateTransitionError(
+                f"A tenant that is {tenant.state} cannot be repaired.", state=tenant.state
+            )
+        schemas.make_ready(tenant.identity)
     return tenant
 
 
@@ -238,7 +289,7 @@ def _enqueue(declared: Mapping[str, Any], slug: str, at: datetime) -> Run:
 def _provision(run: Run, work: Work, recorder: Recorder, *, is_new: bool = False) -> Tenant:
     try:
         tenant = engine.provision(work=work, recorder=recorder, is_new=is_new)
-    except (ProvisioningError, TenantExistsError) as error:
+    except (ProvisioningError, HalfRestoredError, TenantExistsError) as error:
         recording.close_run(run_id=run.id, at=recorder.clock(), error=error.text)
         raise
     recording.close_run(run_id=run.id, at=recorder.clock())

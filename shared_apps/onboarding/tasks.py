@@ -15,12 +15,27 @@ from shared_apps.onboarding.declaration.references import Secrets
 @shared_task(name=services.PROVISION_TASK)
 def provision_tenant(*, run_id: str, **_: Any) -> None:
     """Make the tenant of a run, or go on with it; safe to be delivered twice."""
-    # A declaration that came over the network refers to variables only, so no directory matters.
-    secrets = Secrets(environment=os.environ, directory=Path())
-    services.carry_out_run(run_id=UUID(run_id), secrets=secrets, clock=timezone.now)
+    services.carry_out_run(run_id=UUID(run_id), secrets=_secrets(), clock=timezone.now)
+
+
+@shared_task(name=services.CARRY_OUT_TASK)
+def carry_out_run(*, run_id: str, **_: Any) -> None:
+    """Do what an operator asked for, or go on with it; safe to be delivered twice."""
+    services.carry_out_run(run_id=UUID(run_id), secrets=_secrets(), clock=timezone.now)
+
+
+@shared_task(name=services.TAKE_UP_TASK)
+def take_up_runs(**_: Any) -> int:
+    """Every minute: go on with runs whose process died; their own messages come back after hours."""
+    return services.take_up_runs(secrets=_secrets(), clock=timezone.now)
 
 
 @shared_task(name=services.PURGE_TASK)
 def purge_tenants(**_: Any) -> int:
     """Daily: delete the tenants whose time has come."""
     return len(services.purge_due(at=timezone.now()))
+
+
+def _secrets() -> Secrets:
+    # A declaration that came over the network refers to variables only, so no directory matters.
+    return Secrets(environment=os.environ, directory=Path())

@@ -11,6 +11,27 @@ urlpatterns = [
     *endpoint(
         "tenants/<slug:slug>/resume/", views.TenantResumeView.as_view(), name="tenant-resume"
     ),
+    *endpoint(
+        "tenants/<slug:slug>/archive/", views.TenantArchiveView.as_view(), name="tenant-archive"
+    ),
+    *endpoint(
+        "tenants/<slug:slug>/take-back/",
+        views.TenantTakeBackView.as_view(),
+        name="tenant-take-back",
+    ),
+    *endpoint(
+        "tenants/<slug:slug>/rename/", views.TenantRenameView.as_view(), name="tenant-rename"
+    ),
+    *endpoint("tenants/<slug:slug>/clone/", views.TenantCloneView.as_view(), name="tenant-clone"),
+    *endpoint(
+        "tenants/<slug:slug>/export/", views.TenantExportView.as_view(), name="tenant-export"
+    ),
+    *endpoint(
+        "tenants/<slug:slug>/delete/", views.TenantDeleteView.as_view(), name="tenant-delete"
+    ),
+    *endpoint("restores/", views.RestoreView.as_view(), name="restore"),
+    *endpoint("fleet/migrate/", views.FleetMigrateView.as_view(), name="fleet-migrate"),
+    *endpoint("runs/", views.RunListView.as_view(), name="run-list"),
     *endpoint("tenants/<slug:slug>/retry/", views.TenantRetryView.as_view(), name="tenant-retry"),
     *endpoint("runs/<uuid:run_id>/", views.RunView.as_view(), name="run"),
     *endpoint("tenants.schema.json", views.SchemaView.as_view(), name="schema"),

@@ -17,9 +17,11 @@ from rest_framework.views import APIView
 
 from shared_apps.core import context
 from shared_apps.core.pagination import PagePagination
+from shared_apps.core.serializers import InputSerializer
 from shared_apps.onboarding import planning, selectors, serializers, services
 from shared_apps.onboarding.declaration import validation
 from shared_apps.onboarding.declaration.references import Secrets
+from shared_apps.onboarding.deleting import DEFAULT_GRACE
 from shared_apps.onboarding.models import Run
 from shared_apps.onboarding.permissions import IsOperator
 from shared_apps.tenants import selectors as tenants_read
@@ -78,11 +80,99 @@ class TenantResumeView(OperatorView):
         return Response(_rendered(tenant))
 
 
+class TenantArchiveView(OperatorView):
+    def post(self, request: Request, slug: str) -> Response:
+        tenant = services.archive_tenant(slug=slug, reason=_reason(request), at=timezone.now())
+        return Response(_rendered(tenant))
+
+
+class TenantTakeBackView(OperatorView):
+    """Out of the archive, also before it is deleted."""
+
+    def post(self, request: Request, slug: str) -> Response:
+        tenant = services.take_back_tenant(slug=slug, reason=_reason(request), at=timezone.now())
+        return Response(_rendered(tenant))
+
+
+class TenantRenameView(OperatorView):
+    def post(self, request: Request, slug: str) -> Response:
+        given = _validated(serializers.MoveInput(data=request.data))
+        run = services.request_rename(
+            slug=slug, to=given["slug"], domains=given["domains"], at=timezone.now()
+        )
+        return _accepted(run)
+
+
+class TenantCloneView(OperatorView):
+    def post(self, request: Request, slug: str) -> Response:
+        given = _validated(serializers.MoveInput(data=request.data))
+        run = services.request_clone(
+            slug=slug, to=given["slug"], domains=given["domains"], at=timezone.now()
+        )
+        return _accepted(run)
+
+
+class TenantExportView(OperatorView):
+    def post(self, request: Request, slug: str) -> Response:
+        given = _validated(serializers.ExportInput(data=request.data))
+        run = services.request_export(slug=slug, archive=given["archive"], at=timezone.now())
+        return _accepted(run)
+
+
+class TenantDeleteView(OperatorView):
+    def post(self, request: Request, slug: str) -> Response:
+        body = serializers.DeletionInput(data=request.data, context={"slug": slug})
+        given = _validated(body)
+        run = services.request_deletion(
+            slug=slug,
+            reason=given["reason"],
+            grace=given.get("grace", DEFAULT_GRACE),
+            archive=given["archive"],
+            without_backup=given["without_backup"],
+            is_immediate=given["now"],
+            at=timezone.now(),
+        )
+        return _accepted(run)
+
+
+class RestoreView(OperatorView):
+    """The tenant of an archive, made anew."""
+
+    def post(self, request: Request) -> Response:
+        given = _validated(serializers.RestoreInput(data=request.data))
+        run = services.request_restore(
+            archive=given["archive"],
+            slug=given["slug"],
+            domains=given["domains"],
+            at=timezone.now(),
+        )
+        return _accepted(run)
+
+
+class FleetMigrateView(OperatorView):
+    """All tenants, to the version of the provisioner's code."""
+
+    def post(self, request: Request) -> Response:
+        _validated(InputSerializer(data=request.data))
+        return _accepted(services.request_migration(at=timezone.now()))
+
+
 class TenantRetryView(OperatorView):
     """Complete a tenant whose provisioning failed."""
 
     def post(self, request: Request, slug: str) -> Response:
         return _accepted(services.retry_tenant(slug=slug, at=timezone.now()))
+
+
+class RunListView(OperatorView):
+    """What operators asked for, the latest first."""
+
+    def get(self, request: Request) -> Response:
+        paginator = PagePagination()
+        with context.operator():
+            page = paginator.paginate_queryset(selectors.list_requests(), request, view=self)
+            rendered = [_run_head(run) for run in page or []]
+        return paginator.get_paginated_response(rendered)
 
 
 class RunView(OperatorView):
@@ -106,10 +196,14 @@ def _mapping(request: Request) -> Mapping[str, Any]:
     return request.data
 
 
-def _reason(request: Request) -> str:
-    body = serializers.ReasonInput(data=request.data)
+def _validated(body: InputSerializer) -> dict[str, Any]:
     body.is_valid(raise_exception=True)
-    reason: str = body.validated_data["reason"]
+    given: dict[str, Any] = body.validated_data
+    return given
+
+
+def _reason(request: Request) -> str:
+    reason: str = _validated(serializers.ReasonInput(data=request.data))["reason"]
     return reason
 
 
@@ -121,16 +215,25 @@ def _accepted(run: Run) -> Response:
 def _run(run: Run) -> dict[str, Any]:
     progress = selectors.get_progress(run_id=run.id)
     return {
-        "id": str(run.id),
-        "state": run.state.lower(),
+        **_run_head(run),
         "steps_done": progress.done,
         "steps_total": progress.total,
         "tenants": list(progress.tenants),
         "current_step": progress.current.step if progress.current else None,
+        "steps": serializers.StepSerializer(progress.steps, many=True).data,
+    }
+
+
+def _run_head(run: Run) -> dict[str, Any]:
+    return {
+        "id": str(run.id),
+        "action": run.action.lower(),
+        "arguments": run.arguments,
+        "state": run.state.lower(),
+        "report": run.report,
         "error": run.error,
         "created_at": run.created_at,
         "finished_at": run.finished_at,
-        "steps": serializers.StepSerializer(progress.steps, many=True).data,
     }
 
 
@@ -142,6 +245,7 @@ def _summary(tenant: Tenant) -> dict[str, Any]:
         "state": tenant.state.lower(),
         "reason": tenant.state_reason,
         "last_error": tenant.last_error,
+        "delete_after": tenant.delete_after,
         "domains": [domain.domain for domain in tenant.domains.all()],
         "created_at": tenant.created_at,
     }

@@ -8,6 +8,7 @@ safe even from that second: its session is read together with the tenant's state
 import logging
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import redis
@@ -41,6 +42,7 @@ class _Memory:
         self.listener: threading.Thread | None = None
         self.is_listening = False
         self.lock = threading.Lock()
+        self.watchers: tuple[Callable[[], None], ...] = ()
 
     def life(self) -> float:
         return _LIFE_WITH_CHANNEL if self.is_listening else _LIFE_WITHOUT_CHANNEL
@@ -102,6 +104,26 @@ def announce_change() -> None:
         )
 
 
+def watch_changes(watcher: Callable[[], None]) -> None:
+    """Call this, in another thread, whenever a change was announced; best effort, as the announcement is."""
+    with _memory.lock:
+        _memory.watchers = (*_memory.watchers, watcher)
+    _start_listening()
+
+
+def unwatch_changes(watcher: Callable[[], None]) -> None:
+    with _memory.lock:
+        _memory.watchers = tuple(other for other in _memory.watchers if other != watcher)
+
+
+def _tell_watchers() -> None:
+    for watcher in _memory.watchers:
+        try:
+            watcher()
+        except Exception:
+            logger.exception("A change of the routing could not be passed on")
+
+
 def _start_listening() -> None:
     if _memory.listener is not None and _memory.listener.is_alive():
         return
@@ -125,6 +147,7 @@ def _listen() -> None:
                 while True:
                     if channel.get_message(timeout=30.0):
                         _memory.routes.clear()
+                        _tell_watchers()
                     else:
                         client.ping()
         except (redis.RedisError, OSError):

@@ -1,5 +1,6 @@
 """Reads of tenants and domains. All run in the operator's context, whoever asks."""
 
+from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
 
@@ -20,6 +21,13 @@ def find_tenant_by_host(*, host: str) -> Tenant | None:
     with context.operator():
         domain = Domain.objects.select_related("tenant").filter(domain=host).first()
     return domain.tenant if domain else None
+
+
+def list_served_hosts(*, hosts: Collection[str]) -> dict[str, UUID]:
+    """Those of these canonical host names that lead to a tenant that is served, with its id."""
+    with context.operator():
+        domains = Domain.objects.filter(domain__in=hosts, tenant__state=TenantState.ACTIVE)
+        return dict(domains.values_list("domain", "tenant_id"))
 
 
 def get_tenant(*, slug: str) -> Tenant:

@@ -38,16 +38,17 @@ class TenantSocketMiddleware:
         self.application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        tenant = await database_sync_to_async(_tenant_of)(scope)
-        if tenant is None:
+        found = await database_sync_to_async(_address_of)(scope)
+        if found is None:
             await refuse(scope, receive, send)
             return
+        tenant, host = found
         client = scope.get("client")
         caller = attribution.Attribution(
             request_id=uuid.uuid4().hex, ip=client[0] if client else None
         )
         with context.tenant(tenant), attribution.acting(caller):
-            await self.application(scope, receive, send)
+            await self.application({**scope, "tenant_host": host}, receive, send)
 
 
 async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
@@ -56,8 +57,8 @@ async def refuse(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "websocket.close"})
 
 
-def _tenant_of(scope: Scope) -> context.TenantIdentity | None:
-    """The tenant whose sockets may be opened with these headers."""
+def _address_of(scope: Scope) -> tuple[context.TenantIdentity, str] | None:
+    """The tenant whose sockets may be opened with these headers, and the canonical host that led to it."""
     try:
         request = ASGIRequest({**scope, "type": "http", "method": "GET"}, io.BytesIO())
         if not _is_from_own_page(request):
@@ -69,7 +70,9 @@ def _tenant_of(scope: Scope) -> context.TenantIdentity | None:
         logger.warning("A socket was refused: the database is not available", exc_info=True)
         return None
     # The public host has no sockets.
-    return found if isinstance(found, context.TenantIdentity) else None
+    if not isinstance(found, context.TenantIdentity):
+        return None
+    return found, _address(request.get_host())[0]
 
 
 def _is_from_own_page(request: ASGIRequest) -> bool:

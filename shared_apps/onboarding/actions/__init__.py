@@ -9,6 +9,7 @@ from shared_apps.onboarding.actions import (
     inspecting,
     moving,
     renaming,
+    running,
     stopping,
     undoing,
 )
@@ -24,6 +25,7 @@ ACTIONS: tuple[Action, ...] = (
     *deleting.ACTIONS,
     *renaming.ACTIONS,
     *moving.ACTIONS,
+    *running.ACTIONS,
     *inspecting.ACTIONS,
     *checking.ACTIONS,
     Action(

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from django.core.management.base import CommandParser
+
 from shared_apps.onboarding.declaration.references import Reference, Secrets
 
 Options = dict[str, Any]
@@ -31,6 +33,22 @@ class Action:
     help: str
     run: Run
     add_arguments: Callable[[ArgumentParser], None] = lambda parser: None
+
+
+class ActionParser(CommandParser):
+    """With `takes_rest`, what follows -- is left as it is and becomes the option `rest`."""
+
+    takes_rest = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        rest: list[str] = []
+        if self.takes_rest and args is not None and "--" in args:
+            place = list(args).index("--")
+            args, rest = list(args)[:place], list(args)[place + 1 :]
+        found, unknown = super().parse_known_args(args, namespace)
+        if self.takes_rest:
+            found.rest = rest
+        return found, unknown
 
 
 def write_json(stdout: Output, value: Any) -> None:

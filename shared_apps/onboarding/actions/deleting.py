@@ -1,6 +1,5 @@
 """`tenant delete` and `tenant purge`: the end of a tenant."""
 
-import re
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import timedelta
 from pathlib import Path
@@ -12,24 +11,22 @@ from django.utils import timezone
 from shared_apps.onboarding import services
 from shared_apps.onboarding.actions.base import Action, Options
 from shared_apps.onboarding.actions.inspecting import show_tenant
+from shared_apps.onboarding.deleting import DEFAULT_GRACE, parse_grace
 from shared_apps.tenants import selectors
-
-_GRACE = re.compile(r"(\d{1,4})([dh])", re.ASCII)
 
 
 def _grace(text: str) -> timedelta:
-    found = _GRACE.fullmatch(text)
-    if found is None:
+    grace = parse_grace(text)
+    if grace is None:
         raise ArgumentTypeError("a number with d or h behind it: 30d, 12h")
-    number = int(found[1])
-    return timedelta(days=number) if found[2] == "d" else timedelta(hours=number)
+    return grace
 
 
 def _add_delete_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("slug")
     parser.add_argument("--reason", default="Deleted by the operator.")
     when = parser.add_mutually_exclusive_group()
-    when.add_argument("--grace", type=_grace, default=timedelta(days=30), help="30d, 12h")
+    when.add_argument("--grace", type=_grace, default=DEFAULT_GRACE, help="30d, 12h")
     when.add_argument("--now", action="store_true", help="without grace; cannot be taken back")
     parser.add_argument("--confirm", metavar="SLUG", help="the slug again; needed with --now")
     backup = parser.add_mutually_exclusive_group()

@@ -1,4 +1,4 @@
-"""`tenant suspend`, `tenant resume` and `tenant archive`: whether a tenant is served."""
+"""`tenant suspend`, `resume`, `archive` and `take-back`: whether a tenant is served."""
 
 from argparse import ArgumentParser
 from collections.abc import Callable
@@ -38,8 +38,14 @@ ACTIONS = (
     ),
     Action(
         "archive",
-        "stop serving a tenant and keep its data; `suspend` takes it out of the archive",
+        "stop serving a tenant and keep its data",
         _moving(services.archive_tenant),
+        _add_arguments,
+    ),
+    Action(
+        "take-back",
+        "take a tenant out of the archive, also before it is deleted; `resume` serves it again",
+        _moving(services.take_back_tenant),
         _add_arguments,
     ),
 )

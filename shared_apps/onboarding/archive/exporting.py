@@ -41,8 +41,8 @@ from shared_apps.onboarding.archive.writing import Writer, writing
 from shared_apps.onboarding.errors import SchemaNotCurrentError
 from shared_apps.tenants import files as storage
 from shared_apps.tenants import selectors as tenants_read
-from shared_apps.tenants.choices import UNFINISHED
-from shared_apps.tenants.errors import TenantNotReadyError
+from shared_apps.tenants.choices import UNFINISHED, TenantState
+from shared_apps.tenants.errors import StateTransitionError, TenantNotReadyError
 
 _IN_MEMORY = 8 << 20  # bytes of one table; more is kept beside the archive while it is counted
 
@@ -74,6 +74,8 @@ def export_tenant(
     tenant = tenants_read.get_tenant(slug=slug)
     if tenant.state in UNFINISHED:
         raise TenantNotReadyError(state=tenant.state.lower())
+    if tenant.state == TenantState.DELETED:
+        raise StateTransitionError("Some of this tenant is deleted already.", state=tenant.state)
     identity = tenant.identity
     fingerprint = _require_current(slug)
     with context.operator():

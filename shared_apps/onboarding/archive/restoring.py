@@ -26,7 +26,7 @@ from shared_apps.onboarding.archive.exporting import Report
 from shared_apps.onboarding.archive.loading import load, source_of
 from shared_apps.onboarding.archive.manifest import FILES, PEOPLE, Manifest, Member
 from shared_apps.onboarding.archive.verifying import opened, verify
-from shared_apps.onboarding.choices import SetupFlag
+from shared_apps.onboarding.choices import HALF_RESTORED, SetupFlag
 from shared_apps.onboarding.declaration import reading
 from shared_apps.onboarding.declaration.problems import DeclarationError
 from shared_apps.onboarding.declaration.specs import TenantSpec
@@ -49,7 +49,6 @@ from shared_apps.tenants.errors import FileNameError, TenantExistsError
 from shared_apps.tenants.models import Tenant
 
 _CHUNK = 1 << 20
-_UNFINISHED = "A restore was begun and has not ended; remove it by `tenant undo-failed`."
 _SUSPENDED = "Suspended, as in the archive."
 
 
@@ -166,7 +165,7 @@ def _begin(spec: TenantSpec, at: datetime) -> Tenant:
     with context.operator(), transaction.atomic():
         tenant = tenants.register_tenant(slug=spec.slug, name=spec.name)
         tenants.change_state(tenant_id=tenant.id, to=TenantState.PROVISIONING, at=at)
-        tenants.change_state(tenant_id=tenant.id, to=TenantState.FAILED, at=at, error=_UNFINISHED)
+        tenants.change_state(tenant_id=tenant.id, to=TenantState.FAILED, at=at, error=HALF_RESTORED)
         tenants.set_domains(tenant_id=tenant.id, domains=spec.domains)
     return tenants_read.get_tenant(slug=spec.slug)
 

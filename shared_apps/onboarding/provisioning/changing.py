@@ -11,6 +11,7 @@ from shared_apps.onboarding.provisioning import steps
 from shared_apps.tenants import selectors as tenants_read
 from shared_apps.tenants import services as tenants
 from shared_apps.tenants.choices import TenantState
+from shared_apps.tenants.errors import StateTransitionError
 from shared_apps.tenants.models import Tenant
 
 _LONGEST_REASON = 500
@@ -58,7 +59,14 @@ def resume_tenant(*, slug: str, reason: str, at: datetime) -> Tenant:
         TenantNotFoundError, ReasonMissingError.
         StateTransitionError: it is not suspended.
     """
-    return _move(slug, TenantState.ACTIVE, reason, at)
+    with context.operator(), transaction.atomic():
+        tenant = Tenant.objects.select_for_update().filter(slug=slug).first()
+        # From PROVISIONING the way is open too, to the last step of provisioning and nobody else.
+        if tenant is not None and tenant.state != TenantState.SUSPENDED:
+            raise StateTransitionError(
+                f"A tenant that is {tenant.state} is not suspended.", state=tenant.state
+            )
+        return _move(slug, TenantState.ACTIVE, reason, at)
 
 
 def archive_tenant(*, slug: str, reason: str, at: datetime) -> Tenant:
@@ -72,6 +80,24 @@ def archive_tenant(*, slug: str, reason: str, at: datetime) -> Tenant:
         if tenants_read.get_tenant(slug=slug).state == TenantState.ACTIVE:
             _move(slug, TenantState.SUSPENDED, reason, at)
         return _move(slug, TenantState.ARCHIVED, reason, at)
+
+
+def take_back_tenant(*, slug: str, reason: str, at: datetime) -> Tenant:
+    """Take a tenant out of the archive, with everything, also one that was going to be deleted.
+
+    It is suspended then; `resume_tenant` serves it again.
+
+    Raises:
+        TenantNotFoundError, ReasonMissingError.
+        StateTransitionError: it is not archived, or its deletion has begun.
+    """
+    with context.operator(), transaction.atomic():
+        tenant = tenants_read.get_tenant(slug=slug)
+        if tenant.state != TenantState.ARCHIVED:
+            raise StateTransitionError(
+                f"A tenant that is {tenant.state} is not in the archive.", state=tenant.state
+            )
+        return _move(slug, TenantState.SUSPENDED, reason, at)
 
 
 def _move(slug: str, to: TenantState, reason: str, at: datetime) -> Tenant:

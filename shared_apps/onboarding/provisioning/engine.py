@@ -9,8 +9,8 @@ from psycopg import errors as postgres
 
 from shared_apps.core import context
 from shared_apps.core.errors import AppError
-from shared_apps.onboarding.choices import PROVISIONING, Step
-from shared_apps.onboarding.errors import ProvisioningError
+from shared_apps.onboarding.choices import HALF_RESTORED, PROVISIONING, Step
+from shared_apps.onboarding.errors import HalfRestoredError, ProvisioningError
 from shared_apps.onboarding.provisioning import locks, steps
 from shared_apps.onboarding.provisioning.recording import Recorder
 from shared_apps.tenants import routing
@@ -35,6 +35,7 @@ def provision(*, work: steps.Work, recorder: Recorder, is_new: bool = False) -> 
 
     Raises:
         TenantExistsError: with `is_new`, it is there and finished.
+        HalfRestoredError: what is there is what a restore left when it died; nothing was changed.
         ProvisioningError: a step failed; the tenant is FAILED, says why, and can be tried again.
     """
     slug = work.spec.slug
@@ -46,6 +47,7 @@ def provision(*, work: steps.Work, recorder: Recorder, is_new: bool = False) -> 
             routing.announce_change()
             recorder.complete_all()
             return finished
+        _refuse_half_restored(slug)
         for step in PROVISIONING:
             recorder.begin(step)
             try:
@@ -102,3 +104,15 @@ def find_finished(slug: str) -> Tenant | None:
         # One that is being deleted is neither finished nor to be finished: its row stands in the way.
         unfinished = UNFINISHED | {TenantState.DELETED}
         return Tenant.objects.filter(slug=slug).exclude(state__in=unfinished).first()
+
+
+def is_half_restored(tenant: Tenant) -> bool:
+    """Whether it is what a restore left when it died; half of another tenant's data may be in it."""
+    return tenant.state == TenantState.FAILED and tenant.last_error == HALF_RESTORED
+
+
+def _refuse_half_restored(slug: str) -> None:
+    with context.operator():
+        tenant = Tenant.objects.filter(slug=slug).first()
+    if tenant is not None and is_half_restored(tenant):
+        raise HalfRestoredError(slug=slug)

@@ -6,6 +6,7 @@ process gives them up with its connection.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 from django.db import Error, connections
 
@@ -34,6 +35,21 @@ def only_worker(slug: str) -> Iterator[None]:
         cursor.execute("SELECT pg_advisory_lock(hashtext('freehold.tenant'), %s)", [number])
     with _released("freehold.tenant", number):
         yield
+
+
+@contextmanager
+def only_carrier(run_id: UUID) -> Iterator[bool]:
+    """Whether nobody else carries this run out, whose message may have come twice."""
+    with context.operator(), connections[MIGRATION_ALIAS].cursor() as cursor:
+        cursor.execute("SELECT hashtext(%s)", [str(run_id)])
+        number = cursor.fetchone()[0]
+        cursor.execute("SELECT pg_try_advisory_lock(hashtext('freehold.run'), %s)", [number])
+        is_free = cursor.fetchone()[0]
+    if not is_free:
+        yield False
+        return
+    with _released("freehold.run", number):
+        yield True
 
 
 @contextmanager

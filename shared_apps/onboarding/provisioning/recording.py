@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import F
 
 from shared_apps.core import attribution, context
-from shared_apps.onboarding.choices import RunState, Step, StepState
+from shared_apps.onboarding.choices import RunAction, RunState, Step, StepState
 from shared_apps.onboarding.models import Run, RunStep
 
 Clock = Callable[[], datetime]
@@ -24,10 +24,17 @@ def open_run(
     at: datetime,
     state: RunState = RunState.RUNNING,
     declared: Mapping[str, Any] | None = None,
+    action: RunAction = RunAction.PROVISION,
+    arguments: Mapping[str, Any] | None = None,
 ) -> Run:
     """A run with every step that it will take: slug → steps."""
     run = Run(
-        state=state, declared=declared, requested_by=attribution.current().user_id, created_at=at
+        state=state,
+        declared=declared,
+        action=action,
+        arguments=arguments or {},
+        requested_by=attribution.current().user_id,
+        created_at=at,
     )
     with context.operator(), transaction.atomic():
         run.save(force_insert=True)
@@ -49,10 +56,17 @@ def close_run(*, run_id: UUID, at: datetime, error: str = "") -> None:
         Run.objects.filter(id=run_id).update(state=state, finished_at=at, error=error)
 
 
+def note_report(*, run_id: UUID, report: str) -> None:
+    with context.operator():
+        Run.objects.filter(id=run_id).update(report=report[:200])
+
+
 def interrupt_abandoned(*, at: datetime) -> int:
     """Close the runs of applies that died; the caller holds the lock that they held."""
     with context.operator(), transaction.atomic():
-        abandoned = Run.objects.filter(state=RunState.RUNNING, declared__isnull=True)
+        abandoned = Run.objects.filter(
+            state=RunState.RUNNING, action=RunAction.PROVISION, declared__isnull=True
+        )
         RunStep.objects.filter(run__in=abandoned, state=StepState.RUNNING).update(
             state=StepState.FAILED, finished_at=at, error=_INTERRUPTED
         )

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from shared_apps.core.errors import AppError
 from shared_apps.onboarding.actions import ACTIONS
+from shared_apps.onboarding.actions.base import ActionParser
 
 
 class Command(BaseCommand):
@@ -14,7 +15,9 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+        actions = parser.add_subparsers(
+            dest="action", required=True, metavar="ACTION", parser_class=ActionParser
+        )
         for action in ACTIONS:
             action.add_arguments(actions.add_parser(action.name, help=action.help))
 

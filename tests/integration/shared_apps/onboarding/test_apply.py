@@ -159,7 +159,7 @@ def test_what_the_database_forbids_is_said_with_lines(console: Console) -> None:
 
 @pytest.mark.parametrize(
     ("state", "said"),
-    [(TenantState.ARCHIVED, "this tenant is archived"), (TenantState.DELETED, "was deleted")],
+    [(TenantState.ARCHIVED, "this tenant is archived"), (TenantState.DELETED, "is being deleted")],
 )
 def test_a_slug_of_another_state_is_refused(
     console: Console, acme: TenantIdentity, state: TenantState, said: str
