@@ -55,12 +55,14 @@ def schedule_deletion(
     Until then `suspend_tenant` takes it back; people sign in anew. Safe to repeat.
 
     Raises:
-        TenantNotFoundError, ReasonMissingError, BackupMissingError: nothing was changed.
+        TenantNotFoundError, ReasonMissingError, BackupMissingError, FilesPlaceMissingError: nothing was
+            changed.
         StateTransitionError: it was never served (`tenant undo-failed`), or its deletion has begun.
         ArchiveInvalidError, BackupUnsuitableError, ArchiveWriteError: it is archived, and no date is set.
     """
     if deletion.backup is None and not deletion.without_backup:
         raise BackupMissingError
+    files.require_place()
     tenant = tenants_read.get_tenant(slug=deletion.slug)
     if tenant.state in UNFINISHED or tenant.state == TenantState.DELETED:
         raise StateTransitionError(
@@ -96,8 +98,10 @@ def purge_tenant(*, slug: str, at: datetime) -> None:
     Raises:
         TenantNotFoundError: no such tenant; perhaps it is deleted already.
         NotDueError: it is not to be deleted, or not yet.
+        FilesPlaceMissingError: the process does not know where files are; nothing was changed.
         TrailPendingError: the relay does not run; nothing is lost, try again.
     """
+    files.require_place()
     with locks.only_worker(slug):
         tenant = tenants_read.get_tenant(slug=slug)
         is_due = tenant.delete_after is not None and tenant.delete_after <= at

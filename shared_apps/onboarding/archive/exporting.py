@@ -67,11 +67,12 @@ def export_tenant(
     Raises:
         TenantNotFoundError, TenantNotReadyError: there is nothing to export.
         SchemaNotCurrentError: its schema is not at this code's version.
-        ArchiveExistsError, ArchiveWriteError: nothing was written.
+        FilesPlaceMissingError, ArchiveExistsError, ArchiveWriteError: nothing was written.
     """
     tenant = tenants_read.get_tenant(slug=slug)
     if tenant.state in UNFINISHED:
         raise TenantNotReadyError(state=tenant.state.lower())
+    storage.require_place()
     identity = tenant.identity
     fingerprint = _require_current(slug)
     with context.operator():
