@@ -144,7 +144,11 @@ def _copy_out(
         sql.Identifier(schema, name), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
     rows = 0
-    with _spooled(writer, TABLES + name, directory) as file, cursor.copy(statement) as copy:
+    with (
+        _spooled(writer, TABLES + name, directory) as file,
+        connections[MIGRATION_ALIAS].wrap_database_errors,
+        cursor.copy(statement) as copy,
+    ):
         for data in copy:
             rows += bytes(data).count(b"\n")  # in text a row is a line
             file.write(data)
