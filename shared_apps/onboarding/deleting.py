@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from django.conf import settings
 from django.db import Error
 
 from shared_apps.accounts import services as accounts
@@ -32,8 +33,7 @@ from shared_apps.tenants.models import Tenant
 
 logger = logging.getLogger(__name__)
 
-_RELAY_PATIENCE = 15.0  # seconds
-_PAUSE = 0.2
+_PAUSE = 0.2  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +130,7 @@ def _purge(tenant: Tenant) -> None:
 
 
 def _wait_for_the_trail(tenant: Tenant) -> None:
-    end = time.monotonic() + _RELAY_PATIENCE
+    end = time.monotonic() + settings.DELETION_WAIT_SECONDS
     while not schemas.close_for_good(tenant.identity):
         if time.monotonic() > end:
             raise TrailPendingError(slug=tenant.slug)

@@ -1,8 +1,7 @@
 """The disk runs full under the whole product, and is freed again."""
 
 import re
-import shutil
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -13,6 +12,7 @@ from tests.chaos.load import under_load
 from tests.chaos.system import System
 from tests.chaos.test_outages import assert_books_are_whole, assert_worker_works
 from tests.e2e.quickstart import Quickstart
+from tests.volumes import WHY_NOT, fill
 
 _SECONDS = 30.0
 
@@ -20,7 +20,7 @@ _SECONDS = 30.0
 @pytest.fixture
 def ballast(volume: Path) -> Path:
     if not volume.is_mount():
-        pytest.skip("no file system can be mounted here, and filling everybody's is no test")
+        pytest.skip(WHY_NOT)
     return volume / "ballast"
 
 
@@ -29,7 +29,7 @@ def test_writing_is_refused_until_there_is_space(
 ) -> None:
     with under_load(*workers) as load:
         running.wait_until(lambda: load.successes() > 20, seconds=_SECONDS)
-        _fill(ballast)
+        fill(ballast)
         running.wait_until(lambda: load.count(503) > 20, seconds=_SECONDS)
         ballast.unlink()
         worked = load.successes()
@@ -44,7 +44,7 @@ def test_writing_is_refused_until_there_is_space(
 def test_a_quickstart_without_space_says_so(volume: Path, ballast: Path) -> None:
     with ExitStack() as clients:
         quickstart = Quickstart(volume / "another", free_port(), clients)
-        _fill(ballast)
+        fill(ballast)
         try:
             refused = quickstart.run("--detach")
         finally:
@@ -53,12 +53,3 @@ def test_a_quickstart_without_space_says_so(volume: Path, ballast: Path) -> None
     assert refused.returncode == 1
     assert re.fullmatch(r"quickstart: .*(space|MB are free).*\n", refused.stderr)
     assert quickstart.processes() == []
-
-
-def _fill(ballast: Path) -> None:
-    """Until not a byte is left."""
-    block = bytes(2**20)
-    with ballast.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(block)
-    assert shutil.disk_usage(ballast.parent).free == 0

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -19,7 +20,7 @@ from config.settings.celery import CELERY_TASK_ROUTES as production_routes
 from shared_apps.audit.selectors import EntryFilter, list_entries
 from shared_apps.core import attribution, context
 from shared_apps.core.context import TenantIdentity
-from shared_apps.onboarding import deleting, schemas, services
+from shared_apps.onboarding import schemas, services
 from shared_apps.onboarding.archive.verifying import verify
 from shared_apps.onboarding.services import TenantRequest, create_tenant
 from shared_apps.tenants import selectors
@@ -226,9 +227,9 @@ def test_a_backup_of_another_tenant_or_of_yesterday_does_not_count(
 
 def test_changes_that_the_relay_has_not_moved_are_not_lost(
     initech: TenantIdentity, api: Callable[..., Api], console: Console, system: Installation,
-    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(deleting, "_RELAY_PATIENCE", 0.3)
+    settings.DELETION_WAIT_SECONDS = 0
     assert api(initech, "admin").post("vendors/", {"name": "Late"}).status_code == 201
     now = ["delete", "initech", "--now", "--confirm", "initech", "--without-backup", "initech"]
 

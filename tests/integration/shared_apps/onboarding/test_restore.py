@@ -1,11 +1,9 @@
 """A tenant from its archive: all of it, under any name, or nothing."""
 
-import hashlib
 import json
 import os
 import subprocess
 import sys
-import tarfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,15 +18,15 @@ from shared_apps.core import attribution, context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.fleet import services as fleet
 from shared_apps.onboarding import services
-from shared_apps.onboarding.archive import loading, restoring
+from shared_apps.onboarding.archive import loading
 from shared_apps.portfolio.models import Invoice as Gathered
 from shared_apps.tenants import selectors
 from shared_apps.tenants.models import Tenant
 from tests import tenant_files
+from tests.archives import members, plain, rewrite, vouched
 from tests.client import Api
 from tests.installation import Installation
 from tests.integration.shared_apps.onboarding.console import Console, tenant
-from tests.integration.shared_apps.onboarding.test_export import members, plain, rewrite
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -223,63 +221,11 @@ def test_never_onto_a_tenant_that_is_there(
     assert nothing_is_left(system)
 
 
-@pytest.mark.parametrize("what", ["cut", "byte", "fingerprint", "climbs", "role"])
-def test_a_bad_archive_changes_nothing(
-    archive: Path, console: Console, system: Installation, what: str
-) -> None:
-    contents = members(archive)
-    manifest = json.loads(contents["manifest.json"])
-    if what == "cut":
-        archive.write_bytes(archive.read_bytes()[:-5])
-    elif what == "climbs":
-        rewrite(archive, [(tarfile.TarInfo("files/../x"), b"x"), *plain(contents)])
-    else:
-        if what == "byte":
-            contents["tables/invoicing_vendor"] += b" "
-        if what == "fingerprint":
-            manifest["fingerprint"] = "0" * 64
-        if what == "role":
-            contents["people.jsonl"] = contents["people.jsonl"].replace(b'"admin"', b'"root"')
-            manifest["members"]["people.jsonl"] = {
-                "size": len(contents["people.jsonl"]),
-                "sha256": hashlib.sha256(contents["people.jsonl"]).hexdigest(),
-            }
-        contents["manifest.json"] = json.dumps(manifest).encode()
-        rewrite(archive, plain(contents))
-
-    assert restore(console, archive).code == 1
-    assert nothing_is_left(system)
-
-
-@pytest.mark.parametrize("point", ["load", "_write_files", "_finish"])
-def test_a_failure_on_the_way_leaves_nothing(
-    archive: Path, console: Console, system: Installation, monkeypatch: pytest.MonkeyPatch,
-    point: str,
-) -> None:  # fmt: skip
-    def fail(*_: Any, **__: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(restoring, point, fail)
-    with pytest.raises(OSError):
-        restore(console, archive)
-    assert nothing_is_left(system)
-    monkeypatch.undo()
-    assert restore(console, archive).code == 0
-
-
 def test_rows_that_break_a_key_are_refused_as_a_whole(
     archive: Path, console: Console, system: Installation
 ) -> None:
     """Triggers rest while rows are copied; keys do not."""
-    contents = members(archive)
-    manifest = json.loads(contents["manifest.json"])
-    contents["tables/invoicing_vendor"] = b""
-    manifest["members"]["tables/invoicing_vendor"] = {
-        "size": 0, "sha256": hashlib.sha256(b"").hexdigest(),
-    }  # fmt: skip
-    for table in manifest["tables"]:
-        table["rows"] *= table["name"] != "invoicing_vendor"
-    contents["manifest.json"] = json.dumps(manifest).encode()
+    contents = vouched({**members(archive), "tables/invoicing_vendor": b""})
 
     ended = restore(console, rewrite(archive, plain(contents)))
 
