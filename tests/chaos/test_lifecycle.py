@@ -26,7 +26,7 @@ _USUAL = {"max_locks_per_transaction": "64", "max_connections": "100"}
 _NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 _PASSWORD = "another horse battery staple"
 _TENANTS = 20
-_TABLES = 600
+_TABLES, _INDEXES = 350, 20
 
 
 @pytest.fixture(scope="module")
@@ -183,7 +183,7 @@ def crowd(second: System) -> list[str]:
         "tenant", "apply", "-f", str(file), "--yes", environment={"CROWD": _PASSWORD}
     )
     assert made.returncode == 0, made.stderr
-    columns = ", ".join(f"c{number} int UNIQUE" for number in range(10))
+    columns = ", ".join(f"c{number} int UNIQUE" for number in range(_INDEXES))
     with second.connect() as connection:
         connection.autocommit = True
         connection.execute("SET ROLE second_owner")
@@ -215,7 +215,7 @@ def test_a_tenant_with_many_tables_is_deleted_under_load(
                     [second.person(slug, credentials=passwords[slug])],
                 )
             )
-            for slug in crowd[1:7]
+            for slug in crowd[1:5]
         ]
         second.wait_until(lambda: all(load.successes() > 10 for load in loads), seconds=30)
         deleted = second.manage(
