@@ -1,9 +1,6 @@
 """A tenant from its archive: all of it, under any name, or nothing."""
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +8,6 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from psycopg import sql
 
 from shared_apps.audit.selectors import EntryFilter, list_entries
 from shared_apps.core import attribution, context
@@ -21,40 +17,12 @@ from shared_apps.onboarding import services
 from shared_apps.onboarding.archive import loading
 from shared_apps.portfolio.models import Invoice as Gathered
 from shared_apps.tenants import selectors
-from shared_apps.tenants.models import Tenant
 from tests import tenant_files
 from tests.archives import members, plain, rewrite, vouched
 from tests.client import Api
 from tests.installation import Installation
 from tests.integration.shared_apps.onboarding.console import Console, tenant
-
-ROOT = Path(__file__).resolve().parents[4]
-
-_KILLED = """
-import os, signal, sys
-import django
-django.setup()
-from datetime import UTC, datetime
-from pathlib import Path
-from shared_apps.core import attribution, context
-from shared_apps.onboarding.archive import loading, restoring
-
-place, point = {
-    "before the schema": (restoring.schemas, "make_ready"),
-    "among the rows": (loading, "_say_so"),
-    "before the files": (restoring, "_write_files"),
-    "before the people": (restoring.accounts, "restore_person"),
-    "at the end": (restoring, "_finish"),
-}[sys.argv[1]]
-setattr(place, point, lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL))
-with context.operator(), attribution.acting(attribution.command("test")):
-    restoring.restore_tenant(
-        path=Path(sys.argv[2]), slug="initech2", domains=("initech2.localhost",), at=datetime.now(UTC)
-    )
-"""
-POINTS = [
-    "before the schema", "among the rows", "before the files", "before the people", "at the end",
-]  # fmt: skip
+from tests.tenant_contents import rows
 
 
 @pytest.fixture
@@ -75,22 +43,6 @@ def archive(initech: TenantIdentity, tmp_path: Path) -> Path:
     with context.operator(), attribution.acting(attribution.command("test")):
         services.export_tenant(slug="initech", path=path, at=datetime.now(UTC))
     return path
-
-
-def rows(system: Installation, schema: str) -> dict[str, list[str]]:
-    """Of every table that tenants have, in a fixed order, with the values of its sequences."""
-    found = {}
-    with system.owner() as owner:
-        tables = owner.execute(
-            "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind = 'r'"
-            " AND relname NOT IN ('audit_outbox', 'django_migrations')", [schema],
-        ).fetchall()  # fmt: skip
-        for (name,) in tables:
-            query = sql.SQL("SELECT t::text FROM {} t ORDER BY 1").format(
-                sql.Identifier(schema, name)
-            )
-            found[name] = [row[0] for row in owner.execute(query).fetchall()]
-    return found
 
 
 def triggers(system: Installation, schema: str) -> list[Any]:
@@ -232,24 +184,3 @@ def test_rows_that_break_a_key_are_refused_as_a_whole(
     assert ended.code == 1
     assert "violates foreign key" in ended.err
     assert nothing_is_left(system)
-
-
-@pytest.mark.parametrize("point", POINTS)
-def test_what_was_killed_is_never_served_and_can_be_removed(
-    archive: Path, console: Console, system: Installation, point: str
-) -> None:
-    killed = subprocess.run(
-        [sys.executable, "-c", _KILLED, point, str(archive)],
-        cwd=ROOT, env=os.environ, timeout=60, check=False,
-    )  # fmt: skip
-    assert killed.returncode == -9
-    half = selectors.get_tenant(slug="initech2")
-    assert half.state == "FAILED"
-    assert Api(half.identity, password=None, role=None).get("vendors/").status_code == 503
-
-    assert console.run("undo-failed", "initech2").code == 0
-
-    assert nothing_is_left(system)
-    with context.operator():
-        assert Tenant.objects.filter(slug="initech2").count() == 0
-    assert restore(console, archive).code == 0
