@@ -10,7 +10,7 @@ import pytest
 from scripts.stack.ports import free_port
 from tests.chaos.load import under_load
 from tests.chaos.system import System
-from tests.chaos.test_outages import assert_books_are_whole, assert_worker_works
+from tests.chaos.test_outages import assert_books_are_whole, assert_worker_works, await_more
 from tests.e2e.quickstart import Quickstart
 from tests.volumes import WHY_NOT, fill
 
@@ -32,13 +32,50 @@ def test_writing_is_refused_until_there_is_space(
         fill(ballast)
         running.wait_until(lambda: load.count(503) > 20, seconds=_SECONDS)
         ballast.unlink()
-        worked = load.successes()
-        running.wait_until(lambda: load.successes() > worked + 20, seconds=_SECONDS)
+        await_more(running, load.successes)
 
     load.assert_refusals_are_clear()
     assert all(answer.is_success for answer in load.answers if answer.request.method == "GET")
     assert_books_are_whole(running, load)
     assert_worker_works(running)
+
+
+def test_the_database_has_no_space_in_the_middle_of_a_restore(
+    running: System, ballast: Path, tmp_path: Path
+) -> None:
+    """All of it is taken back, or the message says how to remove what could not be; nobody is served half."""
+    with running.connect() as connection:
+        connection.execute(
+            "INSERT INTO t_globex.invoicing_vendor (id, name, vat_id, email, address, created_by, created_at)"
+            " SELECT gen_random_uuid(), md5(n::text), '', '', repeat(md5(n::text), 6),"
+            " gen_random_uuid(), now() FROM generate_series(1, 30000) n"
+        )
+    archive = str(tmp_path / "globex.tar.gz")
+    restore = ("tenant", "restore", archive, "--as", "copy", "--domain", "copy.localhost")
+    exported = running.manage("tenant", "export", "globex", "-o", archive)
+    assert exported.returncode == 0, exported.stderr
+    fill(ballast)
+    with ballast.open("r+b") as file:
+        file.truncate(ballast.stat().st_size - 4 * 2**20)
+
+    failed = running.manage(*restore)
+    state = running.ask("SELECT state FROM tenants_tenant WHERE slug = 'copy'")
+    ballast.unlink()
+
+    print(failed.stderr[-300:], state)
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert "Traceback" not in failed.stderr
+    assert "No space left on device" in failed.stderr.splitlines()[-1]
+    if state:
+        assert state == [("FAILED",)]
+        assert "tenant undo-failed copy" in failed.stderr.splitlines()[-1]
+        assert running.manage("tenant", "undo-failed", "copy").returncode == 0
+    assert running.ask("SELECT 1 FROM pg_namespace WHERE nspname = 't_copy'") == []
+    assert running.ask("SELECT 1 FROM tenants_tenant WHERE slug = 'copy'") == []
+    restored = running.manage(*restore)
+    assert restored.returncode == 0, restored.stderr
+    ((vendors,),) = running.ask("SELECT count(*) FROM t_copy.invoicing_vendor")
+    assert vendors >= 30000
 
 
 def test_a_quickstart_without_space_says_so(volume: Path, ballast: Path) -> None:

@@ -106,7 +106,9 @@ def _declaration(
         declared = {**manifest.declared, "slug": slug or own, **given}
         return reading.read_tenant(declared)
     except DeclarationError as error:
-        raise ArchiveInvalidError(f"The tenant cannot be made: {error}") from None
+        raise ArchiveInvalidError(
+            "The tenant cannot be made as it is declared.", **error.details
+        ) from None
 
 
 def _require_usable(manifest: Manifest) -> None:

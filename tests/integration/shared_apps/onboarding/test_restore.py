@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
 
 from shared_apps.audit.selectors import EntryFilter, list_entries
@@ -20,6 +21,7 @@ from shared_apps.tenants import selectors
 from tests import tenant_files
 from tests.archives import members, plain, rewrite, vouched
 from tests.client import Api
+from tests.fleet import of_a_test
 from tests.installation import Installation
 from tests.integration.shared_apps.onboarding.console import Console, tenant
 from tests.tenant_contents import rows
@@ -184,3 +186,67 @@ def test_rows_that_break_a_key_are_refused_as_a_whole(
     assert ended.code == 1
     assert "violates foreign key" in ended.err
     assert nothing_is_left(system)
+
+
+def test_a_copy_goes_on_by_itself(
+    acme: TenantIdentity, api: Callable[..., Api], console: Console, system: Installation,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    """Numbers without a gap on both sides; addresses, tokens and cached things stay where they were made."""
+    editor = api(acme, "editor")
+    vendor = editor.post("vendors/", {"name": "Nordwind"}).json()["id"]
+    assert [issue(editor, vendor) for _ in range(3)] == [1, 2, 3]
+    tenant_files.save(acme, "a.txt", b"acme's")
+    link = tenant_files.address(acme, "a.txt")
+    with context.tenant(acme):
+        cache.set("cover", "acme's")
+    system.relay()
+    path = tmp_path / "acme.tar.gz"
+    assert console.run("export", "acme", "-o", str(path)).code == 0
+    assert issue(editor, vendor) == 4
+
+    assert restore(console, path).code == 0
+
+    copy = selectors.get_tenant(slug="initech2").identity
+    host = {"host": "initech2.localhost"}
+    assert Api(copy).http.get(link, headers=host).status_code == 403
+    own = Api(copy).http.get(tenant_files.address(copy, "a.txt"), headers=host)
+    assert own.getvalue() == b"acme's"  # type: ignore[attr-defined]  # a stream
+    with context.tenant(copy):
+        assert cache.get("cover") is None
+    token = Api(copy)
+    token.headers = editor.headers
+    assert token.get("vendors/").status_code == 401
+    there = Api(copy)
+    there.sign_in("editor@acme.example", system.password)
+    assert [issue(there, vendor), issue(editor, vendor), issue(there, vendor)] == [4, 5, 5]
+
+
+def issue(client: Api, vendor: str) -> int:
+    item = {"description": "Paper", "quantity": "1", "unit_price": "10.50", "tax_rate": "0.19"}
+    draft = client.post("invoices/", {"vendor": vendor, "currency": "EUR", "items": [item]}).json()
+    return int(client.post(f"invoices/{draft['id']}/issue/", {}).json()["number"])
+
+
+def test_what_the_database_numbers_goes_on_too(
+    initech: TenantIdentity, console: Console, system: Installation, tmp_path: Path
+) -> None:
+    path = tmp_path / "numbered.tar.gz"
+    with of_a_test(system, tmp_path) as fleet:
+        fleet.release(
+            _0003_table="""
+operations = [migrations.CreateModel("Fresh", [("id", models.AutoField(primary_key=True)), ("name", models.TextField())])]
+"""
+        )
+        assert fleet.migrate()["exit"] == ""
+        insert = "INSERT INTO invoicing_fresh (name) VALUES ('x'), ('y') RETURNING id"
+        assert fleet.execute(initech, insert) == [(1,), (2,)]
+        fleet.execute(initech, "DELETE FROM invoicing_fresh WHERE id = 2")
+        console.run("export", "initech", "-o", str(path))
+
+        ended = restore(console, path)
+
+        assert ended.code == 0, ended.err
+        copy = selectors.get_tenant(slug="initech2").identity
+        assert rows(system, copy.schema) == rows(system, initech.schema)
+        assert fleet.execute(copy, insert) == [(3,), (4,)]
