@@ -12,6 +12,7 @@ from tests.chaos.load import under_load
 from tests.chaos.system import System
 from tests.chaos.test_outages import assert_books_are_whole, assert_worker_works, await_more
 from tests.e2e.quickstart import Quickstart
+from tests.stack.processes import wait_until
 from tests.volumes import WHY_NOT, fill
 
 _SECONDS = 30.0
@@ -48,7 +49,7 @@ def test_the_database_has_no_space_in_the_middle_of_a_restore(
         connection.execute(
             "INSERT INTO t_globex.invoicing_vendor (id, name, vat_id, email, address, created_by, created_at)"
             " SELECT gen_random_uuid(), md5(n::text), '', '', repeat(md5(n::text), 6),"
-            " gen_random_uuid(), now() FROM generate_series(1, 30000) n"
+            " gen_random_uuid(), now() FROM generate_series(1, 80000) n"
         )
     archive = str(tmp_path / "globex.tar.gz")
     restore = ("tenant", "restore", archive, "--as", "copy", "--domain", "copy.localhost")
@@ -56,26 +57,31 @@ def test_the_database_has_no_space_in_the_middle_of_a_restore(
     assert exported.returncode == 0, exported.stderr
     fill(ballast)
     with ballast.open("r+b") as file:
-        file.truncate(ballast.stat().st_size - 4 * 2**20)
+        file.truncate(ballast.stat().st_size - 20 * 2**20)
 
     failed = running.manage(*restore)
-    state = running.ask("SELECT state FROM tenants_tenant WHERE slug = 'copy'")
     ballast.unlink()
+    server = running.postgres.process
+    assert server is not None
+    if not wait_until(running.postgres.is_ready, seconds=5):
+        # PostgreSQL stops when there is no space for its log.
+        server.wait(30)
+        running.start_again(running.postgres)
+    state = running.ask("SELECT state FROM tenants_tenant WHERE slug = 'copy'")
 
-    print(failed.stderr[-300:], state)
     assert (failed.returncode, failed.stdout) == (1, "")
     assert "Traceback" not in failed.stderr
-    assert "No space left on device" in failed.stderr.splitlines()[-1]
+    assert failed.stderr.splitlines()[-1].startswith("CommandError: ")
+    assert state in ([], [("FAILED",)])
     if state:
-        assert state == [("FAILED",)]
-        assert "tenant undo-failed copy" in failed.stderr.splitlines()[-1]
-        assert running.manage("tenant", "undo-failed", "copy").returncode == 0
+        undone = running.manage("tenant", "undo-failed", "copy")
+        assert undone.returncode == 0, undone.stderr
     assert running.ask("SELECT 1 FROM pg_namespace WHERE nspname = 't_copy'") == []
     assert running.ask("SELECT 1 FROM tenants_tenant WHERE slug = 'copy'") == []
     restored = running.manage(*restore)
     assert restored.returncode == 0, restored.stderr
     ((vendors,),) = running.ask("SELECT count(*) FROM t_copy.invoicing_vendor")
-    assert vendors >= 30000
+    assert vendors >= 80000
 
 
 def test_a_quickstart_without_space_says_so(volume: Path, ballast: Path) -> None:
