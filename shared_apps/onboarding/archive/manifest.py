@@ -40,6 +40,17 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """When the rows were read, in terms of the database: what is later can be told from what is earlier."""
+
+    at: str
+    snapshot: str
+    """The transactions that the rows show, as PostgreSQL writes a `pg_snapshot`."""
+    sequence: int
+    """An entry of the trail; its change, and those of all before it, are in the rows."""
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     version: str
     """Of the product that wrote it."""
@@ -47,6 +58,7 @@ class Manifest:
     """Of the schema's migrations, triggers and rights (`fleet status`)."""
     tenant_id: str
     exported_at: str
+    moment: Moment
     state: str
     declared: dict[str, Any]
     """The tenant as its declaration would be written; no secrets."""
@@ -80,6 +92,7 @@ class Manifest:
                 fingerprint=values.text(raw["fingerprint"]),
                 tenant_id=str(values.identifier(raw["tenant_id"])),
                 exported_at=values.moment(raw["exported_at"]).isoformat(),
+                moment=_moment(raw["moment"]),
                 state=_state(raw["state"]),
                 declared=_declared(raw["declared"]),
                 setups=tuple(map(values.text, values.items(raw["setups"]))),
@@ -96,6 +109,15 @@ class Manifest:
             )
         except (ValueError, KeyError):
             raise ArchiveInvalidError("The archive's manifest cannot be read.") from None
+
+
+def _moment(raw: object) -> Moment:
+    moment = values.mapping(raw, ("at", "snapshot", "sequence"))
+    return Moment(
+        values.moment(moment["at"]).isoformat(),
+        values.snapshot(moment["snapshot"]),
+        values.count(moment["sequence"]),
+    )
 
 
 def _state(raw: object) -> str:

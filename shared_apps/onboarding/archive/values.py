@@ -11,6 +11,8 @@ from shared_apps.core.text import has_unusable_characters
 
 _BIGINT = 2**63
 _LONGEST_TEXT = 1100
+# As PostgreSQL writes a pg_snapshot; as long as there were transactions under way.
+_SNAPSHOT = re.compile(r"\d{1,20}:\d{1,20}:(\d{1,20}(,\d{1,20}){0,20000})?", re.ASCII)
 _HASH = re.compile(r"[0-9a-f]{64}")
 
 
@@ -50,6 +52,12 @@ def text(value: object) -> str:
 def hash_of(value: object) -> str:
     if not isinstance(value, str) or not _HASH.fullmatch(value):
         raise ValueError("not a checksum")
+    return value
+
+
+def snapshot(value: object) -> str:
+    if not isinstance(value, str) or not _SNAPSHOT.fullmatch(value):
+        raise ValueError("not a snapshot")
     return value
 
 

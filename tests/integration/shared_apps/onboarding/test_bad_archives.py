@@ -161,6 +161,8 @@ MANIFESTS: dict[str, Callable[[dict[str, Any]], Any]] = {
         "people": [0, -1, "3", 1e999], "files": [0, 2, None], "audit_entries": [10**30, -5],
         "audit_pending": [None, 1.5], "members": [{}, [], None],
         "unknown": ["x"],
+        "moment": [None, {}, {"at": "now", "snapshot": "1:1:", "sequence": 0},
+                   {"at": "2026-01-01T00:00:00+00:00", "snapshot": "1:1:'", "sequence": 0}],
     }.items() for value in values},
     "a key is missing": lambda manifest: manifest.pop("state"),
     "rows": _table("rows", 4),
