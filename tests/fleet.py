@@ -3,7 +3,9 @@
 import importlib
 import io
 import json
+import os
 import shutil
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +21,7 @@ from django.db import connections
 from django.test import override_settings
 
 import tenant_apps.invoicing.migrations
+from scripts.stack.paths import ROOT
 from shared_apps.core import attribution, context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.fleet import services
@@ -125,6 +128,20 @@ class Fleet:
                 raise
             return {**json.loads(out.getvalue()), "exit": str(error)}
         return {**json.loads(out.getvalue()), "exit": ""}
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """`manage.py fleet …` of the release, in a process of its own."""
+        program = self.directory / "run.py"
+        program.write_text(
+            f"import sys\nsys.path[:0] = {[str(ROOT), str(self.directory)]!r}\n"
+            "from config.settings import test\n"
+            f"test.MIGRATION_MODULES = {settings.MIGRATION_MODULES!r}\n"
+            + (ROOT / "manage.py").read_text()
+        )
+        return subprocess.Popen(
+            [sys.executable, str(program), "fleet", *arguments], cwd=ROOT, env=os.environ.copy(),
+            stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
 
 
 def _functions(body: str) -> str:

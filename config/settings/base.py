@@ -12,6 +12,7 @@ from config.settings.channels import *
 from config.settings.database import *
 from config.settings.files import *
 from config.settings.fleet import *
+from config.settings.lifecycle import *
 from config.settings.logging import *
 from config.settings.security import *
 

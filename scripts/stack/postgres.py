@@ -5,6 +5,7 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
 
@@ -43,16 +44,25 @@ _LONGEST_SOCKET_PATH = 107
 
 
 class EmbeddedPostgres(EmbeddedServer):
-    """`durable=False` trades crash safety for speed: for data that a test makes and drops."""
+    """`durable=False` trades crash safety for speed: for data that a test makes and drops. `settings`
+    are of the server, in place of ours."""
 
     name = "PostgreSQL"
     # Fast shutdown, then immediate shutdown (recovery at the next start).
     stop_signals = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 8.0))
 
-    def __init__(self, directory: Path, *, binaries: Binaries, durable: bool = True) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        binaries: Binaries,
+        durable: bool = True,
+        settings: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(directory)
         self._binaries = binaries
         self._durable = durable
+        self._settings = dict(settings or {})
         self._data = directory / "data"
         self._password_file = directory / "password-new"
         self._sockets = directory / "socket"
@@ -84,6 +94,7 @@ class EmbeddedPostgres(EmbeddedServer):
         settings = dict(_SETTINGS, unix_socket_directories=self._socket_setting())
         if not self._durable:
             settings |= _NOT_DURABLE
+        settings |= self._settings
         options = [f"--{name}={value}" for name, value in settings.items()]
         return spawn(
             [

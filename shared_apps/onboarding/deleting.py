@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from django.conf import settings
 from django.db import Error
 
 from shared_apps.accounts import services as accounts
@@ -36,8 +37,7 @@ logger = logging.getLogger(__name__)
 DEFAULT_GRACE = timedelta(days=30)
 _GRACE = re.compile(r"(\d{1,4})([dh])", re.ASCII)
 
-_RELAY_PATIENCE = 15.0  # seconds
-_PAUSE = 0.2
+_PAUSE = 0.2  # seconds
 
 
 def parse_grace(text: str) -> timedelta | None:
@@ -68,12 +68,14 @@ def schedule_deletion(
     Until then `suspend_tenant` takes it back; people sign in anew. Safe to repeat.
 
     Raises:
-        TenantNotFoundError, ReasonMissingError, BackupMissingError: nothing was changed.
+        TenantNotFoundError, ReasonMissingError, BackupMissingError, FilesPlaceMissingError: nothing was
+            changed.
         StateTransitionError: it was never served (`tenant undo-failed`), or its deletion has begun.
         ArchiveInvalidError, BackupUnsuitableError, ArchiveWriteError: it is archived, and no date is set.
     """
     if deletion.backup is None and not deletion.without_backup:
         raise BackupMissingError
+    files.require_place()
     tenant = tenants_read.get_tenant(slug=deletion.slug)
     if tenant.state in UNFINISHED or tenant.state == TenantState.DELETED:
         raise StateTransitionError(
@@ -109,8 +111,10 @@ def purge_tenant(*, slug: str, at: datetime) -> None:
     Raises:
         TenantNotFoundError: no such tenant; perhaps it is deleted already.
         NotDueError: it is not to be deleted, or not yet.
+        FilesPlaceMissingError: the process does not know where files are; nothing was changed.
         TrailPendingError: the relay does not run; nothing is lost, try again.
     """
+    files.require_place()
     with locks.only_worker(slug):
         tenant = tenants_read.get_tenant(slug=slug)
         is_due = tenant.delete_after is not None and tenant.delete_after <= at
@@ -139,7 +143,7 @@ def _purge(tenant: Tenant) -> None:
 
 
 def _wait_for_the_trail(tenant: Tenant) -> None:
-    end = time.monotonic() + _RELAY_PATIENCE
+    end = time.monotonic() + settings.DELETION_WAIT_SECONDS
     while not schemas.close_for_good(tenant.identity):
         if time.monotonic() > end:
             raise TrailPendingError(slug=tenant.slug)

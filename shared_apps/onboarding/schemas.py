@@ -17,21 +17,25 @@ def make_ready(identity: TenantIdentity) -> None:
     Raises:
         ProvisioningError: there is a schema of this name, and it is not ours.
     """
-    _refuse_foreign(identity)
+    refuse_foreign(identity.schema)
     fleet.create_schema(identity)
 
 
-def _refuse_foreign(identity: TenantIdentity) -> None:
+def refuse_foreign(schema: str) -> None:
     """PostgreSQL passes over a schema in the path that one may not use, so tables that are meant for
-    somebody else's schema would be made in the shared one."""
+    somebody else's schema would be made in the shared one.
+
+    Raises:
+        ProvisioningError: there is a schema of this name, and it is not ours.
+    """
     with context.operator(), connections[MIGRATION_ALIAS].cursor() as cursor:
         cursor.execute(
             "SELECT pg_has_role(nspowner, 'USAGE') FROM pg_namespace WHERE nspname = %s",
-            [identity.schema],
+            [schema],
         )
         found = cursor.fetchone()
     if found is not None and not found[0]:
-        raise ProvisioningError(f"The schema {identity.schema} belongs to somebody else.")
+        raise ProvisioningError(f"The schema {schema} belongs to somebody else.")
 
 
 def drop_schema(identity: TenantIdentity) -> None:

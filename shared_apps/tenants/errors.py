@@ -29,6 +29,14 @@ class TenantNotReadyError(UnavailableError):
     message = "This tenant is being set up."
 
 
+class FilesPlaceMissingError(UnavailableError):
+    code = "tenants.files_place_missing"
+    message = (
+        "FILES_ROOT is not set in this process. Set it as for web and workers; where no files are kept,"
+        " to an empty directory."
+    )
+
+
 class SchemaBehindError(UnavailableError):
     code = "tenants.schema_behind"
     message = "This tenant is being upgraded; try again in a moment."

@@ -22,7 +22,7 @@ from django.utils.deconstruct import deconstructible
 
 from shared_apps.core import spaces
 from shared_apps.tenants import file_links
-from shared_apps.tenants.errors import FileNameError
+from shared_apps.tenants.errors import FileNameError, FilesPlaceMissingError
 
 # Django may put eight characters before the extension of a name that is taken.
 _LONGEST_PART = 200  # bytes; file systems take 255
@@ -97,6 +97,24 @@ class TenantFileSystemStorage(FileSystemStorage):
 def directory() -> Path:
     """Where the present context's files are; it need not exist."""
     return Path(default_storage.path(""))
+
+
+def require_place() -> None:
+    """Before something is done with all files of a tenant: in a process without FILES_ROOT there would
+    seem to be none.
+
+    Raises:
+        FilesPlaceMissingError: the setting is missing.
+    """
+    if not settings.MEDIA_ROOT:
+        raise FilesPlaceMissingError
+
+
+def free_bytes() -> int:
+    """What the file system of all tenants' files has room for."""
+    require_place()
+    place = Path(settings.MEDIA_ROOT).absolute()
+    return shutil.disk_usage(next(p for p in (place, *place.parents) if p.exists())).free
 
 
 def walk() -> Iterator[str]:

@@ -1,8 +1,6 @@
 """One running product for all outages, on a file system that a test may fill."""
 
 import shutil
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 from scripts.stack.binaries import ensure_binaries
 from tests.chaos.system import System
 from tests.stack.processes import processes_of
+from tests.volumes import mounted
 
 _BYTES = 600 * 2**20
 
@@ -21,19 +20,9 @@ _BYTES = 600 * 2**20
 def volume() -> Iterator[Path]:
     """A small file system of our own, where we may mount one; else an ordinary directory."""
     path = Path(tempfile.mkdtemp(prefix="freehold-chaos-")).resolve()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={_BYTES},mode=755", "freehold-chaos", path]
-    mounted = sys.platform == "linux" and _succeeds(mount)
-    yield path
-    if mounted:
-        subprocess.run(["umount", path], check=True)
+    with mounted(path, size=_BYTES):
+        yield path
     shutil.rmtree(path)
-
-
-def _succeeds(command: list[str | Path]) -> bool:
-    try:
-        return subprocess.run(command, stderr=subprocess.DEVNULL, check=False).returncode == 0
-    except FileNotFoundError:
-        return False
 
 
 @pytest.fixture(scope="package")

@@ -9,7 +9,7 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -37,10 +37,21 @@ _LONGEST_LIFE = 1800.0  # seconds
 
 
 class System:
-    def __init__(self, path: Path, *, binaries: Binaries) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        binaries: Binaries,
+        prefix: str = "freehold",
+        server_settings: Mapping[str, str] | None = None,
+    ) -> None:
+        """`prefix` begins the names of its logins and databases."""
         self.state = State(path)
         self.port = free_port()
-        self.postgres = EmbeddedPostgres(self.state.postgres, binaries=binaries)
+        self.prefix = prefix
+        self.postgres = EmbeddedPostgres(
+            self.state.postgres, binaries=binaries, settings=server_settings
+        )
         self.redis = EmbeddedRedis(self.state.redis, binaries=binaries)
         self.environment: dict[str, str] = {}
         self._supervisor = Supervisor(report=print)
@@ -57,7 +68,9 @@ class System:
             admin_url=self.postgres.url, audit_admin_url=self.postgres.url, redis_url=self.redis.url
         )
         secrets = load_or_create_secrets(self.state.secrets)
-        self.environment = product_environment(servers, secrets, settings=LOCAL_SETTINGS)
+        self.environment = product_environment(
+            servers, secrets, settings=LOCAL_SETTINGS, files=self.state.files, prefix=self.prefix
+        )
         product.prepare_data(self.state, self.environment, progress=lambda line: None)
         for program in product.programs(self.state, self.environment, port=self.port):
             self._supervisor.start(program)
@@ -108,11 +121,29 @@ class System:
 
     # -- looking inside -------------------------------------------------------------------------
 
-    def ask(self, query: str, *values: object, database: str = "freehold") -> list[tuple[Any, ...]]:
+    def connect(self, database: str = "") -> "psycopg.Connection[Any]":
         """As the superuser, past the product."""
-        url = self.postgres.url.rpartition("/")[0] + f"/{database}"
-        with psycopg.connect(url, connect_timeout=5) as connection:
+        url = self.postgres.url.rpartition("/")[0] + f"/{database or self.prefix}"
+        return psycopg.connect(url, connect_timeout=5)
+
+    def ask(self, query: str, *values: object, database: str = "") -> list[tuple[Any, ...]]:
+        """As the superuser, past the product."""
+        with self.connect(database) as connection:
             return connection.execute(query, values).fetchall()  # type: ignore[arg-type]
+
+    def manage(
+        self, *arguments: str, environment: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        """`manage.py` as its operator runs it."""
+        return subprocess.run(
+            [PYTHON, "manage.py", *arguments],
+            env={**os.environ, **self.environment, **(environment or {})},
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+        )
 
     def in_product(self, code: str) -> subprocess.CompletedProcess[str]:
         """Run Python with the product's environment and Django set up."""
@@ -143,11 +174,14 @@ class System:
         user = next(user for user in users if user["role"] == role)
         return {"email": user["email"], "password": user["password"]}
 
-    def person(self, slug: str, role: str) -> httpx.Client:
+    def person(
+        self, slug: str, role: str = "", *, credentials: Mapping[str, str] | None = None
+    ) -> httpx.Client:
         """Signed in; a 503 just after an outage is tried again, as it asks for."""
         client, until = self.visitor(slug), time.monotonic() + 30
+        known = credentials or self.credentials(slug, role)
         while True:
-            response = client.post("auth/login/", json=self.credentials(slug, role))
+            response = client.post("auth/login/", json=known)
             if response.status_code != 503 or time.monotonic() > until:
                 break
             time.sleep(0.2)

@@ -1,8 +1,7 @@
 """The disk runs full under the whole product, and is freed again."""
 
 import re
-import shutil
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import httpx
@@ -11,8 +10,10 @@ import pytest
 from scripts.stack.ports import free_port
 from tests.chaos.load import under_load
 from tests.chaos.system import System
-from tests.chaos.test_outages import assert_books_are_whole, assert_worker_works
+from tests.chaos.test_outages import assert_books_are_whole, assert_worker_works, await_more
 from tests.e2e.quickstart import Quickstart
+from tests.stack.processes import wait_until
+from tests.volumes import WHY_NOT, fill
 
 _SECONDS = 30.0
 
@@ -20,7 +21,7 @@ _SECONDS = 30.0
 @pytest.fixture
 def ballast(volume: Path) -> Path:
     if not volume.is_mount():
-        pytest.skip("no file system can be mounted here, and filling everybody's is no test")
+        pytest.skip(WHY_NOT)
     return volume / "ballast"
 
 
@@ -29,11 +30,10 @@ def test_writing_is_refused_until_there_is_space(
 ) -> None:
     with under_load(*workers) as load:
         running.wait_until(lambda: load.successes() > 20, seconds=_SECONDS)
-        _fill(ballast)
+        fill(ballast)
         running.wait_until(lambda: load.count(503) > 20, seconds=_SECONDS)
         ballast.unlink()
-        worked = load.successes()
-        running.wait_until(lambda: load.successes() > worked + 20, seconds=_SECONDS)
+        await_more(running, load.successes)
 
     load.assert_refusals_are_clear()
     assert all(answer.is_success for answer in load.answers if answer.request.method == "GET")
@@ -41,10 +41,53 @@ def test_writing_is_refused_until_there_is_space(
     assert_worker_works(running)
 
 
+def test_the_database_has_no_space_in_the_middle_of_a_restore(
+    running: System, ballast: Path, tmp_path: Path
+) -> None:
+    """All of it is taken back, or the message says how to remove what could not be; nobody is served half."""
+    with running.connect() as connection:
+        connection.execute(
+            "INSERT INTO t_globex.invoicing_vendor (id, name, vat_id, email, address, created_by, created_at)"
+            " SELECT gen_random_uuid(), md5(n::text), '', '', repeat(md5(n::text), 6),"
+            " gen_random_uuid(), now() FROM generate_series(1, 80000) n"
+        )
+    archive = str(tmp_path / "globex.tar.gz")
+    restore = ("tenant", "restore", archive, "--as", "copy", "--domain", "copy.localhost")
+    exported = running.manage("tenant", "export", "globex", "-o", archive)
+    assert exported.returncode == 0, exported.stderr
+    fill(ballast)
+    with ballast.open("r+b") as file:
+        file.truncate(ballast.stat().st_size - 20 * 2**20)
+
+    failed = running.manage(*restore)
+    ballast.unlink()
+    server = running.postgres.process
+    assert server is not None
+    if not wait_until(running.postgres.is_ready, seconds=5):
+        # PostgreSQL stops when there is no space for its log.
+        server.wait(30)
+        running.start_again(running.postgres)
+    state = running.ask("SELECT state FROM tenants_tenant WHERE slug = 'copy'")
+
+    assert (failed.returncode, failed.stdout) == (1, "")
+    assert "Traceback" not in failed.stderr
+    assert failed.stderr.splitlines()[-1].startswith("CommandError: ")
+    assert state in ([], [("FAILED",)])
+    if state:
+        undone = running.manage("tenant", "undo-failed", "copy")
+        assert undone.returncode == 0, undone.stderr
+    assert running.ask("SELECT 1 FROM pg_namespace WHERE nspname = 't_copy'") == []
+    assert running.ask("SELECT 1 FROM tenants_tenant WHERE slug = 'copy'") == []
+    restored = running.manage(*restore)
+    assert restored.returncode == 0, restored.stderr
+    ((vendors,),) = running.ask("SELECT count(*) FROM t_copy.invoicing_vendor")
+    assert vendors >= 80000
+
+
 def test_a_quickstart_without_space_says_so(volume: Path, ballast: Path) -> None:
     with ExitStack() as clients:
         quickstart = Quickstart(volume / "another", free_port(), clients)
-        _fill(ballast)
+        fill(ballast)
         try:
             refused = quickstart.run("--detach")
         finally:
@@ -53,12 +96,3 @@ def test_a_quickstart_without_space_says_so(volume: Path, ballast: Path) -> None
     assert refused.returncode == 1
     assert re.fullmatch(r"quickstart: .*(space|MB are free).*\n", refused.stderr)
     assert quickstart.processes() == []
-
-
-def _fill(ballast: Path) -> None:
-    """Until not a byte is left."""
-    block = bytes(2**20)
-    with ballast.open("wb", buffering=0) as file, suppress(OSError):
-        while True:
-            file.write(block)
-    assert shutil.disk_usage(ballast.parent).free == 0

@@ -22,19 +22,17 @@ def test_postgres_goes_away_and_comes_back(
 
     with under_load(*workers) as load:
         for _ in range(2):
-            worked = load.successes()
-            running.wait_until(lambda: load.successes() > worked + 20, seconds=_RECOVERY_SECONDS)  # noqa: B023
+            await_more(running, load.successes)
             refused = load.count(503)
             end(running.postgres)
-            running.wait_until(lambda: load.count(503) > refused + 20, seconds=_RECOVERY_SECONDS)  # noqa: B023
+            await_more(running, lambda: load.count(503), than=refused)
             visitor = running.visitor("acme")
             ready = visitor.get(f"http://127.0.0.1:{running.port}/health/ready")
             sign_in = visitor.post("auth/login/", json=running.credentials("acme", "viewer"))
             assert (ready.status_code, ready.json()["checks"]["database"]) == (503, "unavailable")
             assert_problem(sign_in, 503, "database_unavailable")
             running.start_again(running.postgres)
-        worked = load.successes()
-        running.wait_until(lambda: load.successes() > worked + 20, seconds=_RECOVERY_SECONDS)
+        await_more(running, load.successes)
 
     load.assert_refusals_are_clear()
     assert_books_are_whole(running, load)
@@ -51,8 +49,7 @@ def test_connections_are_cut_at_any_moment(
                 " WHERE usename IN ('freehold_app', 'freehold_relay', 'freehold_audit_writer')"
             )
             time.sleep(0.05)
-        worked = load.successes()
-        running.wait_until(lambda: load.successes() > worked + 20, seconds=_RECOVERY_SECONDS)
+        await_more(running, load.successes)
 
     assert load.count(503) > 20
     load.assert_refusals_are_clear()
@@ -76,6 +73,12 @@ def test_redis_goes_away_and_nobody_notices(
     assert (ready.status_code, ready.json()["checks"]["redis"]) == (503, "unavailable")
     assert_books_are_whole(running, load)
     assert_worker_works(running)
+
+
+def await_more(running: System, count: Callable[[], int], *, than: int | None = None) -> None:
+    """Until it is twenty more than now, or than it was."""
+    before = count() if than is None else than
+    running.wait_until(lambda: count() > before + 20, seconds=_RECOVERY_SECONDS)
 
 
 def assert_books_are_whole(running: System, load: Load) -> None:

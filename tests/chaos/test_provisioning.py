@@ -37,6 +37,11 @@ def declare(file: Path, slugs: list[str]) -> None:
     file.write_text(f"apiVersion: freehold/v1\ntenants:\n{entries}")
 
 
+def apply_command(file: Path, *, jobs: int) -> list[str]:
+    command = [sys.executable, "manage.py", "tenant", "apply", "-f", str(file), "--yes"]
+    return [*command, "--jobs", str(jobs)]
+
+
 class Provisioner:
     """tests/chaos/provisioner.py, kept running."""
 
@@ -209,17 +214,7 @@ def test_many_killed_in_the_middle_are_all_active_after_the_next_apply(
     file = tmp_path / "tenants.yaml"
     slugs = [f"m{number:02}" for number in range(TENANTS)]
     declare(file, slugs)
-    command = [
-        sys.executable,
-        "manage.py",
-        "tenant",
-        "apply",
-        "-f",
-        str(file),
-        "--yes",
-        "--jobs",
-        "3",
-    ]
+    command = apply_command(file, jobs=3)
 
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -251,17 +246,7 @@ def test_told_to_stop_it_finishes_what_it_has_in_hand(made: None, tmp_path: Path
     file = tmp_path / "tenants.yaml"
     slugs = [f"s{number}" for number in range(8)]
     declare(file, slugs)
-    command = [
-        sys.executable,
-        "manage.py",
-        "tenant",
-        "apply",
-        "-f",
-        str(file),
-        "--yes",
-        "--jobs",
-        "2",
-    ]
+    command = apply_command(file, jobs=2)
 
     with subprocess.Popen(
         command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

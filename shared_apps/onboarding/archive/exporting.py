@@ -69,13 +69,14 @@ def export_tenant(
     Raises:
         TenantNotFoundError, TenantNotReadyError: there is nothing to export.
         SchemaNotCurrentError: its schema is not at this code's version.
-        ArchiveExistsError, ArchiveWriteError: nothing was written.
+        FilesPlaceMissingError, ArchiveExistsError, ArchiveWriteError: nothing was written.
     """
     tenant = tenants_read.get_tenant(slug=slug)
     if tenant.state in UNFINISHED:
         raise TenantNotReadyError(state=tenant.state.lower())
     if tenant.state == TenantState.DELETED:
         raise StateTransitionError("Some of this tenant is deleted already.", state=tenant.state)
+    storage.require_place()
     identity = tenant.identity
     fingerprint = _require_current(slug)
     with context.operator():
@@ -158,7 +159,11 @@ def _copy_out(
         sql.Identifier(schema, name), sql.SQL(", ").join(map(sql.Identifier, columns))
     )
     rows = 0
-    with _spooled(writer, TABLES + name, directory) as file, cursor.copy(statement) as copy:
+    with (
+        _spooled(writer, TABLES + name, directory) as file,
+        connections[MIGRATION_ALIAS].wrap_database_errors,
+        cursor.copy(statement) as copy,
+    ):
         for data in copy:
             rows += bytes(data).count(b"\n")  # in text a row is a line
             file.write(data)

@@ -155,7 +155,7 @@ def _copy_in(cursor: Any, schema: str, table: Table, source: IO[bytes], member: 
         sql.Identifier(schema, table.name), sql.SQL(", ").join(map(sql.Identifier, table.columns))
     )
     digest = hashlib.sha256()
-    with cursor.copy(statement) as copy:
+    with connections[MIGRATION_ALIAS].wrap_database_errors, cursor.copy(statement) as copy:
         while data := source.read(_CHUNK):
             digest.update(data)
             copy.write(data)

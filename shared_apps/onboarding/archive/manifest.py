@@ -1,10 +1,12 @@
 """What an archive says of itself; its last member, because checksums are known at the end."""
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
+from shared_apps.onboarding.archive import values
 from shared_apps.onboarding.errors import ArchiveInvalidError
+from shared_apps.tenants.choices import TenantState
 
 FORMAT = 1
 NAME = "manifest.json"
@@ -12,6 +14,7 @@ PEOPLE = "people.jsonl"
 AUDIT = "audit.jsonl"
 TABLES = "tables/"
 FILES = "files/"
+EXPORTED = frozenset({TenantState.ACTIVE, TenantState.SUSPENDED, TenantState.ARCHIVED})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,33 +81,73 @@ class Manifest:
     def from_json(cls, text: bytes) -> Self:
         """Raises ArchiveInvalidError: it is no manifest, or one of a format that is not known here."""
         try:
-            raw = json.loads(text)
-            if raw["format"] != FORMAT:
+            raw = values.any_mapping(values.parse(text))
+            if values.number(raw["format"]) != FORMAT:
                 raise ArchiveInvalidError(
                     f"The archive has format {raw['format']}; this version reads {FORMAT}."
                 )
-            tables = tuple(
-                Table(str(t["name"]), tuple(map(str, t["columns"])), int(t["rows"]))
-                for t in raw.pop("tables")
-            )
-            sequences = tuple(
-                Sequence(str(s["name"]), int(s["last_value"]), bool(s["is_called"]))
-                for s in raw.pop("sequences")
-            )
-            members = {
-                str(name): Member(int(m["size"]), str(m["sha256"]))
-                for name, m in raw.pop("members").items()
-            }
-            setups = tuple(map(str, raw.pop("setups")))
-            read = raw.pop("moment")
-            moment = Moment(str(read["at"]), str(read["snapshot"]), int(read["sequence"]))
+            values.mapping(raw, [field.name for field in fields(cls)])
             return cls(
-                **raw,
-                moment=moment,
-                setups=setups,
-                tables=tables,
-                sequences=sequences,
-                members=members,
+                version=values.text(raw["version"]),
+                fingerprint=values.text(raw["fingerprint"]),
+                tenant_id=str(values.identifier(raw["tenant_id"])),
+                exported_at=values.moment(raw["exported_at"]).isoformat(),
+                moment=_moment(raw["moment"]),
+                state=_state(raw["state"]),
+                declared=_declared(raw["declared"]),
+                setups=tuple(map(values.text, values.items(raw["setups"]))),
+                tables=tuple(map(_table, values.items(raw["tables"]))),
+                sequences=tuple(map(_sequence, values.items(raw["sequences"]))),
+                people=values.count(raw["people"]),
+                files=values.count(raw["files"]),
+                audit_entries=values.count(raw["audit_entries"]),
+                audit_pending=values.count(raw["audit_pending"]),
+                members={
+                    values.text(name): _member(member)
+                    for name, member in values.any_mapping(raw["members"]).items()
+                },
             )
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError):
             raise ArchiveInvalidError("The archive's manifest cannot be read.") from None
+
+
+def _moment(raw: object) -> Moment:
+    moment = values.mapping(raw, ("at", "snapshot", "sequence"))
+    return Moment(
+        values.moment(moment["at"]).isoformat(),
+        values.snapshot(moment["snapshot"]),
+        values.count(moment["sequence"]),
+    )
+
+
+def _state(raw: object) -> str:
+    state = values.text(raw)
+    if state not in {served.lower() for served in EXPORTED}:
+        raise ValueError("no such state")
+    return state
+
+
+def _declared(raw: object) -> dict[str, Any]:
+    declared = values.any_mapping(raw)
+    values.text(declared["slug"])
+    return declared
+
+
+def _table(raw: object) -> Table:
+    table = values.mapping(raw, ("name", "columns", "rows"))
+    columns = tuple(map(values.text, values.items(table["columns"])))
+    return Table(values.text(table["name"]), columns, values.count(table["rows"]))
+
+
+def _sequence(raw: object) -> Sequence:
+    sequence = values.mapping(raw, ("name", "last_value", "is_called"))
+    return Sequence(
+        values.text(sequence["name"]),
+        values.number(sequence["last_value"]),
+        values.flag(sequence["is_called"]),
+    )
+
+
+def _member(raw: object) -> Member:
+    member = values.mapping(raw, ("size", "sha256"))
+    return Member(values.count(member["size"]), values.hash_of(member["sha256"]))

@@ -195,7 +195,10 @@ def replay(cursor: Any, *, schema: str, manifest: Manifest, until: datetime) -> 
 def _gather(cursor: Any, manifest: Manifest, audited: dict[str, AuditedTable]) -> None:
     """The trail since the archive's, whole, into the temporary table."""
     expected = manifest.moment.sequence
-    with cursor.copy("COPY pg_temp.trail_since FROM STDIN") as copy:
+    with (
+        connections[MIGRATION_ALIAS].wrap_database_errors,
+        cursor.copy("COPY pg_temp.trail_since FROM STDIN") as copy,
+    ):
         for entry in trail.iterate_entries(tenant_id=UUID(manifest.tenant_id), after=expected):
             expected += 1
             if entry.sequence != expected:

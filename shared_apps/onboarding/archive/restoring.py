@@ -4,19 +4,13 @@ Until then it is FAILED: what a killed process leaves is never served, and `undo
 """
 
 import hashlib
-import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
 from django.db import Error, transaction
 
 from shared_apps.accounts import services as accounts
-from shared_apps.accounts.choices import Role
-from shared_apps.accounts.emails import validated_email
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.fleet import selectors as fleet
@@ -24,7 +18,8 @@ from shared_apps.onboarding import planning, schemas
 from shared_apps.onboarding.archive import replaying
 from shared_apps.onboarding.archive.exporting import Report
 from shared_apps.onboarding.archive.loading import load, source_of
-from shared_apps.onboarding.archive.manifest import FILES, PEOPLE, Manifest, Member
+from shared_apps.onboarding.archive.manifest import FILES, Manifest, Member
+from shared_apps.onboarding.archive.people import Person, read_people
 from shared_apps.onboarding.archive.verifying import opened, verify
 from shared_apps.onboarding.choices import HALF_RESTORED, SetupFlag
 from shared_apps.onboarding.declaration import reading
@@ -39,9 +34,10 @@ from shared_apps.onboarding.errors import (
 )
 from shared_apps.onboarding.models import TenantSetup
 from shared_apps.onboarding.provisioning import locks, steps
+from shared_apps.onboarding.provisioning.engine import explain
 from shared_apps.onboarding.provisioning.undo import take_back
 from shared_apps.portfolio import services as portfolio
-from shared_apps.tenants import files, routing
+from shared_apps.tenants import files, names, routing
 from shared_apps.tenants import selectors as tenants_read
 from shared_apps.tenants import services as tenants
 from shared_apps.tenants.choices import TenantState
@@ -50,14 +46,6 @@ from shared_apps.tenants.models import Tenant
 
 _CHUNK = 1 << 20
 _SUSPENDED = "Suspended, as in the archive."
-
-
-@dataclass(frozen=True, slots=True)
-class _Person:
-    id: UUID
-    email: str
-    name: str
-    role: Role
 
 
 def restore_tenant(
@@ -79,8 +67,11 @@ def restore_tenant(
         MomentInvalidError, TrailPendingError, TrailUnfitError: so, for what `until` asks.
         TenantExistsError: there is a tenant of this name, in whatever state; nothing was changed.
         DeclarationConflictError: a domain leads to another tenant; nothing was changed.
+        ProvisioningError: there is a schema of this name, and it is not ours; nothing was changed.
+        FilesPlaceMissingError: nothing was changed.
         RestoreError, ArchiveWriteError, …: it failed on the way, and nothing of it is left.
     """
+    files.require_place()
     report("proving the archive")
     manifest = verify(path)
     target = fleet.get_target().fingerprint
@@ -88,45 +79,43 @@ def restore_tenant(
         raise ArchiveVersionError(
             archive=manifest.version, archive_schema=manifest.fingerprint, schema=target
         )
-    spec = _spec(manifest, slug, domains)
-    people = _people(path)
+    declaration = _declaration(manifest, slug, domains)
+    spec = declaration.tenants[0]
+    people = read_people(path)
     _require_usable(manifest)
     if until is not None:
         replaying.require_possible(manifest=manifest, until=until, at=at)
     with locks.only_worker(spec.slug):
         if tenants_read.is_registered(slug=spec.slug):
             raise TenantExistsError(slug=spec.slug)
-        planning.make_plan(
-            reading.read_tenant(_declared(manifest, spec.slug, spec.domains)), is_whole=False
-        )
+        planning.make_plan(declaration, is_whole=False)
+        schemas.refuse_foreign(names.schema_of(spec.slug))
         tenant = _begin(spec, at)
         try:
             _fill(tenant.identity, path, manifest, people, until, at, report)
             _finish(tenant.identity, spec, manifest, at)
-        except Error as error:
-            take_back(tenant)
-            reason = str(error).strip().split("\n", 1)[0]
-            raise RestoreError(f"The database refused the restore: {reason}") from error
-        except BaseException:
-            take_back(tenant)
+        except BaseException as error:
+            _take_back(tenant, error)
+            if isinstance(error, Error):
+                raise RestoreError(f"The database refused the restore: {explain(error)}") from error
             raise
     return tenants_read.get_tenant(slug=spec.slug)
 
 
-def _declared(manifest: Manifest, slug: str, domains: tuple[str, ...]) -> dict[str, Any]:
-    return {**manifest.declared, "slug": slug, "domains": list(domains)}
-
-
-def _spec(manifest: Manifest, slug: str | None, domains: tuple[str, ...]) -> TenantSpec:
-    own = manifest.declared.get("slug")
+def _declaration(
+    manifest: Manifest, slug: str | None, domains: tuple[str, ...]
+) -> reading.Declaration:
+    own = manifest.declared["slug"]
     if slug not in (None, own) and not domains:
         raise DomainMissingError
+    given = {"domains": list(domains)} if domains else {}
     try:
-        domains = domains or tuple(manifest.declared.get("domains") or ())
-        declaration = reading.read_tenant(_declared(manifest, slug or str(own), domains))
+        declared = {**manifest.declared, "slug": slug or own, **given}
+        return reading.read_tenant(declared)
     except DeclarationError as error:
-        raise ArchiveInvalidError(f"The tenant cannot be made: {error}") from None
-    return declaration.tenants[0]
+        raise ArchiveInvalidError(
+            "The tenant cannot be made as it is declared.", **error.details
+        ) from None
 
 
 def _require_usable(manifest: Manifest) -> None:
@@ -138,27 +127,18 @@ def _require_usable(manifest: Manifest) -> None:
                 files.require_name(name.removeprefix(FILES))
             except FileNameError:
                 raise ArchiveInvalidError("The archive holds a file of an odd name.") from None
+    _require_space(manifest)
 
 
-def _people(path: Path) -> list[_Person]:
-    with opened(path) as (tar, _):
-        for info in tar:
-            if info.name == PEOPLE:
-                lines = source_of(tar, info).read().splitlines()
-                break
-    try:
-        return [_person(json.loads(line)) for line in lines]
-    except (ValueError, KeyError, TypeError):
-        raise ArchiveInvalidError("The archive's people cannot be read.") from None
-
-
-def _person(raw: dict[str, Any]) -> _Person:
-    return _Person(
-        id=UUID(raw["id"]),
-        email=validated_email(raw["email"]),
-        name=str(raw["name"]),
-        role=Role(raw["role"]),
-    )
+def _require_space(manifest: Manifest) -> None:
+    sizes = [member.size for name, member in manifest.members.items() if name.startswith(FILES)]
+    if not sizes:
+        return
+    free = files.free_bytes()
+    if sum(sizes) > free:
+        raise ArchiveWriteError(
+            "There is not enough space for the files of the archive.", needed=sum(sizes), free=free
+        )
 
 
 def _begin(spec: TenantSpec, at: datetime) -> Tenant:
@@ -174,7 +154,7 @@ def _fill(
     identity: TenantIdentity,
     path: Path,
     manifest: Manifest,
-    people: list[_Person],
+    people: list[Person],
     until: datetime | None,
     at: datetime,
     report: Report,
@@ -220,6 +200,22 @@ def _write_files(
             if Member(info.size, digest.hexdigest()) != expected:
                 raise ArchiveInvalidError("The archive changed while it was read.")
             yield info.name, info.size
+
+
+def _take_back(tenant: Tenant, reason: BaseException) -> None:
+    """Raises RestoreError: what kept the restore from going on, a full disk perhaps, keeps this too."""
+    try:
+        take_back(tenant)
+    except (Error, OSError) as error:
+        raise RestoreError(
+            f"{_said(reason)} What was begun could not be removed either ({explain(error)}): it is not"
+            f" served; remove it by `tenant undo-failed {tenant.slug}`."
+        ) from reason
+
+
+def _said(reason: BaseException) -> str:
+    text = explain(reason) if isinstance(reason, Exception) else "Stopped"
+    return text.rstrip(".") + "."
 
 
 def _finish(identity: TenantIdentity, spec: TenantSpec, manifest: Manifest, at: datetime) -> None:

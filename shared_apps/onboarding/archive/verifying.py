@@ -6,8 +6,8 @@ import tarfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
-from typing import IO
+from pathlib import Path, PurePosixPath
+from typing import IO, Any, Self
 
 from shared_apps.onboarding.archive.manifest import (
     AUDIT,
@@ -24,6 +24,29 @@ _CHUNK = 1 << 20
 _LARGEST_MANIFEST = 256 << 20
 _MOST_MEMBERS = 10_000_000
 _LONGEST_NAME = 1100  # bytes; a tenant's file name has at most 1,000
+_LARGEST_HEADER = 64 << 10  # bytes; holds a name and little more
+_MOST_PADDING = 1 << 20  # bytes; tar programs fill their last block with zeros
+
+_NO_PLAIN_FILE = "The archive holds something that is not a plain file."
+
+
+class _Header(tarfile.TarInfo):
+    """Judged before it is believed: tarfile reads long headers into memory whole, whatever their size,
+    keeps those that are meant for all members, and goes back where a size is below zero."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        header = super().frombuf(buf, encoding, errors)
+        is_extension = header.type == tarfile.XHDTYPE
+        if header.size < 0 or (is_extension and header.size > _LARGEST_HEADER):
+            raise ArchiveInvalidError("The archive holds a header of an impossible size.")
+        if not is_extension and header.type != tarfile.REGTYPE:
+            raise ArchiveInvalidError(_NO_PLAIN_FILE)
+        return header
+
+    def _proc_gnusparse_10(self, *_: Any) -> None:
+        """It would read the map of a file with holes out of the member, however long that is."""
+        raise ArchiveInvalidError(_NO_PLAIN_FILE)
 
 
 def verify(path: Path) -> Manifest:
@@ -33,6 +56,7 @@ def verify(path: Path) -> Manifest:
         ArchiveInvalidError: it is not an archive, cut off, changed, or holds what none may hold.
     """
     found: dict[str, Member] = {}
+    rows: dict[str, int] = {}
     manifest: Manifest | None = None
     with opened(path) as (tar, packed):
         for info in tar:
@@ -46,13 +70,21 @@ def verify(path: Path) -> Manifest:
                     raise ArchiveInvalidError("The archive's manifest is too large.")
                 manifest = Manifest.from_json(source.read())
             else:
-                found[name] = Member(info.size, _hash(source))
-        if any(any(rest) for rest in iter(lambda: packed.read(_CHUNK), b"")):
-            raise ArchiveInvalidError("Something follows the archive's end.")
+                found[name], rows[name] = _measured(info.size, source)
+        _require_end(packed)
     if manifest is None:
         raise ArchiveInvalidError("The archive has no manifest; it is cut off.")
-    _compare(found, manifest)
+    _compare(found, rows, manifest)
     return manifest
+
+
+def _require_end(packed: gzip.GzipFile) -> None:
+    """Read to the end, where the checksum of the whole is, but not whatever somebody put before it."""
+    padding = 0
+    while rest := packed.read(_CHUNK):
+        padding += len(rest)
+        if any(rest) or padding > _MOST_PADDING:
+            raise ArchiveInvalidError("Something follows the archive's end.")
 
 
 @contextmanager
@@ -61,12 +93,12 @@ def opened(path: Path) -> Iterator[tuple[tarfile.TarFile, gzip.GzipFile]]:
     try:
         with (
             gzip.open(path, "rb") as packed,
-            tarfile.open(fileobj=packed, mode="r|", errorlevel=1) as tar,
+            tarfile.open(fileobj=packed, mode="r|", errorlevel=1, tarinfo=_Header) as tar,
         ):
             yield tar, packed
     except FileNotFoundError:
         raise ArchiveInvalidError("There is no such file.", path=str(path)) from None
-    except (EOFError, OSError, tarfile.TarError, zlib.error, ValueError) as error:
+    except (EOFError, OSError, tarfile.TarError, zlib.error, ValueError, RecursionError) as error:
         raise ArchiveInvalidError(
             "The archive cannot be read: it is cut off or damaged.", reason=str(error)
         ) from error
@@ -75,7 +107,7 @@ def opened(path: Path) -> Iterator[tuple[tarfile.TarFile, gzip.GzipFile]]:
 def _checked(info: tarfile.TarInfo, found: dict[str, Member]) -> str:
     name = info.name
     if info.type != tarfile.REGTYPE or info.sparse is not None or info.linkname:
-        raise ArchiveInvalidError("The archive holds something that is not a plain file.")
+        raise ArchiveInvalidError(_NO_PLAIN_FILE)
     parts = name.split("/")
     is_known = name in (NAME, PEOPLE, AUDIT) or name.startswith((TABLES, FILES))
     if (
@@ -93,21 +125,29 @@ def _checked(info: tarfile.TarInfo, found: dict[str, Member]) -> str:
     return name
 
 
-def _hash(source: IO[bytes]) -> str:
-    digest = hashlib.sha256()
+def _measured(size: int, source: IO[bytes]) -> tuple[Member, int]:
+    """And how many lines it has, which are a table's rows."""
+    digest, lines = hashlib.sha256(), 0
     while data := source.read(_CHUNK):
         digest.update(data)
-    return digest.hexdigest()
+        lines += data.count(b"\n")
+    return Member(size, digest.hexdigest()), lines
 
 
-def _compare(found: dict[str, Member], manifest: Manifest) -> None:
+def _compare(found: dict[str, Member], rows: dict[str, int], manifest: Manifest) -> None:
     if found.keys() != manifest.members.keys():
         raise ArchiveInvalidError("The archive holds other files than its manifest names.")
     changed = next((name for name in found if found[name] != manifest.members[name]), None)
     if changed is not None:
         raise ArchiveInvalidError("A checksum is wrong.", member=changed)
-    tables = {name for name in found if name.startswith(TABLES)}
-    if tables != {TABLES + table.name for table in manifest.tables} or not {PEOPLE, AUDIT} <= set(
-        found
+    tables = {name: lines for name, lines in rows.items() if name.startswith(TABLES)}
+    files = [name for name in found if name.startswith(FILES)]
+    if (
+        tables != {TABLES + table.name: table.rows for table in manifest.tables}
+        or len(tables) != len(manifest.tables)
+        or (rows.get(PEOPLE), rows.get(AUDIT)) != (manifest.people, manifest.audit_entries)
+        or len(files) != manifest.files
     ):
         raise ArchiveInvalidError("The archive's manifest contradicts itself.")
+    if any(str(folder) in found for name in files for folder in PurePosixPath(name).parents):
+        raise ArchiveInvalidError("The archive holds a name that is a file and a folder.")

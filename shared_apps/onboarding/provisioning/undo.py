@@ -19,7 +19,9 @@ def undo_failed(*, slug: str) -> None:
     Raises:
         TenantNotFoundError: no such tenant.
         NotUndoableError: its provisioning did not fail.
+        FilesPlaceMissingError: the process does not know where files are.
     """
+    files.require_place()
     with locks.only_worker(slug):
         tenant = tenants_read.get_tenant(slug=slug)
         if tenant.state != TenantState.FAILED:

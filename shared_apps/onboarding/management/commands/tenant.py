@@ -4,10 +4,12 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import Error
 
 from shared_apps.core.errors import AppError
 from shared_apps.onboarding.actions import ACTIONS
 from shared_apps.onboarding.actions.base import ActionParser
+from shared_apps.onboarding.provisioning.engine import explain
 
 
 class Command(BaseCommand):
@@ -28,3 +30,6 @@ class Command(BaseCommand):
         except AppError as error:
             details = "; ".join(f"{name}: {value}" for name, value in error.details.items())
             raise CommandError(error.text + (f" ({details})" if details else "")) from error
+        except (Error, OSError) as error:
+            # Of a server that went away, or a disk that is full, where no service has said more of it.
+            raise CommandError(explain(error)) from error

@@ -101,30 +101,6 @@ def test_nothing_to_do_is_one_query_whatever_the_number_of_tenants(fleet: Fleet)
     assert counts == [1, 1]
 
 
-def test_one_poisoned_tenant_of_thirty_stops_nobody_and_alone_is_tried_again(fleet: Fleet) -> None:
-    tenants = fleet.make(28)
-    poisoned = tenants[13]
-    for _ in range(2):
-        _add_vendor(fleet, poisoned, "Twice")
-    fleet.release(_0003_note=ADD_NOTE, _0004_unique=UNIQUE_NAME)
-    report = fleet.migrate()
-    assert sorted(_states(report).values()) == ["done"] * 29 + ["failed"]
-    assert _states(report)[poisoned.slug] == "failed"
-    assert poisoned.slug in report["exit"]
-    behind = status.get_status().behind
-    assert [tenant.slug for tenant in behind] == [poisoned.slug]
-    assert "vendor_once" in behind[0].error
-    assert "Twice" in behind[0].error
-    # Before the one, after the other.
-    assert fleet.has_column(poisoned, "note")
-
-    assert _states(fleet.migrate()) == {poisoned.slug: "failed"}
-    fleet.execute(poisoned, "DELETE FROM invoicing_vendor")
-    assert _states(fleet.migrate()) == {poisoned.slug: "done"}
-    assert fleet.migrate()["planned"] == 0
-    assert drift.find_differences() == ([], [])
-
-
 def test_a_failing_canary_leaves_the_others_alone(fleet: Fleet) -> None:
     (tenant,) = fleet.make(1)
     acme = fleet.installed["acme"]  # the first by name

@@ -1,12 +1,10 @@
 """The end of a tenant: date and backup first, then nothing is left but its trail."""
 
-import os
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -19,7 +17,7 @@ from config.settings.celery import CELERY_TASK_ROUTES as production_routes
 from shared_apps.audit.selectors import EntryFilter, list_entries
 from shared_apps.core import attribution, context
 from shared_apps.core.context import TenantIdentity
-from shared_apps.onboarding import deleting, schemas, services
+from shared_apps.onboarding import schemas, services
 from shared_apps.onboarding.archive.verifying import verify
 from shared_apps.onboarding.services import TenantRequest, create_tenant
 from shared_apps.tenants import selectors
@@ -29,35 +27,7 @@ from tests.client import Api
 from tests.installation import PASSWORD, Installation
 from tests.integration.shared_apps.onboarding.console import Console
 
-ROOT = Path(__file__).resolve().parents[4]
 LATER = timedelta(days=31)
-
-# Ends itself with SIGKILL when it has come to the named point.
-_KILLED = """
-import os, signal, sys
-import django
-django.setup()
-from datetime import UTC, datetime
-from shared_apps.core import attribution, context
-from shared_apps.onboarding import deleting, schemas
-from shared_apps.tenants.models import Tenant
-
-place, point = {
-    "before the trail is closed": (deleting.schemas, "close_for_good"),
-    "before the schema": (deleting.schemas, "drop_schema"),
-    "before the role": (schemas.dropping.roles, "inherits"),
-    "before the files": (deleting.files, "remove_all"),
-    "before the cache": (deleting.cache, "forget_everything"),
-    "before the row": (deleting.accounts, "end_cross_tenant_roles"),
-}[sys.argv[1]]
-setattr(place, point, lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL))
-with context.operator(), attribution.acting(attribution.command("test")):
-    deleting.purge_due(at=datetime.now(UTC))
-"""
-POINTS = [
-    "before the trail is closed", "before the schema", "before the role", "before the files",
-    "before the cache", "before the row",
-]  # fmt: skip
 
 
 @pytest.fixture
@@ -226,9 +196,9 @@ def test_a_backup_of_another_tenant_or_of_yesterday_does_not_count(
 
 def test_changes_that_the_relay_has_not_moved_are_not_lost(
     initech: TenantIdentity, api: Callable[..., Api], console: Console, system: Installation,
-    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(deleting, "_RELAY_PATIENCE", 0.3)
+    settings.DELETION_WAIT_SECONDS = 0
     assert api(initech, "admin").post("vendors/", {"name": "Late"}).status_code == 201
     now = ["delete", "initech", "--now", "--confirm", "initech", "--without-backup", "initech"]
 
@@ -284,28 +254,6 @@ def test_a_transaction_that_is_under_way_is_waited_for(
         writer.commit()
     closing.join(timeout=10)
     assert answers == [False], "there is a change to be moved"
-
-
-@pytest.mark.parametrize("point", POINTS)
-def test_what_was_killed_is_finished_by_the_next(
-    initech: TenantIdentity, console: Console, system: Installation, point: str
-) -> None:
-    assert console.run(
-        "delete", "initech", "--without-backup", "initech", "--grace", "0d"
-    ).code == 0  # fmt: skip
-    killed = subprocess.run(
-        [sys.executable, "-c", _KILLED, point], cwd=ROOT, env=os.environ, timeout=60, check=False
-    )
-    assert killed.returncode == -9
-    assert "row" in what_is_left(system, initech)
-    refused = Api(initech, password=None, role=None).get("vendors/")
-    assert refused.status_code == 404
-
-    ended = console.run("purge")
-
-    assert (ended.code, ended.out.strip()) == (0, "initech: deleted")
-    assert what_is_left(system, initech) == []
-    assert console.run("purge").out.strip() == "nothing to delete"
 
 
 def test_rights_given_by_hand_and_other_tenants_do_not_matter(

@@ -1,62 +1,30 @@
 """A tenant from its archive: all of it, under any name, or nothing."""
 
-import hashlib
 import json
-import os
-import subprocess
-import sys
-import tarfile
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.db import connection
-from psycopg import sql
 
 from shared_apps.audit.selectors import EntryFilter, list_entries
 from shared_apps.core import attribution, context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.fleet import services as fleet
 from shared_apps.onboarding import services
-from shared_apps.onboarding.archive import loading, restoring
+from shared_apps.onboarding.archive import loading
 from shared_apps.portfolio.models import Invoice as Gathered
 from shared_apps.tenants import selectors
-from shared_apps.tenants.models import Tenant
 from tests import tenant_files
+from tests.archives import members, plain, rewrite, vouched
 from tests.client import Api
+from tests.fleet import of_a_test
 from tests.installation import Installation
 from tests.integration.shared_apps.onboarding.console import Console, tenant
-from tests.integration.shared_apps.onboarding.test_export import members, plain, rewrite
-
-ROOT = Path(__file__).resolve().parents[4]
-
-_KILLED = """
-import os, signal, sys
-import django
-django.setup()
-from datetime import UTC, datetime
-from pathlib import Path
-from shared_apps.core import attribution, context
-from shared_apps.onboarding.archive import loading, restoring
-
-place, point = {
-    "before the schema": (restoring.schemas, "make_ready"),
-    "among the rows": (loading, "_say_so"),
-    "before the files": (restoring, "_write_files"),
-    "before the people": (restoring.accounts, "restore_person"),
-    "at the end": (restoring, "_finish"),
-}[sys.argv[1]]
-setattr(place, point, lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL))
-with context.operator(), attribution.acting(attribution.command("test")):
-    restoring.restore_tenant(
-        path=Path(sys.argv[2]), slug="initech2", domains=("initech2.localhost",), at=datetime.now(UTC)
-    )
-"""
-POINTS = [
-    "before the schema", "among the rows", "before the files", "before the people", "at the end",
-]  # fmt: skip
+from tests.tenant_contents import rows
 
 
 @pytest.fixture
@@ -77,22 +45,6 @@ def archive(initech: TenantIdentity, tmp_path: Path) -> Path:
     with context.operator(), attribution.acting(attribution.command("test")):
         services.export_tenant(slug="initech", path=path, at=datetime.now(UTC))
     return path
-
-
-def rows(system: Installation, schema: str) -> dict[str, list[str]]:
-    """Of every table that tenants have, in a fixed order, with the values of its sequences."""
-    found = {}
-    with system.owner() as owner:
-        tables = owner.execute(
-            "SELECT relname FROM pg_class WHERE relnamespace = %s::regnamespace AND relkind = 'r'"
-            " AND relname NOT IN ('audit_outbox', 'django_migrations')", [schema],
-        ).fetchall()  # fmt: skip
-        for (name,) in tables:
-            query = sql.SQL("SELECT t::text FROM {} t ORDER BY 1").format(
-                sql.Identifier(schema, name)
-            )
-            found[name] = [row[0] for row in owner.execute(query).fetchall()]
-    return found
 
 
 def triggers(system: Installation, schema: str) -> list[Any]:
@@ -223,63 +175,11 @@ def test_never_onto_a_tenant_that_is_there(
     assert nothing_is_left(system)
 
 
-@pytest.mark.parametrize("what", ["cut", "byte", "fingerprint", "climbs", "role"])
-def test_a_bad_archive_changes_nothing(
-    archive: Path, console: Console, system: Installation, what: str
-) -> None:
-    contents = members(archive)
-    manifest = json.loads(contents["manifest.json"])
-    if what == "cut":
-        archive.write_bytes(archive.read_bytes()[:-5])
-    elif what == "climbs":
-        rewrite(archive, [(tarfile.TarInfo("files/../x"), b"x"), *plain(contents)])
-    else:
-        if what == "byte":
-            contents["tables/invoicing_vendor"] += b" "
-        if what == "fingerprint":
-            manifest["fingerprint"] = "0" * 64
-        if what == "role":
-            contents["people.jsonl"] = contents["people.jsonl"].replace(b'"admin"', b'"root"')
-            manifest["members"]["people.jsonl"] = {
-                "size": len(contents["people.jsonl"]),
-                "sha256": hashlib.sha256(contents["people.jsonl"]).hexdigest(),
-            }
-        contents["manifest.json"] = json.dumps(manifest).encode()
-        rewrite(archive, plain(contents))
-
-    assert restore(console, archive).code == 1
-    assert nothing_is_left(system)
-
-
-@pytest.mark.parametrize("point", ["load", "_write_files", "_finish"])
-def test_a_failure_on_the_way_leaves_nothing(
-    archive: Path, console: Console, system: Installation, monkeypatch: pytest.MonkeyPatch,
-    point: str,
-) -> None:  # fmt: skip
-    def fail(*_: Any, **__: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(restoring, point, fail)
-    with pytest.raises(OSError):
-        restore(console, archive)
-    assert nothing_is_left(system)
-    monkeypatch.undo()
-    assert restore(console, archive).code == 0
-
-
 def test_rows_that_break_a_key_are_refused_as_a_whole(
     archive: Path, console: Console, system: Installation
 ) -> None:
     """Triggers rest while rows are copied; keys do not."""
-    contents = members(archive)
-    manifest = json.loads(contents["manifest.json"])
-    contents["tables/invoicing_vendor"] = b""
-    manifest["members"]["tables/invoicing_vendor"] = {
-        "size": 0, "sha256": hashlib.sha256(b"").hexdigest(),
-    }  # fmt: skip
-    for table in manifest["tables"]:
-        table["rows"] *= table["name"] != "invoicing_vendor"
-    contents["manifest.json"] = json.dumps(manifest).encode()
+    contents = vouched({**members(archive), "tables/invoicing_vendor": b""})
 
     ended = restore(console, rewrite(archive, plain(contents)))
 
@@ -288,22 +188,65 @@ def test_rows_that_break_a_key_are_refused_as_a_whole(
     assert nothing_is_left(system)
 
 
-@pytest.mark.parametrize("point", POINTS)
-def test_what_was_killed_is_never_served_and_can_be_removed(
-    archive: Path, console: Console, system: Installation, point: str
+def test_a_copy_goes_on_by_itself(
+    acme: TenantIdentity, api: Callable[..., Api], console: Console, system: Installation,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    """Numbers without a gap on both sides; addresses, tokens and cached things stay where they were made."""
+    editor = api(acme, "editor")
+    vendor = editor.post("vendors/", {"name": "Nordwind"}).json()["id"]
+    assert [issue(editor, vendor) for _ in range(3)] == [1, 2, 3]
+    tenant_files.save(acme, "a.txt", b"acme's")
+    link = tenant_files.address(acme, "a.txt")
+    with context.tenant(acme):
+        cache.set("cover", "acme's")
+    system.relay()
+    path = tmp_path / "acme.tar.gz"
+    assert console.run("export", "acme", "-o", str(path)).code == 0
+    assert issue(editor, vendor) == 4
+
+    assert restore(console, path).code == 0
+
+    copy = selectors.get_tenant(slug="initech2").identity
+    host = {"host": "initech2.localhost"}
+    assert Api(copy).http.get(link, headers=host).status_code == 403
+    own = Api(copy).http.get(tenant_files.address(copy, "a.txt"), headers=host)
+    assert own.getvalue() == b"acme's"  # type: ignore[attr-defined]  # a stream
+    with context.tenant(copy):
+        assert cache.get("cover") is None
+    token = Api(copy)
+    token.headers = editor.headers
+    assert token.get("vendors/").status_code == 401
+    there = Api(copy)
+    there.sign_in("editor@acme.example", system.password)
+    assert [issue(there, vendor), issue(editor, vendor), issue(there, vendor)] == [4, 5, 5]
+
+
+def issue(client: Api, vendor: str) -> int:
+    item = {"description": "Paper", "quantity": "1", "unit_price": "10.50", "tax_rate": "0.19"}
+    draft = client.post("invoices/", {"vendor": vendor, "currency": "EUR", "items": [item]}).json()
+    return int(client.post(f"invoices/{draft['id']}/issue/", {}).json()["number"])
+
+
+def test_what_the_database_numbers_goes_on_too(
+    initech: TenantIdentity, console: Console, system: Installation, tmp_path: Path
 ) -> None:
-    killed = subprocess.run(
-        [sys.executable, "-c", _KILLED, point, str(archive)],
-        cwd=ROOT, env=os.environ, timeout=60, check=False,
-    )  # fmt: skip
-    assert killed.returncode == -9
-    half = selectors.get_tenant(slug="initech2")
-    assert half.state == "FAILED"
-    assert Api(half.identity, password=None, role=None).get("vendors/").status_code == 503
+    path = tmp_path / "numbered.tar.gz"
+    with of_a_test(system, tmp_path) as fleet:
+        fleet.release(
+            _0003_table="""
+operations = [migrations.CreateModel("Fresh", [("id", models.AutoField(primary_key=True)), ("name", models.TextField())])]
+"""
+        )
+        assert fleet.migrate()["exit"] == ""
+        insert = "INSERT INTO invoicing_fresh (name) VALUES ('x'), ('y') RETURNING id"
+        assert fleet.execute(initech, insert) == [(1,), (2,)]
+        fleet.execute(initech, "DELETE FROM invoicing_fresh WHERE id = 2")
+        console.run("export", "initech", "-o", str(path))
 
-    assert console.run("undo-failed", "initech2").code == 0
+        ended = restore(console, path)
 
-    assert nothing_is_left(system)
-    with context.operator():
-        assert Tenant.objects.filter(slug="initech2").count() == 0
-    assert restore(console, archive).code == 0
+        assert ended.code == 0, ended.err
+        copy = selectors.get_tenant(slug="initech2").identity
+        assert rows(system, copy.schema) == rows(system, initech.schema)
+        assert fleet.execute(copy, insert) == [(3,), (4,)]
