@@ -52,6 +52,16 @@ class LastAdminError(ConflictError):
     message = "A tenant keeps at least one administrator."
 
 
+class TenantOrphanedError(ConflictError):
+    code = "accounts.tenant_orphaned"
+    message = "Nobody else administers these tenants. Give somebody the role, or allow it for each."
+
+
+class LastOperatorError(ConflictError):
+    code = "accounts.last_operator"
+    message = "Nobody else operates the installation."
+
+
 class OwnRoleError(ForbiddenError):
     code = "accounts.own_role"
     message = "Nobody changes their own role."

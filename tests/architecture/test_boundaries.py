@@ -10,6 +10,7 @@ PUBLIC = {"services", "selectors", "choices", "errors"}
 # What else an app offers on purpose, with the reason.
 OFFERED = {
     "shared_apps.accounts.emails": "the canonical form of an address",
+    "shared_apps.accounts.erasure": "what becomes of an account; onboarding erases everywhere",
     "shared_apps.fleet.roles": "the roles' names and memberships; onboarding makes a tenant's",
     "shared_apps.portfolio.sources": "the facts that a tenant app turns its rows into",
     "shared_apps.portfolio.projections": "where a tenant app registers them",

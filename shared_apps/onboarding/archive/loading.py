@@ -17,6 +17,9 @@ from shared_apps.fleet.services import MIGRATION_ALIAS
 from shared_apps.onboarding.archive.catalogue import columns_of, sequences_of
 from shared_apps.onboarding.archive.manifest import TABLES, Manifest, Member, Table
 from shared_apps.onboarding.archive.verifying import opened
+from shared_apps.onboarding.erasing import leaving_out
+from shared_apps.onboarding.erasing.subjects import Line
+from shared_apps.onboarding.erasing.tombstones import Tombstones
 from shared_apps.onboarding.errors import ArchiveInvalidError
 
 RESTORED = "tenants.restored"
@@ -34,9 +37,16 @@ class _Trigger:
 
 
 def load(
-    *, identity: TenantIdentity, path: Path, manifest: Manifest, report: Callable[[str], None]
-) -> None:
-    """Replace the rows of all tables by those of the archive.
+    *,
+    identity: TenantIdentity,
+    path: Path,
+    manifest: Manifest,
+    tombstones: Tombstones,
+    report: Callable[[str], None],
+) -> list[Line]:
+    """Replace the rows of all tables by those of the archive, less what is of people who were erased.
+
+    Returns what was left out.
 
     The schema's own triggers rest meanwhile: those that record changes, because the rows were recorded
     when they were made (the trail says once that they came from an archive), and those that keep an
@@ -60,6 +70,8 @@ def load(
             # What migrations put into a new schema is in the archive as well.
             cursor.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(tables)))
         _copy_all(cursor, schema, path, manifest, report)
+        # While triggers rest, so that the new trail does not begin with what must not come back.
+        left_out = leaving_out.leave_out(identity, tombstones, using=MIGRATION_ALIAS)
         for sequence in manifest.sequences:
             cursor.execute(
                 "SELECT setval(%s::regclass, %s, %s)",
@@ -79,7 +91,8 @@ def load(
                     )
                 )
         assert _triggers(cursor, schema) == triggers
-        _say_so(cursor, identity, manifest)
+        _say_so(cursor, identity, manifest, left_out)
+    return left_out
 
 
 def _require_fitting(cursor: Any, schema: str, manifest: Manifest) -> None:
@@ -141,7 +154,9 @@ def source_of(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
     return source
 
 
-def _say_so(cursor: Any, identity: TenantIdentity, manifest: Manifest) -> None:
+def _say_so(
+    cursor: Any, identity: TenantIdentity, manifest: Manifest, left_out: list[Line]
+) -> None:
     cursor.execute(
         sql.SQL(
             "INSERT INTO {} (table_name, operation, record_id, new_values, attribution, database_role)"
@@ -156,6 +171,7 @@ def _say_so(cursor: Any, identity: TenantIdentity, manifest: Manifest) -> None:
                     "from_tenant": manifest.tenant_id,
                     "exported_at": manifest.exported_at,
                     "rows": {table.name: table.rows for table in manifest.tables},
+                    "left_out": [line.as_json for line in left_out],
                     "sha256": {
                         name: member.sha256
                         for name, member in manifest.members.items()

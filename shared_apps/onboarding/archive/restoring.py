@@ -29,12 +29,15 @@ from shared_apps.onboarding.choices import SetupFlag
 from shared_apps.onboarding.declaration import reading
 from shared_apps.onboarding.declaration.problems import DeclarationError
 from shared_apps.onboarding.declaration.specs import TenantSpec
+from shared_apps.onboarding.erasing.subjects import is_changed
+from shared_apps.onboarding.erasing.tombstones import Tombstones, list_tombstones
 from shared_apps.onboarding.errors import (
     ArchiveInvalidError,
     ArchiveVersionError,
     ArchiveWriteError,
     DomainMissingError,
     RestoreError,
+    TombstoneUnreadableError,
 )
 from shared_apps.onboarding.models import TenantSetup
 from shared_apps.onboarding.provisioning import locks, steps
@@ -70,8 +73,12 @@ def restore_tenant(
 ) -> Tenant:
     """Make the tenant of an archive, a new one with its own id; under another name if `slug` is given.
 
+    Whoever was erased since the archive was made does not come back.
+
     Raises:
         ArchiveInvalidError, ArchiveVersionError, DomainMissingError: nothing was changed.
+        TombstoneUnreadableError: whom it must leave out cannot be told; nothing was changed.
+        ErasureRunningError: a person is being erased; nothing was changed.
         TenantExistsError: there is a tenant of this name, in whatever state; nothing was changed.
         DeclarationConflictError: a domain leads to another tenant; nothing was changed.
         RestoreError, ArchiveWriteError, …: it failed on the way, and nothing of it is left.
@@ -86,7 +93,8 @@ def restore_tenant(
     spec = _spec(manifest, slug, domains)
     people = _people(path)
     _require_usable(manifest)
-    with locks.only_worker(spec.slug):
+    with locks.no_erasure(), locks.only_worker(spec.slug):
+        tombstones = _tombstones(manifest)
         if tenants_read.is_registered(slug=spec.slug):
             raise TenantExistsError(slug=spec.slug)
         planning.make_plan(
@@ -94,7 +102,7 @@ def restore_tenant(
         )
         tenant = _begin(spec, at)
         try:
-            _fill(tenant.identity, path, manifest, people, at, report)
+            _fill(tenant.identity, path, manifest, people, tombstones, at, report)
             _finish(tenant.identity, spec, manifest, at)
         except Error as error:
             take_back(tenant)
@@ -154,6 +162,23 @@ def _person(raw: dict[str, Any]) -> _Person:
     )
 
 
+def _tombstones(manifest: Manifest) -> Tombstones:
+    try:
+        exported_at: datetime | None = datetime.fromisoformat(manifest.exported_at)
+    except ValueError:
+        exported_at = None
+    if exported_at is None or exported_at.tzinfo is None:
+        raise ArchiveInvalidError("The archive does not say when it was made.")
+    found = list_tombstones(since=exported_at)
+    if found.unreadable:
+        raise TombstoneUnreadableError(erasures=found.unreadable)
+    return found
+
+
+def _is_erased(person: _Person, tombstones: Tombstones) -> bool:
+    return person.id in tombstones.people or tombstones.cover(person.email)
+
+
 def _begin(spec: TenantSpec, at: datetime) -> Tenant:
     with context.operator(), transaction.atomic():
         tenant = tenants.register_tenant(slug=spec.slug, name=spec.name)
@@ -168,14 +193,25 @@ def _fill(
     path: Path,
     manifest: Manifest,
     people: list[_Person],
+    tombstones: Tombstones,
     at: datetime,
     report: Report,
 ) -> None:
     schemas.make_ready(identity)
-    load(identity=identity, path=path, manifest=manifest, report=report)
+    left_out = load(
+        identity=identity, path=path, manifest=manifest, tombstones=tombstones, report=report
+    )
+    for line in left_out:
+        if is_changed([line]):
+            report(f"of people who were erased: {line.rows} rows of {line.table} {line.action}")
     for name, size in _write_files(identity, path, manifest):
         report(f"{name}: {size} bytes")
-    for person in people:
+    known = [person for person in people if not _is_erased(person, tombstones)]
+    if len(known) < len(people):
+        report(f"left out: {len(people) - len(known)} people who were erased since the archive")
+    if people and not any(person.role == Role.ADMIN for person in known):
+        report("nobody administers the tenant: add somebody to `admins` and apply")
+    for person in known:
         accounts.restore_person(
             tenant_id=identity.id, user_id=person.id, email=person.email, name=person.name,
             role=person.role, at=at,
