@@ -57,6 +57,8 @@ class Kept:
     reason: str
     ground: str
     columns: tuple[str, ...] = ()
+    is_counted: bool = True
+    """False: not worth a line, such as the record of the erasure itself."""
 
 
 Rule = Deleted | Emptied | Masked | Anonymised | Kept

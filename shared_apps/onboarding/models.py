@@ -83,7 +83,12 @@ class Erasure(Auditable):
 
     audit = AuditPolicy(exclude=("address_hash", "key_mark"))
     personal: ClassVar[tuple[Rule, ...]] = (
-        Kept(by="user_id", reason="that and when the person was erased", ground=ACCOUNTABILITY),
+        Kept(
+            by="user_id",
+            reason="that and when the person was erased",
+            ground=ACCOUNTABILITY,
+            is_counted=False,
+        ),
     )
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -102,7 +107,12 @@ class TenantErasure(Auditable):
     """What an erasure did with one tenant's rows. Without the address: it is in that tenant's trail."""
 
     personal: ClassVar[tuple[Rule, ...]] = (
-        Kept(by="user_id", reason="that and when the person was erased", ground=ACCOUNTABILITY),
+        Kept(
+            by="user_id",
+            reason="that and when the person was erased",
+            ground=ACCOUNTABILITY,
+            is_counted=False,
+        ),
     )
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -135,7 +135,7 @@ def _masked(
 def _kept(
     model: type[models.Model], rule: Kept, subject: Subject, *, using: str
 ) -> Iterable[tuple[UUID | None, Line]]:
-    rows = _of_person(model, rule, subject, using)
+    rows = _of_person(model, rule, subject, using) if rule.is_counted else None
     if rows is None:
         return
     owner = _owner(model)
@@ -182,7 +182,7 @@ def _changed(
     found = rows.order_by("pk")
     if change is not None:
         found = found.select_for_update(of=("self",))
-    keys = list(found.values_list("pk", owner or Value(None)))
+    keys = list(found.values_list("pk", owner or Value(None, models.UUIDField())))
     for start in range(0, len(keys), _BATCH):
         batch = keys[start : start + _BATCH]
         counts.update(tenant_id for _, tenant_id in batch)
@@ -198,11 +198,8 @@ def _of_person(
     if is_by_address(model, rule):
         if subject.email is None:
             return None
-        return (
-            _rows(model, using)
-            .alias(**{_ADDRESS: _canonical(rule.by)})
-            .filter(**{_ADDRESS: subject.email})
-        )
+        with_address = _rows(model, using).alias(**{_ADDRESS: _canonical(rule.by)})
+        return with_address.filter(**{_ADDRESS: subject.email})
     if subject.user_id is None:
         return None
     return _rows(model, using).filter(**{rule.by: subject.user_id})
