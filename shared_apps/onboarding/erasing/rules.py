@@ -60,8 +60,8 @@ def addresses_in(model: type[models.Model], *, using: str) -> set[str]:
         address
         for field in fields
         for address in _rows(model, using)
-        .alias(**{_ADDRESS: _canonical(field)})
-        .values_list(_ADDRESS, flat=True)
+        .order_by()
+        .values_list(_canonical(field), flat=True)
         .distinct()
         .iterator(chunk_size=_BATCH)
         if address
