@@ -54,7 +54,7 @@ class LastAdminError(ConflictError):
 
 class TenantOrphanedError(ConflictError):
     code = "accounts.tenant_orphaned"
-    message = "Nobody else administers these tenants. Give somebody the role, or allow it for each."
+    message = "Nobody else administers these tenants; give somebody the role first."
 
 
 class LastOperatorError(ConflictError):

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.core.checks import Tags, register
 
 
 class OnboardingConfig(AppConfig):
@@ -6,4 +7,8 @@ class OnboardingConfig(AppConfig):
     label = "onboarding"
 
     def ready(self) -> None:
-        from shared_apps.onboarding.erasing import declarations  # noqa: F401  # registers its check
+        from shared_apps.core import doctor
+        from shared_apps.onboarding.erasing import declarations, erasing
+
+        register(declarations.check_personal_data, Tags.models)
+        doctor.register("erasures", erasing.find_unfinished)

@@ -92,8 +92,8 @@ class PersonUnknownError(NotFoundError):
 class TombstoneUnreadableError(ConflictError):
     code = "onboarding.tombstone_unreadable"
     message = (
-        "People were erased since this archive was made, under a SECRET_KEY that is not known here: put "
-        "it into SECRET_KEY_FALLBACKS, or the archive could bring them back."
+        "People were erased since this archive was made, under a SECRET_KEY that is not known here, and "
+        "it could bring them back. Put that key into SECRET_KEY_FALLBACKS (--despite-lost-key: do it anyway)."
     )
 
 

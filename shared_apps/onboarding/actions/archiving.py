@@ -34,6 +34,11 @@ def _add_restore_arguments(parser: ArgumentParser) -> None:
         default=[],
         help="instead of the archive's; the first is primary",
     )
+    parser.add_argument(
+        "--despite-lost-key",
+        action="store_true",
+        help="though people were erased since, under a SECRET_KEY that is lost: it may bring them back",
+    )
     parser.add_argument("--json", action="store_true")
 
 
@@ -42,6 +47,7 @@ def _restore(options: Options, *, stdout: Any, stderr: Any) -> None:
         path=options["file"],
         slug=options["slug"],
         domains=tuple(options["domain"]),
+        despite_lost_key=options["despite_lost_key"],
         at=timezone.now(),
         report=stderr.write,
     )

@@ -69,11 +69,13 @@ def restore_tenant(
     at: datetime,
     slug: str | None = None,
     domains: tuple[str, ...] = (),
+    despite_lost_key: bool = False,
     report: Report = lambda line: None,
 ) -> Tenant:
     """Make the tenant of an archive, a new one with its own id; under another name if `slug` is given.
 
-    Whoever was erased since the archive was made does not come back.
+    Whoever was erased since the archive was made does not come back; `despite_lost_key` leaves that
+    to chance where it can no longer be told.
 
     Raises:
         ArchiveInvalidError, ArchiveVersionError, DomainMissingError: nothing was changed.
@@ -94,7 +96,7 @@ def restore_tenant(
     people = _people(path)
     _require_usable(manifest)
     with locks.no_erasure(), locks.only_worker(spec.slug):
-        tombstones = _tombstones(manifest)
+        tombstones = _tombstones(manifest, despite_lost_key=despite_lost_key)
         if tenants_read.is_registered(slug=spec.slug):
             raise TenantExistsError(slug=spec.slug)
         planning.make_plan(
@@ -162,7 +164,7 @@ def _person(raw: dict[str, Any]) -> _Person:
     )
 
 
-def _tombstones(manifest: Manifest) -> Tombstones:
+def _tombstones(manifest: Manifest, *, despite_lost_key: bool) -> Tombstones:
     try:
         exported_at: datetime | None = datetime.fromisoformat(manifest.exported_at)
     except ValueError:
@@ -170,7 +172,7 @@ def _tombstones(manifest: Manifest) -> Tombstones:
     if exported_at is None or exported_at.tzinfo is None:
         raise ArchiveInvalidError("The archive does not say when it was made.")
     found = list_tombstones(since=exported_at)
-    if found.unreadable:
+    if found.unreadable and not despite_lost_key:
         raise TombstoneUnreadableError(erasures=found.unreadable)
     return found
 

@@ -11,16 +11,22 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from shared_apps.accounts.emails import canonical_email
+from shared_apps.accounts.errors import LastOperatorError, TenantOrphanedError
 from shared_apps.core.errors import AppError
 from shared_apps.onboarding.erasing.erasing import Allowed, erase_person, plan_erasure
 from shared_apps.onboarding.erasing.reports import Report, State
+
+_MEANT: dict[type[AppError], str] = {
+    TenantOrphanedError: " If it is meant: --allow-orphaned SLUG for each.",
+    LastOperatorError: " If it is meant: --allow-last-operator.",
+}
 
 
 class Command(BaseCommand):
     help = (
         "Erase one person from the whole installation: account, roles, sign-ins, and what every tenant "
-        "holds of them. Shows first what that is. Run it where `manage.py tenant` runs, with the migration "
-        "login (docs/how-to/erase-a-person.md)."
+        "holds of them. Shows first what that is. Run it where `manage.py tenant` runs "
+        "(docs/how-to/erase-a-person.md)."
     )
     requires_system_checks: list[str] = []
 
@@ -53,7 +59,8 @@ class Command(BaseCommand):
             report = self._plan_or_erase(options)
         except AppError as error:
             details = "; ".join(f"{name}: {value}" for name, value in error.details.items())
-            raise CommandError(error.text + (f" ({details})" if details else "")) from error
+            said = error.text + (f" ({details})" if details else "")
+            raise CommandError(said + _MEANT.get(type(error), "")) from error
         self._show(report, options)
         if path is not None:
             _write(path, report)
@@ -61,7 +68,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{len(report.failed)} tenants could not be looked through or emptied: "
                 f"{', '.join(report.failed)}. Nobody can sign in as the person; the account keeps its "
-                "address until the same command has done the rest. Does it run with the migration login?"
+                "address until the same command has done the rest."
                 if report.state == State.INCOMPLETE
                 else f"tenants could not be looked through: {', '.join(report.failed)}"
             )

@@ -7,7 +7,7 @@ from typing import Any, Final
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error
 from django.db import models
 
 from shared_apps.core.personal import Deleted, Emptied, Kept, Rule
@@ -71,7 +71,6 @@ def _describes(field: "models.Field[Any, Any]") -> bool:
     return is_address or _DESCRIBES.search(field.name) is not None
 
 
-@register(Tags.models)
 def check_personal_data(
     *, app_configs: Sequence[AppConfig] | None = None, **_: Any
 ) -> list[CheckMessage]:

@@ -21,6 +21,7 @@ from shared_apps.audit.selectors import EntryFilter, count_entries
 from shared_apps.audit.transfer import INSTALLATION
 from shared_apps.core import attribution, context
 from shared_apps.core.context import TenantIdentity
+from shared_apps.core.doctor import Finding
 from shared_apps.core.errors import AppError
 from shared_apps.onboarding.erasing import rules, tombstones
 from shared_apps.onboarding.erasing.reports import Report, State, TenantPart, Trail
@@ -117,6 +118,20 @@ def erase_person(
             if is_whole:
                 _finish(erasure, case, clock())
         return _recorded(case, erasure, parts, is_whole=is_whole, warnings=plan.warnings)
+
+
+def find_unfinished() -> list[Finding]:
+    """Erasures that were begun and not done: they were stopped, or a tenant failed."""
+    with context.operator():
+        begun = list(Erasure.objects.filter(finished_at=None).order_by("started_at"))
+    return [
+        Finding(
+            f"erasure {erasure.id}",
+            f"was begun {erasure.started_at:%Y-%m-%d %H:%M} UTC and is not done",
+            "manage.py erase-person with the same address",
+        )
+        for erasure in begun
+    ]
 
 
 def _case(email: str) -> _Case:

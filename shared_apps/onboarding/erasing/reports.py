@@ -39,6 +39,11 @@ REMAINDERS: Final = (
         "until their retention ends",
     ),
     Remainder(
+        "the address in tenants.yaml, and in whatever else declares people",
+        "it is a file elsewhere; take it out, or the next `tenant apply` makes a new account for it",
+        "the operator",
+    ),
+    Remainder(
         "texts that people typed into fields that are not declared, files, log files",
         "nobody can tell whether they speak of the person",
         "the tenant decides",

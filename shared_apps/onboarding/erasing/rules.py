@@ -198,8 +198,9 @@ def _of_person(
     if is_by_address(model, rule):
         if subject.email is None:
             return None
-        with_address = _rows(model, using).alias(**{_ADDRESS: _canonical(rule.by)})
-        return with_address.filter(**{_ADDRESS: subject.email})
+        known = _rows(model, using).alias(**{_ADDRESS: _canonical(rule.by)})
+        own: models.QuerySet[Any] = known.filter(**{_ADDRESS: subject.email})
+        return own
     if subject.user_id is None:
         return None
     return _rows(model, using).filter(**{rule.by: subject.user_id})

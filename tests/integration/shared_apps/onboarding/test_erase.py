@@ -20,6 +20,7 @@ from shared_apps.accounts.models import User
 from shared_apps.audit.selectors import EntryFilter, list_entries
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
+from shared_apps.onboarding.erasing import erasing
 from shared_apps.onboarding.models import Erasure, Run, TenantErasure
 from shared_apps.tenants.models import Tenant
 from tenant_apps.invoicing.models import Vendor
@@ -222,6 +223,7 @@ def test_killed_it_is_taken_up_again(
     is_begun = point != POINTS[0]
     expected = 401 if is_begun else 200
     assert person.at_acme.get("auth/user/").status_code == expected
+    assert len(erasing.find_unfinished()) == is_begun
     assert account(person).email == person.email
 
     ended = erase(person.email, "--yes", "--json")
@@ -237,6 +239,7 @@ def test_killed_it_is_taken_up_again(
         assert Erasure.objects.count() == 1
         assert TenantErasure.objects.count() == 2
 
+    assert erasing.find_unfinished() == []
     third = erase(person.email, "--yes", "--json")
     assert (third.code, third.json["state"]) == (0, "erased")
     actions = {action for part in third.json["tenants"] for _, action in lines(part)}
@@ -411,8 +414,6 @@ def test_the_report_is_for_its_owner_and_never_over_another_file(
 def test_a_role_that_is_given_while_it_runs_goes_as_well(
     person: Everywhere, acme: TenantIdentity, console: Console, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from shared_apps.onboarding.erasing import erasing
-
     real = erasing._finish
 
     def late(*arguments: Any) -> None:
