@@ -56,6 +56,14 @@ class _Case:
     subject: Subject
     erasure: Erasure | None
     """One that was begun, or was finished for the same address."""
+    has_account: bool
+    """With the address; not one that is anonymised."""
+
+    @property
+    def is_to_be_looked_for(self) -> bool:
+        """Whether only a look at every tenant tells if there is anything to do."""
+        is_begun = self.erasure is not None and self.erasure.finished_at is None
+        return not self.has_account and not is_begun
 
     @property
     def email(self) -> str:
@@ -104,11 +112,11 @@ def erase_person(
         ErasureRunningError: another one, or a restore, is at work.
     """
     with locks.only_erasure():
-        plan = plan_erasure(email=email)
         case = _case(email)
-        is_begun = case.erasure is not None and case.erasure.finished_at is None
-        if not plan.changes_anything and not plan.failed and not is_begun:
-            return replace(plan, state=State.ERASED)
+        if case.is_to_be_looked_for:
+            plan = plan_erasure(email=email, tell=tell)
+            if not plan.changes_anything and not plan.failed:
+                return replace(plan, state=State.ERASED)
         erasure = _begin(case, allowed, clock())
         # Everything that follows is found in each trail under the erasure's id.
         who = replace(attribution.current(), request_id=str(erasure.id))
@@ -117,7 +125,7 @@ def erase_person(
             is_whole = not any(part.error for part in parts)
             if is_whole:
                 _finish(erasure, case, clock())
-        return _recorded(case, erasure, parts, is_whole=is_whole, warnings=plan.warnings)
+        return _recorded(case, erasure, parts, is_whole=is_whole)
 
 
 def find_unfinished() -> list[Finding]:
@@ -139,10 +147,11 @@ def _case(email: str) -> _Case:
     user = people.find_user_by_email(email=address)
     erasure = tombstones.find_erasure(email=address)
     if user is None:
-        return _Case(Subject(erasure.user_id if erasure else None, address), erasure)
+        subject = Subject(erasure.user_id if erasure else None, address)
+        return _Case(subject, erasure, has_account=False)
     # Somebody else who had the address before is not meant.
     is_own = erasure is not None and erasure.user_id == user.id
-    return _Case(Subject(user.id, address), erasure if is_own else None)
+    return _Case(Subject(user.id, address), erasure if is_own else None, has_account=True)
 
 
 def _begin(case: _Case, allowed: Allowed, at: datetime) -> Erasure:
@@ -218,16 +227,17 @@ def _merged_json(before: list[dict[str, object]], lines: Iterable[Line]) -> list
 
 def _shared(subject: Subject, *, dry: bool) -> rules.Lines:
     with context.operator(), transaction.atomic():
-        return rules.carry_out(subject, shared=True, dry=dry, schema=_SHARED_SCHEMA)
+        present = rules.columns_of(_SHARED_SCHEMA, shared=True)
+        return rules.carry_out(subject, shared=True, dry=dry, present=present)
 
 
 def _own(identity: TenantIdentity, subject: Subject, *, dry: bool) -> list[Line]:
-    with context.operator(), connection.cursor() as cursor:
-        cursor.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [identity.schema])
-        if cursor.fetchone() is None:
-            return []  # it was never made
+    with context.operator():
+        present = rules.columns_of(identity.schema, shared=False)
+    if not present:
+        return []
     with context.tenant(identity), transaction.atomic():
-        found = rules.carry_out(subject, shared=False, dry=dry, schema=identity.schema)
+        found = rules.carry_out(subject, shared=False, dry=dry, present=present)
     return [line for lines in found.values() for line in lines]
 
 
@@ -254,9 +264,7 @@ def _visit(work: Callable[[Tenant], list[Line]], tell: Tell) -> list[TenantPart]
     return parts
 
 
-def _recorded(
-    case: _Case, erasure: Erasure, parts: list[TenantPart], *, is_whole: bool, warnings: Iterable[str]
-) -> Report:  # fmt: skip
+def _recorded(case: _Case, erasure: Erasure, parts: list[TenantPart], *, is_whole: bool) -> Report:
     """All that this erasure has done, in this run and in those before it."""
     errors = {part.id: part.error for part in parts}
     with context.operator():
@@ -273,11 +281,15 @@ def _recorded(
     ]  # fmt: skip
     state = State.ERASED if is_whole else State.INCOMPLETE
     lines = list(map(Line.from_json, erasure.lines))
-    return _report(replace(case, erasure=erasure), state, lines, whole, warnings)
+    return _report(replace(case, erasure=erasure), state, lines, whole)
 
 
 def _report(
-    case: _Case, state: State, lines: list[Line], parts: list[TenantPart], warnings: Iterable[str]
+    case: _Case,
+    state: State,
+    lines: list[Line],
+    parts: list[TenantPart],
+    warnings: Iterable[str] = (),
 ) -> Report:
     erasure = case.erasure
     return Report(

@@ -15,13 +15,12 @@ def leave_out(identity: TenantIdentity, tombstones: Tombstones, *, using: str) -
     """
     found: list[Line] = []
     with context.tenant(identity):
+        present = rules.columns_of(identity.schema, shared=False, using=using)
         subjects = [Subject(user_id, None) for user_id in sorted(tombstones.people)]
         if tombstones.hashes:
             subjects += _by_address(tombstones, using)
         for subject in subjects:
-            lines = rules.carry_out(
-                subject, shared=False, dry=False, schema=identity.schema, using=using
-            )
+            lines = rules.carry_out(subject, shared=False, dry=False, present=present, using=using)
             found = merged(found, [line for own in lines.values() for line in own])
     return found
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Set
 from typing import Any, Final, assert_never
 from uuid import UUID
 
@@ -17,6 +17,9 @@ from shared_apps.onboarding.erasing.subjects import Line, Subject
 Lines = dict[UUID | None, list[Line]]
 """By the tenant whose rows they are; None: the installation's."""
 
+Columns = Mapping[str, Set[str]]
+"""Table → its columns."""
+
 _BATCH: Final = 1000
 _MOST_RECORDS: Final = 100
 _ADDRESS: Final = "erasing_address"
@@ -29,17 +32,15 @@ _NOT_FURTHER: Final = r"(?![[:alnum:]-])(?!\.[[:alnum:]])"
 
 
 def carry_out(
-    subject: Subject, *, shared: bool, dry: bool, schema: str, using: str = "default"
+    subject: Subject, *, shared: bool, dry: bool, present: Columns, using: str = "default"
 ) -> Lines:
     """What the declared rules change for a person, or with `dry` would.
 
-    Runs in the transaction and the context of its caller. Tables and columns that the schema does not
-    have yet are passed over.
+    Runs in the transaction and the context of its caller. Tables and columns that are not `present` in
+    the schema yet are passed over.
     """
     found: Lines = defaultdict(list)
-    models_ = declared(shared=shared)
-    present = _columns_of(schema, using)
-    for model in models_:
+    for model in declared(shared=shared):
         columns = present.get(model._meta.db_table, set())
         # What stays is counted before it can no longer be found.
         for rule in sorted(rules_of(model), key=lambda rule: not isinstance(rule, Kept)):
@@ -68,14 +69,16 @@ def addresses_in(model: type[models.Model], *, using: str) -> set[str]:
     }
 
 
-def _columns_of(schema: str, using: str) -> dict[str, set[str]]:
+def columns_of(schema: str, *, shared: bool, using: str = "default") -> Columns:
+    """What there is of the tables that rules are for; nothing of a schema that was never made."""
+    tables = [model._meta.db_table for model in declared(shared=shared)]
     with connections[using].cursor() as cursor:
         cursor.execute(
             "SELECT c.relname, array_agg(a.attname::text) FROM pg_class c"
             " JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped"
             " WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)"
-            " AND c.relkind IN ('r', 'p') GROUP BY c.relname",
-            [schema],
+            " AND c.relname = ANY(%s) GROUP BY c.relname",
+            [schema, tables],
         )
         return {name: set(columns) for name, columns in cursor.fetchall()}
 
