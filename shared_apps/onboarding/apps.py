@@ -8,7 +8,7 @@ class OnboardingConfig(AppConfig):
 
     def ready(self) -> None:
         from shared_apps.core import doctor
-        from shared_apps.onboarding.erasing import declarations, erasing
+        from shared_apps.onboarding.erasing import cases, declarations
 
         register(declarations.check_personal_data, Tags.models)
-        doctor.register("erasures", erasing.find_unfinished)
+        doctor.register("erasures", cases.find_unfinished)

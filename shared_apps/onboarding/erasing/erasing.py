@@ -14,16 +14,14 @@ from uuid import UUID
 from django.db import Error, connection, transaction
 
 from shared_apps.accounts import erasure as accounts
-from shared_apps.accounts import selectors as people
-from shared_apps.accounts.emails import validated_email
 from shared_apps.audit.errors import AuditUnavailableError
 from shared_apps.audit.selectors import EntryFilter, count_entries
 from shared_apps.audit.transfer import INSTALLATION
 from shared_apps.core import attribution, context
 from shared_apps.core.context import TenantIdentity
-from shared_apps.core.doctor import Finding
 from shared_apps.core.errors import AppError
 from shared_apps.onboarding.erasing import rules, tombstones
+from shared_apps.onboarding.erasing.cases import Case, open_case
 from shared_apps.onboarding.erasing.reports import Report, State, TenantPart, Trail
 from shared_apps.onboarding.erasing.subjects import Line, Subject, is_changed, merged
 from shared_apps.onboarding.errors import PersonUnknownError
@@ -51,26 +49,6 @@ class Allowed:
     last_operator: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
-    subject: Subject
-    erasure: Erasure | None
-    """One that was begun, or was finished for the same address."""
-    has_account: bool
-    """With the address; not one that is anonymised."""
-
-    @property
-    def is_to_be_looked_for(self) -> bool:
-        """Whether only a look at every tenant tells if there is anything to do."""
-        is_begun = self.erasure is not None and self.erasure.finished_at is None
-        return not self.has_account and not is_begun
-
-    @property
-    def email(self) -> str:
-        assert self.subject.email is not None  # a case is opened by an address
-        return self.subject.email
-
-
 def plan_erasure(*, email: str, tell: Tell = lambda line: None) -> Report:
     """What would be erased and what stays; changes nothing.
 
@@ -78,7 +56,7 @@ def plan_erasure(*, email: str, tell: Tell = lambda line: None) -> Report:
         EmailError: this is no address.
         PersonUnknownError: nothing is known of it.
     """
-    case = _case(email)
+    case = open_case(email)
     shared = _shared(case.subject, dry=True)
     parts = _visit(
         lambda tenant: [
@@ -112,7 +90,7 @@ def erase_person(
         ErasureRunningError: another one, or a restore, is at work.
     """
     with locks.only_erasure():
-        case = _case(email)
+        case = open_case(email)
         if case.is_to_be_looked_for:
             plan = plan_erasure(email=email, tell=tell)
             if not plan.changes_anything and not plan.failed:
@@ -128,33 +106,7 @@ def erase_person(
         return _recorded(case, erasure, parts, is_whole=is_whole)
 
 
-def find_unfinished() -> list[Finding]:
-    """Erasures that were begun and not done: they were stopped, or a tenant failed."""
-    with context.operator():
-        begun = list(Erasure.objects.filter(finished_at=None).order_by("started_at"))
-    return [
-        Finding(
-            f"erasure {erasure.id}",
-            f"was begun {erasure.started_at:%Y-%m-%d %H:%M} UTC and is not done",
-            "manage.py erase-person with the same address",
-        )
-        for erasure in begun
-    ]
-
-
-def _case(email: str) -> _Case:
-    address = validated_email(email)
-    user = people.find_user_by_email(email=address)
-    erasure = tombstones.find_erasure(email=address)
-    if user is None:
-        subject = Subject(erasure.user_id if erasure else None, address)
-        return _Case(subject, erasure, has_account=False)
-    # Somebody else who had the address before is not meant.
-    is_own = erasure is not None and erasure.user_id == user.id
-    return _Case(Subject(user.id, address), erasure if is_own else None, has_account=True)
-
-
-def _begin(case: _Case, allowed: Allowed, at: datetime) -> Erasure:
+def _begin(case: Case, allowed: Allowed, at: datetime) -> Erasure:
     """From its commit on nobody signs in as the person, and no older archive brings them back."""
     user_id = case.subject.user_id
     with context.operator(), transaction.atomic():
@@ -168,7 +120,7 @@ def _begin(case: _Case, allowed: Allowed, at: datetime) -> Erasure:
             key_mark=tombstones.key_mark(),
             started_at=at,
         )
-        erasure.finished_at = None
+        erasure.user_id, erasure.finished_at = user_id, None
         erasure.save()
         with attribution.acting(replace(attribution.current(), request_id=str(erasure.id))):
             _erase_shared(erasure, case.subject, at)
@@ -186,7 +138,7 @@ def _erase_shared(erasure: Erasure, subject: Subject, at: datetime) -> None:
         accounts.drop_role(user_id=subject.user_id)
 
 
-def _erase_tenant(tenant: Tenant, erasure: Erasure, case: _Case, at: datetime) -> list[Line]:
+def _erase_tenant(tenant: Tenant, erasure: Erasure, case: Case, at: datetime) -> list[Line]:
     with transaction.atomic():
         lines = _own(tenant.identity, case.subject, dry=False)
         if lines:
@@ -195,7 +147,7 @@ def _erase_tenant(tenant: Tenant, erasure: Erasure, case: _Case, at: datetime) -
     return lines
 
 
-def _finish(erasure: Erasure, case: _Case, at: datetime) -> None:
+def _finish(erasure: Erasure, case: Case, at: datetime) -> None:
     user_id = case.subject.user_id
     with context.operator(), transaction.atomic():
         # Once more: somebody may have given the person a role meanwhile.
@@ -264,7 +216,7 @@ def _visit(work: Callable[[Tenant], list[Line]], tell: Tell) -> list[TenantPart]
     return parts
 
 
-def _recorded(case: _Case, erasure: Erasure, parts: list[TenantPart], *, is_whole: bool) -> Report:
+def _recorded(case: Case, erasure: Erasure, parts: list[TenantPart], *, is_whole: bool) -> Report:
     """All that this erasure has done, in this run and in those before it."""
     errors = {part.id: part.error for part in parts}
     with context.operator():
@@ -285,7 +237,7 @@ def _recorded(case: _Case, erasure: Erasure, parts: list[TenantPart], *, is_whol
 
 
 def _report(
-    case: _Case,
+    case: Case,
     state: State,
     lines: list[Line],
     parts: list[TenantPart],

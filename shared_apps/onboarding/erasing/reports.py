@@ -140,7 +140,10 @@ class Report:
         if count is None:
             lines.append("  the audit database did not answer; its entries stay")
         else:
-            lines.append(f"  {count:>7} entries of the account, with address and name, stay")
+            lines.append(
+                f"  {count:>7} entries of the account, with address and name, stay, as do those of its "
+                "erasure"
+            )
             for slug, entries in sorted(self.trail.by_person.items()):
                 lines.append(f"  {entries:>7} entries of {slug} by the id of the account stay")
         lines.append("what stays, and why")

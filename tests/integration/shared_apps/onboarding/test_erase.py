@@ -20,7 +20,7 @@ from shared_apps.accounts.models import User
 from shared_apps.audit.selectors import EntryFilter, list_entries
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
-from shared_apps.onboarding.erasing import erasing
+from shared_apps.onboarding.erasing import cases, erasing
 from shared_apps.onboarding.models import Erasure, Run, TenantErasure
 from shared_apps.tenants.models import Tenant
 from tenant_apps.invoicing.models import Vendor
@@ -223,7 +223,7 @@ def test_killed_it_is_taken_up_again(
     is_begun = point != POINTS[0]
     expected = 401 if is_begun else 200
     assert person.at_acme.get("auth/user/").status_code == expected
-    assert len(erasing.find_unfinished()) == is_begun
+    assert len(cases.find_unfinished()) == is_begun
     assert account(person).email == person.email
 
     ended = erase(person.email, "--yes", "--json")
@@ -239,7 +239,7 @@ def test_killed_it_is_taken_up_again(
         assert Erasure.objects.count() == 1
         assert TenantErasure.objects.count() == 2
 
-    assert erasing.find_unfinished() == []
+    assert cases.find_unfinished() == []
     third = erase(person.email, "--yes", "--json")
     assert (third.code, third.json["state"]) == (0, "erased")
     actions = {action for part in third.json["tenants"] for _, action in lines(part)}
@@ -354,6 +354,31 @@ def test_somebody_without_an_account_is_erased_too(
     assert ended.code == 0, ended.err
     assert ended.json["person"] is None
     assert list(vendor_emails(globex).values()) == [""]
+
+
+def test_who_gets_an_account_while_their_erasure_is_stopped_is_still_meant(
+    made: None, acme: TenantIdentity, globex: TenantIdentity, system: Installation
+) -> None:
+    """Otherwise the one that was begun could never be finished."""
+    email = "contact@partner.example"
+    make_vendor(globex, email)
+    table, role = sql.Identifier(globex.schema, "invoicing_vendor"), sql.Identifier(globex.role)
+    with system.owner() as owner:
+        owner.execute(sql.SQL("REVOKE UPDATE ON {} FROM {}").format(table, role))
+    try:
+        assert erase(email, "--yes").code == 1
+    finally:
+        with system.owner() as owner:
+            owner.execute(sql.SQL("GRANT UPDATE ON {} TO {}").format(table, role))
+    member = accounts.create_person(
+        tenant_id=acme.id, email=email, name="", role=Role.VIEWER, password=PASSWORD, by=None, at=NOW
+    )  # fmt: skip
+
+    ended = erase(email, "--yes", "--json")
+
+    assert (ended.code, ended.json["person"]) == (0, str(member.user_id))
+    assert cases.find_unfinished() == []
+    assert everything_holding(system, email) == []
 
 
 def test_without_a_terminal_and_without_yes_nothing_happens(person: Everywhere) -> None:

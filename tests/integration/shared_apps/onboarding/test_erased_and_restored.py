@@ -149,6 +149,10 @@ def test_the_tombstone_is_read_with_a_former_key_and_without_it_nothing_is_resto
     assert restore(console, archive).code == 0
     assert person.email not in members("acme2")
     assert vendors("acme2") == {person.vendor: (NAME, "")}
+    settings.SECRET_KEY_FALLBACKS = []
+    lost = ["--as", "acme3", "--domain", "acme3.localhost", "--despite-lost-key"]
+    assert console.run("restore", str(archive), *lost).code == 0
+    assert person.email not in members("acme3"), "known by the id of the account"
 
 
 def test_the_tombstone_does_not_hold_the_address(person: Everywhere) -> None:
