@@ -21,6 +21,7 @@ from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.fleet import selectors as fleet
 from shared_apps.onboarding import planning, schemas
+from shared_apps.onboarding.archive import replaying
 from shared_apps.onboarding.archive.exporting import Report
 from shared_apps.onboarding.archive.loading import load, source_of
 from shared_apps.onboarding.archive.manifest import FILES, PEOPLE, Manifest, Member
@@ -63,22 +64,33 @@ class _Person:
     role: Role
 
 
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """Who was erased since the people of an archive, and since its rows, were as they come back."""
+
+    from_people: Tombstones
+    from_rows: Tombstones
+
+
 def restore_tenant(
     *,
     path: Path,
     at: datetime,
     slug: str | None = None,
     domains: tuple[str, ...] = (),
+    until: datetime | None = None,
     despite_lost_key: bool = False,
     report: Report = lambda line: None,
 ) -> Tenant:
     """Make the tenant of an archive, a new one with its own id; under another name if `slug` is given.
 
-    Whoever was erased since the archive was made does not come back; `despite_lost_key` leaves that
-    to chance where it can no longer be told.
+    With `until` its rows are those of that later moment: the trail says what became of the archive's.
+    Files and people are the archive's. Whoever was erased since does not come back;
+    `despite_lost_key` leaves that to chance where it can no longer be told.
 
     Raises:
         ArchiveInvalidError, ArchiveVersionError, DomainMissingError: nothing was changed.
+        MomentInvalidError, TrailPendingError, TrailUnfitError: so, for what `until` asks.
         TombstoneUnreadableError: whom it must leave out cannot be told; nothing was changed.
         ErasureRunningError: a person is being erased; nothing was changed.
         TenantExistsError: there is a tenant of this name, in whatever state; nothing was changed.
@@ -95,8 +107,10 @@ def restore_tenant(
     spec = _spec(manifest, slug, domains)
     people = _people(path)
     _require_usable(manifest)
+    if until is not None:
+        replaying.require_possible(manifest=manifest, until=until, at=at)
     with locks.no_erasure(), locks.only_worker(spec.slug):
-        tombstones = _tombstones(manifest, despite_lost_key=despite_lost_key)
+        gone = _tombstones(manifest, until, despite_lost_key=despite_lost_key)
         if tenants_read.is_registered(slug=spec.slug):
             raise TenantExistsError(slug=spec.slug)
         planning.make_plan(
@@ -104,7 +118,7 @@ def restore_tenant(
         )
         tenant = _begin(spec, at)
         try:
-            _fill(tenant.identity, path, manifest, people, tombstones, at, report)
+            _fill(tenant.identity, path, manifest, people, gone, until, at, report)
             _finish(tenant.identity, spec, manifest, at)
         except Error as error:
             take_back(tenant)
@@ -164,7 +178,7 @@ def _person(raw: dict[str, Any]) -> _Person:
     )
 
 
-def _tombstones(manifest: Manifest, *, despite_lost_key: bool) -> Tombstones:
+def _tombstones(manifest: Manifest, until: datetime | None, *, despite_lost_key: bool) -> _Gone:
     try:
         exported_at: datetime | None = datetime.fromisoformat(manifest.exported_at)
     except ValueError:
@@ -174,7 +188,8 @@ def _tombstones(manifest: Manifest, *, despite_lost_key: bool) -> Tombstones:
     found = list_tombstones(since=exported_at)
     if found.unreadable and not despite_lost_key:
         raise TombstoneUnreadableError(erasures=found.unreadable)
-    return found
+    # An erasure before `until` is replayed like everything else; what came after it is somebody else's.
+    return _Gone(found, found if until is None else list_tombstones(since=until))
 
 
 def _is_erased(person: _Person, tombstones: Tombstones) -> bool:
@@ -195,20 +210,22 @@ def _fill(
     path: Path,
     manifest: Manifest,
     people: list[_Person],
-    tombstones: Tombstones,
+    gone: _Gone,
+    until: datetime | None,
     at: datetime,
     report: Report,
 ) -> None:
     schemas.make_ready(identity)
     left_out = load(
-        identity=identity, path=path, manifest=manifest, tombstones=tombstones, report=report
-    )
+        identity=identity, path=path, manifest=manifest, tombstones=gone.from_rows, until=until,
+        report=report,
+    )  # fmt: skip
     for line in left_out:
         if is_changed([line]):
             report(f"of people who were erased: {line.rows} rows of {line.table} {line.action}")
     for name, size in _write_files(identity, path, manifest):
         report(f"{name}: {size} bytes")
-    known = [person for person in people if not _is_erased(person, tombstones)]
+    known = [person for person in people if not _is_erased(person, gone.from_people)]
     if len(known) < len(people):
         report(f"left out: {len(people) - len(known)} people who were erased since the archive")
     if people and not any(person.role == Role.ADMIN for person in known):

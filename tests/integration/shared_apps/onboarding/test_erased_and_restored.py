@@ -44,8 +44,8 @@ def export(console: Console, path: Path) -> Path:
     return path
 
 
-def restore(console: Console, path: Path) -> Ended:
-    return console.run("restore", str(path), "--as", "acme2", "--domain", "acme2.localhost")
+def restore(console: Console, path: Path, *more: str) -> Ended:
+    return console.run("restore", str(path), "--as", "acme2", "--domain", "acme2.localhost", *more)
 
 
 def members(slug: str) -> set[str]:
@@ -221,3 +221,32 @@ def test_the_last_administrator_of_an_archive_is_missed(
                 UserTenantRole.objects.update_or_create(id=row.pop("id"), defaults=row)
     assert ended.code == 0, ended.err
     assert "nobody administers the tenant" in ended.err
+
+
+def test_no_later_moment_brings_back_what_was_erased_after_it(
+    person: Everywhere, console: Console, acme: TenantIdentity, system: Installation, tmp_path: Path,
+) -> None:  # fmt: skip
+    system.relay()
+    archive = export(console, tmp_path / "acme.tar.gz")
+    later = make_vendor(acme, person.email, "Entered after the archive")
+    before_erasure = datetime.now(UTC).isoformat()
+    assert erase(person.email, "--yes").code == 0
+    somebody_elses = make_vendor(acme, person.email, "Of who has the address now")
+    system.relay()
+    after_erasure = datetime.now(UTC).isoformat()
+
+    assert restore(console, archive, "--until", before_erasure).code == 0
+
+    assert vendors("acme2") == {person.vendor: (NAME, ""), later: ("Entered after the archive", "")}
+    assert person.email not in members("acme2")
+    ended = console.run(
+        "restore", str(archive), "--as", "acme3", "--domain", "acme3.localhost",
+        "--until", after_erasure,
+    )  # fmt: skip
+    assert ended.code == 0, ended.err
+    assert vendors("acme3") == {
+        person.vendor: (NAME, ""),
+        later: ("Entered after the archive", ""),
+        somebody_elses: ("Of who has the address now", person.email),
+    }
+    assert person.email not in members("acme3")
