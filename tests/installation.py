@@ -73,6 +73,8 @@ class Installation:
                 connection.execute(
                     sql.SQL("DELETE FROM {}").format(sql.Identifier(f"portfolio_{table}"))
                 )
+            connection.execute("DELETE FROM onboarding_tenanterasure")
+            connection.execute("DELETE FROM onboarding_erasure")
             connection.execute("DELETE FROM authn_refreshtoken")
             connection.execute("DELETE FROM authn_session")
             for table in ("accounts_usertenantrole", "accounts_crosstenantgrant"):

@@ -52,6 +52,16 @@ class LastAdminError(ConflictError):
     message = "A tenant keeps at least one administrator."
 
 
+class TenantOrphanedError(ConflictError):
+    code = "accounts.tenant_orphaned"
+    message = "Nobody else administers these tenants; give somebody the role first."
+
+
+class LastOperatorError(ConflictError):
+    code = "accounts.last_operator"
+    message = "Nobody else operates the installation."
+
+
 class OwnRoleError(ForbiddenError):
     code = "accounts.own_role"
     message = "Nobody changes their own role."

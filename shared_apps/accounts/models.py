@@ -10,6 +10,7 @@ from django.db.models.functions import Lower
 from shared_apps.accounts.choices import CrossTenantRole, Role
 from shared_apps.accounts.emails import canonical_email
 from shared_apps.audit.models import Auditable, AuditPolicy
+from shared_apps.core.personal import ACCOUNTABILITY, ID_ALONE, Anonymised, Deleted, Kept, Rule
 
 
 class UserManager(BaseUserManager["User"]):
@@ -23,6 +24,9 @@ class User(Auditable, AbstractBaseUser):
     """A person. Operators run the installation; everybody else is given roles."""
 
     audit = AuditPolicy(exclude=("password",))
+    personal: ClassVar[tuple[Rule, ...]] = (
+        Anonymised(by="id", columns=("email", "name", "password", "password_changed_at")),
+    )
 
     # Sessions say when and where somebody signed in (authn).
     last_login = None
@@ -36,6 +40,8 @@ class User(Auditable, AbstractBaseUser):
     """An operator created this person, so no tenant's administrator ever knew the password."""
     password_changed_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
+    erased_at = models.DateTimeField(null=True, editable=False)
+    """Since when nobody is behind this account (erasure.py); nothing brings it back."""
 
     objects: ClassVar[UserManager] = UserManager()
 
@@ -51,6 +57,14 @@ class User(Auditable, AbstractBaseUser):
                 name="operator_is_managed_by_operator",
                 condition=models.Q(is_operator=False) | models.Q(is_managed_by_operator=True),
             ),
+            # No address begins like this, so nobody signs in or is invited with it.
+            models.CheckConstraint(
+                name="erased_user_tells_nothing",
+                condition=models.Q(erased_at__isnull=True)
+                | models.Q(
+                    email__startswith="erased:", name="", is_active=False, is_operator=False
+                ),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -59,6 +73,11 @@ class User(Auditable, AbstractBaseUser):
 
 class UserTenantRole(Auditable):
     """What a person may do in one tenant."""
+
+    personal: ClassVar[tuple[Rule, ...]] = (
+        Deleted(by="user"),
+        Kept(by="granted_by", reason=ID_ALONE, ground=ACCOUNTABILITY),
+    )
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="tenant_roles")
@@ -80,6 +99,11 @@ class UserTenantRole(Auditable):
 
 class CrossTenantGrant(Auditable):
     """One tenant that a cross-tenant role extends to. Granted by operators only."""
+
+    personal: ClassVar[tuple[Rule, ...]] = (
+        Deleted(by="user"),
+        Kept(by="granted_by", reason=ID_ALONE, ground=ACCOUNTABILITY),
+    )
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="cross_tenant_grants")

@@ -28,10 +28,10 @@ def find_user(*, user_id: UUID) -> User | None:
 
 
 def list_emails(*, ids: Iterable[str | None]) -> dict[str, str]:
-    """Person's id → address, of those that are ids of people."""
+    """Person's id → address, of those that are ids of people who were not erased."""
     people = {id for id in ids if id and _is_uuid(id)}
     with context.operator():
-        known = User.objects.filter(pk__in=people).values_list("pk", "email")
+        known = User.objects.filter(pk__in=people, erased_at=None).values_list("pk", "email")
         return {str(person): email for person, email in known}
 
 

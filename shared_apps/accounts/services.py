@@ -209,7 +209,12 @@ def revoke_cross_tenant_role(*, tenant_id: UUID, user_id: UUID, role: CrossTenan
         if not deleted:
             raise GrantNotFoundError
         if not grants.exists():
-            _call("drop_person_role", user_id)
+            drop_person_role(user_id=user_id)
+
+
+def drop_person_role(*, user_id: UUID) -> None:
+    """Drop the PostgreSQL role of somebody who has no grant; whose is gone already is passed over."""
+    _call("drop_person_role", user_id)
 
 
 def end_cross_tenant_roles(*, tenant_id: UUID) -> None:

@@ -165,6 +165,21 @@ def list_entries_of(
     return _fetch(list(tenants), query, values | {"tenants": list(tenants), "limit": limit})
 
 
+def count_entries(*, tenants: Sequence[UUID], where: EntryFilter) -> dict[UUID, int]:
+    """How many entries each of these tenants has, of those that have any.
+
+    Raises:
+        AuditUnavailableError: the audit database does not answer.
+    """
+    conditions, values = _conditions(where)
+    query = sql.SQL(
+        "SELECT tenant_id, count(*) FROM audit.entry WHERE tenant_id = ANY(%(tenants)s){where}"
+        " GROUP BY tenant_id"
+    ).format(where=sql.SQL("").join(sql.SQL(" AND ") + condition for condition in conditions))
+    with _reading(tenants) as connection:
+        return dict(connection.execute(query, values | {"tenants": list(tenants)}).fetchall())
+
+
 def get_entry(*, tenant_id: UUID, uid: UUID) -> Entry:
     """Raises EntryNotFoundError, AuditUnavailableError."""
     query = sql.SQL(

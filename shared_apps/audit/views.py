@@ -95,7 +95,8 @@ def _rendered(
     authors = {entry.modified_by for entry in entries if entry.modified_by}
     people = {author for author in authors if _is_uuid(author)}
     with context.operator():
-        emails = dict(get_user_model().objects.filter(pk__in=people).values_list("pk", "email"))
+        known = get_user_model().objects.filter(pk__in=people, erased_at=None)
+        emails = dict(known.values_list("pk", "email"))
     by_text = {str(person): email for person, email in emails.items()}
     return [serializers.as_json(entry, tenant=tenant.slug, emails=by_text) for entry in entries]
 

@@ -1,12 +1,14 @@
 """Sign-ins and the refresh tokens that prolong them. Shared tables."""
 
 import uuid
+from typing import ClassVar
 
 from django.db import models
 from django.db.models.functions import Coalesce
 
 from shared_apps.audit.models import Auditable, AuditPolicy
 from shared_apps.authn.choices import SessionEnd
+from shared_apps.core.personal import Deleted, Rule
 
 
 class Session(Auditable):
@@ -17,6 +19,7 @@ class Session(Auditable):
     """
 
     audit = AuditPolicy(exclude=("last_used_at", "expires_at"))
+    personal: ClassVar[tuple[Rule, ...]] = (Deleted(by="user"),)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="sessions")

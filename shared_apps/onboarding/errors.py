@@ -89,6 +89,24 @@ class DomainMissingError(InvalidError):
     message = "A tenant that is restored under another name needs a domain of its own."
 
 
+class ErasureRunningError(ConflictError):
+    code = "onboarding.erasure_running"
+    message = "A person is being erased, or a tenant restored; wait for it and try again."
+
+
+class PersonUnknownError(NotFoundError):
+    code = "onboarding.person_unknown"
+    message = "Nobody has this address, and no tenant's rows hold it. Nothing was changed."
+
+
+class TombstoneUnreadableError(ConflictError):
+    code = "onboarding.tombstone_unreadable"
+    message = (
+        "People were erased since this archive was made, under a SECRET_KEY that is not known here, and "
+        "it could bring them back. Put that key into SECRET_KEY_FALLBACKS (--despite-lost-key: do it anyway)."
+    )
+
+
 class RestoreError(ConflictError):
     code = "onboarding.restore_failed"
     message = "The tenant could not be restored."

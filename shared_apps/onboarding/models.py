@@ -1,15 +1,22 @@
 """What provisioning has done and is doing: runs, their steps, and what a tenant was filled with."""
 
 import uuid
+from typing import ClassVar
 
 from django.db import models
 
-from shared_apps.audit.models import Auditable
+from shared_apps.audit.models import Auditable, AuditPolicy
+from shared_apps.core.personal import ACCOUNTABILITY, ID_ALONE, Kept, Masked, Rule
 from shared_apps.onboarding.choices import RunAction, RunState, SetupFlag, Step, StepState
 
 
 class Run(models.Model):
     """One application of a declaration, or one request of an operator. Steps carry the progress."""
+
+    personal: ClassVar[tuple[Rule, ...]] = (
+        Masked(columns=("declared", "error")),
+        Kept(by="requested_by", reason=ID_ALONE, ground=ACCOUNTABILITY),
+    )
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     state = models.CharField(max_length=11, choices=RunState, default=RunState.PENDING)
@@ -44,6 +51,8 @@ class Run(models.Model):
 class RunStep(models.Model):
     """One step for one tenant. Tenants are named, not referred to: one that is undone is gone."""
 
+    personal: ClassVar[tuple[Rule, ...]] = (Masked(columns=("error",)),)
+
     id = models.BigAutoField(primary_key=True)
     run = models.ForeignKey(Run, on_delete=models.CASCADE, related_name="steps")
     slug = models.CharField(max_length=40)
@@ -75,4 +84,60 @@ class TenantSetup(Auditable):
     class Meta:
         constraints = [
             models.UniqueConstraint(name="one_setup_per_flag", fields=["tenant", "flag"]),
+        ]
+
+
+class Erasure(Auditable):
+    """A person was erased, or is being: `finished_at` is empty until every tenant is done.
+
+    What is kept of the address is a hash with the installation's secret key, so that a restore of an
+    older archive leaves the person out (erasing/tombstones.py).
+    """
+
+    audit = AuditPolicy(exclude=("address_hash", "key_mark"))
+    personal: ClassVar[tuple[Rule, ...]] = (
+        Kept(
+            by="user_id",
+            reason="that and when the person was erased",
+            ground=ACCOUNTABILITY,
+            is_counted=False,
+        ),
+    )
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user_id = models.UUIDField(null=True, editable=False)
+    """Of the anonymised account; empty for somebody who had none."""
+    address_hash = models.CharField(max_length=64, db_index=True, editable=False)
+    key_mark = models.CharField(max_length=16, editable=False)
+    """Tells with which key the hash was made, and nothing about the key."""
+    lines = models.JSONField(default=list)
+    """What became of rows that are no tenant's."""
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+
+
+class TenantErasure(Auditable):
+    """What an erasure did with one tenant's rows. Without the address: it is in that tenant's trail."""
+
+    personal: ClassVar[tuple[Rule, ...]] = (
+        Kept(
+            by="user_id",
+            reason="that and when the person was erased",
+            ground=ACCOUNTABILITY,
+            is_counted=False,
+        ),
+    )
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    erasure = models.ForeignKey(Erasure, on_delete=models.CASCADE, related_name="tenants")
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="erasures")
+    user_id = models.UUIDField(null=True, editable=False)
+    lines = models.JSONField(default=list)
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                name="one_per_erasure_and_tenant", fields=["erasure", "tenant"]
+            ),
         ]

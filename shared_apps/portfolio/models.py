@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from django.db import models
 
 from shared_apps.audit.models import Auditable
+from shared_apps.core.personal import ACCOUNTABILITY, ID_ALONE, Kept, Masked, Rule
 from shared_apps.tenants.scoping import ALL_COLUMNS, RowRights, TenantScoped
 
 _KEPT_BY_THE_RELAY = RowRights(readers=ALL_COLUMNS, relay=("SELECT", "INSERT", "UPDATE", "DELETE"))
@@ -71,6 +72,7 @@ class Staleness(TenantScoped):
     """A tenant whose gathered rows have to be made anew, and why."""
 
     row_rights: ClassVar[RowRights] = RowRights(relay=("SELECT", "INSERT", "UPDATE"))
+    personal: ClassVar[tuple[Rule, ...]] = (Masked(columns=("reason",)),)
 
     since = models.DateTimeField()
     reason = models.TextField()
@@ -82,9 +84,14 @@ class Staleness(TenantScoped):
 
 
 class Access(TenantScoped, Auditable):
-    """Somebody was shown rows of a tenant. Recorded into that tenant's own trail, and never changed."""
+    """Somebody was shown rows of a tenant. Recorded into that tenant's own trail; it changes only when
+    an address is erased that was asked for."""
 
     row_rights: ClassVar[RowRights] = RowRights(tenants=("SELECT",))
+    personal: ClassVar[tuple[Rule, ...]] = (
+        Masked(columns=("query",)),
+        Kept(by="user_id", reason=ID_ALONE, ground=ACCOUNTABILITY),
+    )
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user_id = models.UUIDField()

@@ -10,6 +10,7 @@ from django_tenants.models import DomainMixin, TenantMixin
 from shared_apps.audit.models import Auditable
 from shared_apps.core.context import TenantIdentity
 from shared_apps.core.limits import TenantLimits
+from shared_apps.core.personal import Masked, Rule
 from shared_apps.tenants.choices import OutcomeState, TenantState
 from shared_apps.tenants.quotas import TenantQuotas
 from shared_apps.tenants.scoping import RowRights
@@ -21,6 +22,7 @@ class Tenant(Auditable, TenantMixin):
     row_rights: ClassVar[RowRights] = RowRights(
         readers=("id", "slug", "name", "state", "created_at"), column="id"
     )
+    personal: ClassVar[tuple[Rule, ...]] = (Masked(columns=("state_reason", "last_error")),)
 
     # Schemas are made by provisioning, step by step, not by saving a row.
     auto_create_schema = False
@@ -136,6 +138,8 @@ class TaskOutcome(models.Model):
 
     One row for each pair, so nothing has to be cleaned up. For operators: no tenant's role sees it.
     """
+
+    personal: ClassVar[tuple[Rule, ...]] = (Masked(columns=("error",)),)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     tenant = models.ForeignKey(Tenant, on_delete=models.CASCADE, related_name="task_outcomes")

@@ -3,17 +3,19 @@ leaves the tenant's schema."""
 
 import uuid
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import F, Q
 
 from shared_apps.audit.models import Auditable
+from shared_apps.core.personal import ACCOUNTABILITY, ID_ALONE, Emptied, Kept, Rule
 from shared_apps.tenants.ownership import TenantModel
 from tenant_apps.invoicing.choices import InvoiceKind, InvoiceStatus, VatRounding
 from tenant_apps.invoicing.totals import AMOUNT, QUANTITY, TAX_RATE, UNIT_PRICE
 
 _CURRENCY_RULE = r"^[A-Z]{3}$"
+_MADE_BY = Kept(by="created_by", reason=ID_ALONE, ground=ACCOUNTABILITY)
 
 
 def _amount_field() -> "models.DecimalField[Any, Decimal]":
@@ -22,6 +24,18 @@ def _amount_field() -> "models.DecimalField[Any, Decimal]":
 
 class Vendor(TenantModel, Auditable):
     """A business partner. Neither name nor VAT number is unique: branches of one firm share both."""
+
+    personal: ClassVar[tuple[Rule, ...]] = (
+        Kept(
+            by="email",
+            columns=("name", "vat_id", "address"),
+            reason="name and address of a business partner: issued invoices need them. Where the partner is "
+            "the person and has no issued invoice, the tenant deletes it",
+            ground="GDPR Art. 17(3)(b) with the tax law of the tenant, in Germany § 147 AO, § 14b UStG",
+        ),
+        Emptied(by="email", columns={"email": ""}),
+        _MADE_BY,
+    )
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=200)
@@ -49,6 +63,8 @@ class Invoice(TenantModel, Auditable):
 
     That rule, and the same for its items, is a trigger (migration 0002), so it holds for raw SQL too.
     """
+
+    personal: ClassVar[tuple[Rule, ...]] = (_MADE_BY,)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     kind = models.CharField(max_length=12, choices=InvoiceKind, default=InvoiceKind.INVOICE)

@@ -11,6 +11,7 @@ PUBLIC = {"services", "selectors", "choices", "errors"}
 OFFERED = {
     "shared_apps.accounts.emails": "the canonical form of an address",
     "shared_apps.fleet.dropping": "a schema dropped in portions; onboarding's last step and the pool's",
+    "shared_apps.accounts.erasure": "what becomes of an account; onboarding erases everywhere",
     "shared_apps.portfolio.sources": "the facts that a tenant app turns its rows into",
     "shared_apps.portfolio.projections": "where a tenant app registers them",
 }

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from socket import SHUT_RDWR
 from typing import Any
 
@@ -14,6 +15,7 @@ import redis
 from asgiref.sync import async_to_sync
 from channels.layers import get_channel_layer
 from django.conf import settings
+from django.core.management import call_command
 from django.db import transaction
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
@@ -299,6 +301,28 @@ def test_a_socket_ends_with_its_sign_in(
         with context.tenant(acme):
             broadcast_update({"number": 1})
         assert received(open_) == [{"type": "update", "data": {"number": 1}}]
+
+
+def test_a_socket_ends_with_the_erasure_of_its_person(
+    server: Server, api: SignedIn, acme: TenantIdentity
+) -> None:
+    person = make_person(acme, "viewer")
+    client = Api(acme)
+    client.sign_in(person.email, person.password)
+    with (
+        server.open_socket(acme, token=token_of(client)) as ended,
+        server.open_socket(acme, token=token_of(api(acme, "viewer"))) as staying,
+    ):
+        await_members(acme, 2)
+        with context.operator():
+            call_command(
+                "erase-person", person.email, "--yes", stdout=StringIO(), stderr=StringIO()
+            )
+        assert close_code(ended) == 4003
+        await_members(acme, 1)
+        with context.tenant(acme):
+            broadcast_update({"number": 1})
+        assert received(staying) == [{"type": "update", "data": {"number": 1}}]
 
 
 def test_a_socket_ends_with_the_role(server: Server, acme: TenantIdentity) -> None:

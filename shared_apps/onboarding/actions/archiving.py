@@ -41,6 +41,11 @@ def _add_restore_arguments(parser: ArgumentParser) -> None:
         metavar="TIME",
         help="rows as of this later moment, from the audit trail: 2026-05-04T10:30:00+02:00",
     )
+    parser.add_argument(
+        "--despite-lost-key",
+        action="store_true",
+        help="though people were erased since, under a SECRET_KEY that is lost: it may bring them back",
+    )
     parser.add_argument("--json", action="store_true")
 
 
@@ -60,6 +65,7 @@ def _restore(options: Options, *, stdout: Any, stderr: Any) -> None:
         slug=options["slug"],
         domains=tuple(options["domain"]),
         until=options["until"],
+        despite_lost_key=options["despite_lost_key"],
         at=timezone.now(),
         report=stderr.write,
     )

@@ -21,6 +21,9 @@ from shared_apps.onboarding.archive.catalogue import columns_of
 from shared_apps.onboarding.archive.manifest import TABLES, Manifest, Member, Table
 from shared_apps.onboarding.archive.replaying import Replayed, replay
 from shared_apps.onboarding.archive.verifying import opened
+from shared_apps.onboarding.erasing import leaving_out
+from shared_apps.onboarding.erasing.subjects import Line
+from shared_apps.onboarding.erasing.tombstones import Tombstones
 from shared_apps.onboarding.errors import ArchiveInvalidError
 
 RESTORED = "tenants.restored"
@@ -42,10 +45,12 @@ def load(
     identity: TenantIdentity,
     path: Path,
     manifest: Manifest,
+    tombstones: Tombstones,
     until: datetime | None = None,
     report: Callable[[str], None],
-) -> None:
-    """Replace the rows of all tables by those of the archive, or by what became of them until a moment.
+) -> list[Line]:
+    """Replace the rows of all tables by those of the archive, or by what became of them until a moment;
+    less what is of people who were erased. Returns what was left out.
 
     The schema's own triggers rest meanwhile: those that record changes, because the rows were recorded
     when they were made (the trail says once that they came from an archive), and those that keep an
@@ -60,15 +65,20 @@ def load(
             # SET CONSTRAINTS stays on the coordinator: the node looks at its keys when it commits. Who
             # is stopped in between leaves a tenant that was never served.
             with transaction.atomic(using=MIGRATION_ALIAS):
-                triggers = _fill(cursor, identity, path, manifest, until, report)
+                triggers, left_out = _fill(
+                    cursor, identity, path, manifest, tombstones, until, report
+                )
             with transaction.atomic(using=MIGRATION_ALIAS):
                 _wake(cursor, identity.schema, triggers)
-            return
+            return left_out
         with transaction.atomic(using=MIGRATION_ALIAS):
-            triggers = _fill(cursor, identity, path, manifest, until, report)
+            triggers, left_out = _fill(
+                cursor, identity, path, manifest, tombstones, until, report
+            )
             # Foreign keys are looked at now: a table with checks to come cannot be altered.
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             _wake(cursor, identity.schema, triggers)
+            return left_out
 
 
 def _fill(
@@ -76,10 +86,11 @@ def _fill(
     identity: TenantIdentity,
     path: Path,
     manifest: Manifest,
+    tombstones: Tombstones,
     until: datetime | None,
     report: Callable[[str], None],
-) -> list[_Trigger]:
-    """The rows, with the triggers at rest; returns these as they were."""
+) -> tuple[list[_Trigger], list[Line]]:
+    """The rows, with the triggers at rest; returns these as they were, and what was left out."""
     schema = identity.schema
     _require_fitting(cursor, schema, manifest)
     triggers = _triggers(cursor, schema)
@@ -97,8 +108,10 @@ def _fill(
         replayed = replay(cursor, schema=schema, manifest=manifest, until=until)
         sequences.raise_to_rows(cursor, schema=schema)
         report(f"replayed {replayed.changes} changes of {replayed.transactions} transactions")
-    _say_so(cursor, identity, manifest, replayed)
-    return triggers
+    # While triggers rest, so that the new trail does not begin with what must not come back.
+    left_out = leaving_out.leave_out(identity, tombstones, using=MIGRATION_ALIAS)
+    _say_so(cursor, identity, manifest, replayed, left_out)
+    return triggers, left_out
 
 
 def _wake(cursor: Any, schema: str, triggers: list[_Trigger]) -> None:
@@ -172,7 +185,11 @@ def source_of(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
 
 
 def _say_so(
-    cursor: Any, identity: TenantIdentity, manifest: Manifest, replayed: Replayed | None
+    cursor: Any,
+    identity: TenantIdentity,
+    manifest: Manifest,
+    replayed: Replayed | None,
+    left_out: list[Line],
 ) -> None:
     until = {} if replayed is None else {
         "until": replayed.until.isoformat(), "changes": replayed.changes
@@ -192,6 +209,7 @@ def _say_so(
                     "exported_at": manifest.exported_at,
                     **until,
                     "rows": {table.name: table.rows for table in manifest.tables},
+                    "left_out": [line.as_json for line in left_out],
                     "sha256": {
                         name: member.sha256
                         for name, member in manifest.members.items()

@@ -25,12 +25,15 @@ from shared_apps.onboarding.choices import HALF_RESTORED, SetupFlag
 from shared_apps.onboarding.declaration import reading
 from shared_apps.onboarding.declaration.problems import DeclarationError
 from shared_apps.onboarding.declaration.specs import TenantSpec
+from shared_apps.onboarding.erasing.subjects import is_changed
+from shared_apps.onboarding.erasing.tombstones import Tombstones, list_tombstones
 from shared_apps.onboarding.errors import (
     ArchiveInvalidError,
     ArchiveVersionError,
     ArchiveWriteError,
     DomainMissingError,
     RestoreError,
+    TombstoneUnreadableError,
 )
 from shared_apps.onboarding.models import TenantSetup
 from shared_apps.onboarding.provisioning import locks, steps
@@ -48,6 +51,14 @@ _CHUNK = 1 << 20
 _SUSPENDED = "Suspended, as in the archive."
 
 
+@dataclass(frozen=True, slots=True)
+class _Gone:
+    """Who was erased since the people of an archive, and since its rows, were as they come back."""
+
+    from_people: Tombstones
+    from_rows: Tombstones
+
+
 def restore_tenant(
     *,
     path: Path,
@@ -55,16 +66,20 @@ def restore_tenant(
     slug: str | None = None,
     domains: tuple[str, ...] = (),
     until: datetime | None = None,
+    despite_lost_key: bool = False,
     report: Report = lambda line: None,
 ) -> Tenant:
     """Make the tenant of an archive, a new one with its own id; under another name if `slug` is given.
 
     With `until` its rows are those of that later moment: the trail says what became of the archive's.
-    Files and people are the archive's.
+    Files and people are the archive's. Whoever was erased since does not come back;
+    `despite_lost_key` leaves that to chance where it can no longer be told.
 
     Raises:
         ArchiveInvalidError, ArchiveVersionError, DomainMissingError: nothing was changed.
         MomentInvalidError, TrailPendingError, TrailUnfitError: so, for what `until` asks.
+        TombstoneUnreadableError: whom it must leave out cannot be told; nothing was changed.
+        ErasureRunningError: a person is being erased; nothing was changed.
         TenantExistsError: there is a tenant of this name, in whatever state; nothing was changed.
         DeclarationConflictError: a domain leads to another tenant; nothing was changed.
         ProvisioningError: there is a schema of this name, and it is not ours; nothing was changed.
@@ -85,14 +100,15 @@ def restore_tenant(
     _require_usable(manifest)
     if until is not None:
         replaying.require_possible(manifest=manifest, until=until, at=at)
-    with locks.only_worker(spec.slug):
+    with locks.no_erasure(), locks.only_worker(spec.slug):
+        gone = _tombstones(manifest, until, despite_lost_key=despite_lost_key)
         if tenants_read.is_registered(slug=spec.slug):
             raise TenantExistsError(slug=spec.slug)
         planning.make_plan(declaration, is_whole=False)
         schemas.refuse_foreign(names.schema_of(spec.slug))
         tenant = _begin(spec, at)
         try:
-            _fill(tenant.identity, path, manifest, people, until, at, report)
+            _fill(tenant.identity, path, manifest, people, gone, until, at, report)
             _finish(tenant.identity, spec, manifest, at)
         except BaseException as error:
             _take_back(tenant, error)
@@ -141,6 +157,24 @@ def _require_space(manifest: Manifest) -> None:
         )
 
 
+def _tombstones(manifest: Manifest, until: datetime | None, *, despite_lost_key: bool) -> _Gone:
+    try:
+        exported_at: datetime | None = datetime.fromisoformat(manifest.exported_at)
+    except ValueError:
+        exported_at = None
+    if exported_at is None or exported_at.tzinfo is None:
+        raise ArchiveInvalidError("The archive does not say when it was made.")
+    found = list_tombstones(since=exported_at)
+    if found.unreadable and not despite_lost_key:
+        raise TombstoneUnreadableError(erasures=found.unreadable)
+    # An erasure before `until` is replayed like everything else; what came after it is somebody else's.
+    return _Gone(found, found if until is None else list_tombstones(since=until))
+
+
+def _is_erased(person: Person, tombstones: Tombstones) -> bool:
+    return person.id in tombstones.people or tombstones.cover(person.email)
+
+
 def _begin(spec: TenantSpec, at: datetime) -> Tenant:
     with context.operator(), transaction.atomic():
         tenant = tenants.register_tenant(slug=spec.slug, name=spec.name)
@@ -155,15 +189,27 @@ def _fill(
     path: Path,
     manifest: Manifest,
     people: list[Person],
+    gone: _Gone,
     until: datetime | None,
     at: datetime,
     report: Report,
 ) -> None:
     schemas.make_ready(identity)
-    load(identity=identity, path=path, manifest=manifest, until=until, report=report)
+    left_out = load(
+        identity=identity, path=path, manifest=manifest, tombstones=gone.from_rows, until=until,
+        report=report,
+    )  # fmt: skip
+    for line in left_out:
+        if is_changed([line]):
+            report(f"of people who were erased: {line.rows} rows of {line.table} {line.action}")
     for name, size in _write_files(identity, path, manifest):
         report(f"{name}: {size} bytes")
-    for person in people:
+    known = [person for person in people if not _is_erased(person, gone.from_people)]
+    if len(known) < len(people):
+        report(f"left out: {len(people) - len(known)} people who were erased since the archive")
+    if people and not any(person.role == Role.ADMIN for person in known):
+        report("nobody administers the tenant: add somebody to `admins` and apply")
+    for person in known:
         accounts.restore_person(
             tenant_id=identity.id, user_id=person.id, email=person.email, name=person.name,
             role=person.role, at=at,

@@ -12,7 +12,7 @@ from django.db import Error, connections
 
 from shared_apps.core import context
 from shared_apps.fleet.services import MIGRATION_ALIAS
-from shared_apps.onboarding.errors import ApplyRunningError
+from shared_apps.onboarding.errors import ApplyRunningError, ErasureRunningError
 
 
 @contextmanager
@@ -23,6 +23,32 @@ def only_apply() -> Iterator[None]:
         if not cursor.fetchone()[0]:
             raise ApplyRunningError
     with _released("freehold.apply", 0):
+        yield
+
+
+@contextmanager
+def only_erasure() -> Iterator[None]:
+    """Raises ErasureRunningError: there is one already, or a restore that could bring somebody back."""
+    with context.operator(), connections[MIGRATION_ALIAS].cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(hashtext('freehold.erasure'), 0)")
+        if not cursor.fetchone()[0]:
+            raise ErasureRunningError
+    with _released("freehold.erasure", 0):
+        yield
+
+
+@contextmanager
+def no_erasure() -> Iterator[None]:
+    """Several may be in here at once.
+
+    Raises:
+        ErasureRunningError: a person is being erased.
+    """
+    with context.operator(), connections[MIGRATION_ALIAS].cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock_shared(hashtext('freehold.erasure'), 0)")
+        if not cursor.fetchone()[0]:
+            raise ErasureRunningError
+    with _released("freehold.erasure", 0, kind="_shared"):
         yield
 
 
@@ -53,13 +79,13 @@ def only_carrier(run_id: UUID) -> Iterator[bool]:
 
 
 @contextmanager
-def _released(name: str, number: int) -> Iterator[None]:
+def _released(name: str, number: int, *, kind: str = "") -> Iterator[None]:
     try:
         yield
     finally:
         try:
             with context.operator(), connections[MIGRATION_ALIAS].cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(hashtext(%s), %s)", [name, number])
+                cursor.execute(f"SELECT pg_advisory_unlock{kind}(hashtext(%s), %s)", [name, number])
         except Error:
             # The connection is gone, and the lock with it.
             connections[MIGRATION_ALIAS].close()

@@ -1,0 +1,1 @@
+"""`manage.py erase-person`: one person's data in the whole installation (docs/how-to/erase-a-person.md)."""
