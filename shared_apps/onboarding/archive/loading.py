@@ -72,9 +72,7 @@ def load(
                 _wake(cursor, identity.schema, triggers)
             return left_out
         with transaction.atomic(using=MIGRATION_ALIAS):
-            triggers, left_out = _fill(
-                cursor, identity, path, manifest, tombstones, until, report
-            )
+            triggers, left_out = _fill(cursor, identity, path, manifest, tombstones, until, report)
             # Foreign keys are looked at now: a table with checks to come cannot be altered.
             cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
             _wake(cursor, identity.schema, triggers)

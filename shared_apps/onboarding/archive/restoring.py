@@ -5,12 +5,14 @@ Until then it is FAILED: what a killed process leaves is never served, and `undo
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
 from django.db import Error, transaction
 
 from shared_apps.accounts import services as accounts
+from shared_apps.accounts.choices import Role
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.fleet import selectors as fleet
