@@ -4,6 +4,7 @@ All of it runs as the migration login. One tenant at a time here; the whole flee
 """
 
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from django.core.management import call_command
@@ -29,6 +30,7 @@ from shared_apps.fleet.catalogue import script
 from shared_apps.fleet.compiling import Plan, compile_plan
 from shared_apps.fleet.history import History, all_labels, shared_labels
 from shared_apps.fleet.plans import require_known
+from shared_apps.fleet.tenant_run import Result
 
 MIGRATION_ALIAS = migration_login.MIGRATION_ALIAS
 
@@ -76,6 +78,20 @@ def migrate_fleet(
     return running.run(
         options, examine=examine, on_result=on_result, stop=stop or threading.Event()
     )
+
+
+def migrate_everything(*, report: Callable[[str], None]) -> running.Summary:
+    """The shared schema and then every tenant; `report` is called in the threads that migrate.
+
+    Raises:
+        BreakingMigrationError, DatabaseAheadError: a migration cannot be carried out while others serve.
+    """
+
+    def on_result(result: Result, done: int, total: int) -> None:
+        report(f"[{done}/{total}] {result.slug}: {result.error or 'migrated'}")
+
+    migrate_shared(verbosity=0)
+    return migrate_fleet(running.Options(), on_result=on_result)
 
 
 def create_schema(identity: TenantIdentity) -> None:
