@@ -38,6 +38,7 @@ from shared_apps.fleet.plans import require_known
 from shared_apps.fleet.spares import claiming, filling, pool
 from shared_apps.fleet.spares.filling import Progress
 from shared_apps.fleet.spares.pool import Pool
+from shared_apps.fleet.tenant_run import Result
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +92,20 @@ def migrate_fleet(
     if summary.planned:
         ask_for_spares()
     return summary
+
+
+def migrate_everything(*, report: Callable[[str], None]) -> running.Summary:
+    """The shared schema and then every tenant; `report` is called in the threads that migrate.
+
+    Raises:
+        BreakingMigrationError, DatabaseAheadError: a migration cannot be carried out while others serve.
+    """
+
+    def on_result(result: Result, done: int, total: int) -> None:
+        report(f"[{done}/{total}] {result.slug}: {result.error or 'migrated'}")
+
+    migrate_shared(verbosity=0)
+    return migrate_fleet(running.Options(), on_result=on_result)
 
 
 def create_schema(identity: TenantIdentity) -> None:

@@ -17,10 +17,8 @@ from uuid import UUID
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from shared_apps.core import attribution, context
-from shared_apps.fleet import running
 from shared_apps.fleet import services as fleet
 from shared_apps.fleet.choices import RunState as FleetState
-from shared_apps.fleet.tenant_run import Result
 from shared_apps.onboarding.archive.exporting import Report, export_tenant
 from shared_apps.onboarding.archive.restoring import restore_tenant
 from shared_apps.onboarding.archive.verifying import verify
@@ -213,13 +211,12 @@ def _purge(work: _Work) -> None:
 
 
 def _migrate(work: _Work) -> None:
-    def tell(result: Result, done: int, total: int) -> None:
-        work.report(f"[{done}/{total}] {result.slug}: {result.error or 'migrated'}")
+    def tell(line: str) -> None:
+        work.report(line)
         # In a thread of the fleet's that knows of the other login's connection only.
         connections[DEFAULT_DB_ALIAS].close()
 
-    fleet.migrate_shared(verbosity=0)
-    summary = fleet.migrate_fleet(running.Options(), on_result=tell)
+    summary = fleet.migrate_everything(report=tell)
     if summary.state != FleetState.DONE:
         slugs = ", ".join(sorted(result.slug for result in summary.failed)[:_MOST_NAMES])
         raise FleetNotMigratedError(
