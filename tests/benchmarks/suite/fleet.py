@@ -69,6 +69,16 @@ def _case(here: Place, ours: Worker, peer: Worker, count: numbers.Tenants) -> Ca
                 "fleet migrate, a whole process with its start",
                 each(count.ours, lambda: here.run("ours", ["fleet", "-v0", "migrate"]), ours),
             ),
+            Contender(
+                "ours, 4 connections",
+                Part.INFORMATION,
+                "--jobs 4 instead of 2",
+                each(
+                    count.ours,
+                    lambda: here.run("ours", ["fleet", "-v0", "migrate", "--jobs", "4"]),
+                    ours,
+                ),
+            ),
         ),
     )
 
