@@ -29,6 +29,7 @@ PROCESS_MEMORY = {
     "shared_apps/fleet/readiness.py:_judge": "of the shared schema, the same for everybody",
     "shared_apps/fleet/selectors.py:_target": "what the code wants, the same for every tenant",
     "shared_apps/fleet/tenant_run.py:_outcome": "a row with placeholders for the tenant's part",
+    "shared_apps/fleet/spares/moulds.py:_known": "by fingerprint of the code, the same for every tenant",
     "shared_apps/fleet/templates.py:_known": "by fingerprint of the code, the same for every tenant",
     "shared_apps/tenants/versions.py:_checks": "functions, registered at start",
     "shared_apps/tenants/versions.py:_behind": "keyed by schema, which is what it answers",

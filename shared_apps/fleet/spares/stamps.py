@@ -1,7 +1,7 @@
 """A hash of a spare's rows in the catalogue, which any change by hand makes another one.
 
-Of the rows' versions, not of what they say: comparing definitions takes longer than making a schema.
-Read over indexes only, so that its cost does not grow with the number of tenants. A catalogue that was
+Of the rows' versions, not of what they say: comparing definitions (catalogue/objects.py) reads the
+catalogue of all tenants. This is read over indexes, so its cost does not grow with their number. A catalogue that was
 restored or rewritten gives other stamps, and its spares are replaced.
 """
 
