@@ -3,7 +3,7 @@
 from typing import Any
 
 # The outbox is on its way to the audit database; the history is the new schema's own.
-_LEFT_OUT = ("audit_outbox", "django_migrations")
+LEFT_OUT = ("audit_outbox", "django_migrations")
 
 
 def columns_of(cursor: Any, schema: str) -> dict[str, tuple[str, ...]]:
@@ -15,20 +15,6 @@ def columns_of(cursor: Any, schema: str) -> dict[str, tuple[str, ...]]:
         " AND c.relkind = 'r' AND NOT c.relname = ANY(%s)"
         " AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''"
         " GROUP BY c.relname ORDER BY c.relname",
-        [schema, list(_LEFT_OUT)],
+        [schema, list(LEFT_OUT)],
     )
     return {name: tuple(columns) for name, columns in cursor.fetchall()}
-
-
-def sequences_of(cursor: Any, schema: str) -> list[str]:
-    """Those that number the rows of tables that are archived."""
-    cursor.execute(
-        "SELECT s.relname FROM pg_class s"
-        " JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.oid"
-        "  AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')"
-        " JOIN pg_class t ON t.oid = d.refobjid"
-        " WHERE s.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)"
-        " AND s.relkind = 'S' AND NOT t.relname = ANY(%s) ORDER BY s.relname",
-        [schema, list(_LEFT_OUT)],
-    )
-    return [row[0] for row in cursor.fetchall()]
