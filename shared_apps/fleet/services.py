@@ -225,6 +225,11 @@ def _ensure_role_and_schema(identity: TenantIdentity) -> None:
         roles.ensure(cursor, identity.role, may_log_in=roles.may_log_in())
         roles.may_become(cursor, roles.application_login(), identity.role)
         roles.inherits(cursor, identity.role, roles.tenants_group())
+        if settings.DATABASE_SHARDING == "citus":
+            # IF NOT EXISTS would make Citus believe that a schema which is there has been distributed.
+            cursor.execute("SELECT 1 FROM pg_namespace WHERE nspname = %s", [identity.schema])
+            if cursor.fetchone() is not None:
+                return
         cursor.execute(
             sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(identity.schema))
         )

@@ -112,7 +112,7 @@ def _require_movable(cursor: Any, tenant: Tenant) -> str:
     homes = cluster.find_homes(cursor, [schema])
     if schema not in homes:
         raise NotMovableError(
-            f"The schema {schema} is not distributed: SELECT citus_schema_distribute('{schema}')."
+            f"The schema {schema} is not distributed; docs/scaling-citus.md says how to bring it there."
         )
     if len(homes[schema]) != 1:
         raise NotMovableError(f"The schema {schema} is on {len(homes[schema])} nodes, not on one.")
