@@ -93,4 +93,6 @@ def _calls_or_lasts(text: str) -> bool:
     return not all(name.isascii() and name.upper() in _TRACELESS for name in names)
 
 
-_remembered = lru_cache(maxsize=1024)(_look_at)
+@lru_cache(maxsize=1024)
+def _remembered(text: str) -> Kind:
+    return _look_at(text)
