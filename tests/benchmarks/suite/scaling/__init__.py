@@ -11,7 +11,8 @@ from tests.benchmarks.site import Site, site
 from tests.benchmarks.tenants import numbers
 from tests.benchmarks.workers import Worker, worker
 
-_TARGET = "tests.benchmarks.suite.scaling.operations:Operations"
+_OPERATING = "operations:Operations"
+_TOUCHING = "touching:Touching"
 _LIMIT = "DATABASE_TENANTS_PER_CONNECTION"
 _OPERATIONS = {
     "connect": "a new connection and a tenant's first statement",
@@ -37,9 +38,9 @@ def cases(scale: Scale) -> Iterator[Sequence[Case]]:
     count = numbers.of(scale).ours
     with (
         site() as here,
-        _worker(here, "at work", {}) as at_work,
-        _worker(here, "without a limit", {_LIMIT: "0"}) as unlimited,
-        _worker(here, "as by default", {}) as limited,
+        _worker(here, _OPERATING, "at work", {}) as at_work,
+        _worker(here, _TOUCHING, "without a limit", {_LIMIT: "0"}) as unlimited,
+        _worker(here, _TOUCHING, "as by default", {}) as limited,
     ):
         seconds = at_work.call("install", tenants=count)
         yield [
@@ -100,9 +101,11 @@ def _counting(worker: Worker, method: str, **arguments: str) -> Callable[[], Map
 
 
 @contextmanager
-def _worker(here: Site, name: str, also: Mapping[str, str]) -> Iterator[Worker]:
+def _worker(here: Site, target: str, name: str, also: Mapping[str, str]) -> Iterator[Worker]:
     environment = {**here.environment, **also, "FILES_ROOT": str(here.directory / "files")}
-    with worker(_TARGET, name=name, environment=environment, directory=here.directory) as found:
+    with worker(
+        f"{__name__}.{target}", name=name, environment=environment, directory=here.directory
+    ) as found:
         yield found
 
 

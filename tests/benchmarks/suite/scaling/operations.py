@@ -16,8 +16,7 @@ import psycopg
 
 from scripts.stack.binaries import ensure_binaries
 from tests.benchmarks.suite.scaling import looking
-
-_LOOK_EVERY = 10  # tenants
+from tests.benchmarks.suite.scaling.touching import tenants_of_the_bench
 
 
 class Operations:
@@ -31,7 +30,6 @@ class Operations:
         for block in self._entered:
             block.__enter__()
         self._made: list[str] = []
-        self._peak, self._processes = 0.0, 0
 
     # -- setting up ---------------------------------------------------------------------------------
 
@@ -57,7 +55,7 @@ class Operations:
             taken = time.perf_counter() - started
         self._relay()
         self._reader = self._person()
-        self._turns = itertools.cycle(self._tenants())
+        self._turns = itertools.cycle(tenants_of_the_bench())
         return taken
 
     def _person(self) -> Any:
@@ -69,7 +67,7 @@ class Operations:
         person = services.create_managed_person(
             email="auditor@bench.example", name="Auditor", password=f"bench {uuid4()}", at=at
         )
-        for tenant in self._tenants():
+        for tenant in tenants_of_the_bench():
             services.grant_cross_tenant_role(
                 tenant_id=tenant.id,
                 user_id=person.id,
@@ -78,12 +76,6 @@ class Operations:
                 at=at,
             )
         return selectors.find_cross_tenant_scope(user_id=person.id)
-
-    def _tenants(self) -> list[Any]:
-        from shared_apps.tenants.models import Tenant
-
-        rows = Tenant.objects.filter(slug__startswith="bench-").order_by("slug")
-        return [tenant.identity for tenant in rows]
 
     def _relay(self) -> None:
         from django.conf import settings
@@ -293,38 +285,6 @@ class Operations:
     def facts(self) -> Mapping[str, float]:
         with psycopg.connect(_admin_url(), autocommit=True) as admin:
             return looking.facts(admin)
-
-    def touch_all(self) -> float:
-        """Seconds in which a row of each table of each tenant is asked for, over one connection."""
-        from django.apps import apps
-        from django.db import connection
-
-        from shared_apps.core import context
-
-        models = [m for m in apps.get_models() if m.__module__.startswith("tenant_apps.")]
-        # As a pool keeps it.
-        connection.close()
-        connection.settings_dict["CONN_MAX_AGE"] = None
-        tenants, met = self._tenants(), set[int]()
-        self._peak, looked = 0.0, 0.0
-        started = time.perf_counter()
-        for number, tenant in enumerate(tenants, start=1):
-            with context.tenant(tenant):
-                for model in models:
-                    list(model._default_manager.all()[:1])
-            pid = connection.connection.info.backend_pid
-            met.add(pid)
-            if number % _LOOK_EVERY == 0 or number == len(tenants):
-                before = time.perf_counter()
-                self._peak = max(self._peak, looking.megabytes_of(pid))
-                looked += time.perf_counter() - before
-            connection.close_if_unusable_or_obsolete()
-        self._processes = len(met)
-        return time.perf_counter() - started - looked
-
-    def memory(self) -> Mapping[str, float]:
-        """Of the last `touch_all`."""
-        return {"MB": round(self._peak, 1), "processes": self._processes}
 
 
 def _admin_url() -> str:
