@@ -44,6 +44,11 @@ class _Memory:
         self.lock = threading.Lock()
         self.watchers: tuple[Callable[[], None], ...] = ()
 
+    def forget(self) -> None:
+        # Another dict, not an empty one: whoever asks the database now puts what it read before the
+        # change into the old one, where nobody finds it.
+        self.routes = {}
+
     def life(self) -> float:
         return _LIFE_WITH_CHANNEL if self.is_listening else _LIFE_WITHOUT_CHANNEL
 
@@ -61,7 +66,8 @@ def find_route(host: str) -> Route | None:
 
     Unknown hosts are not remembered: their number is the sender's choice.
     """
-    known = _memory.routes.get(host)
+    routes = _memory.routes
+    known = routes.get(host)
     if known is not None and time.monotonic() - known[0] < _memory.life():
         return known[1]
     _start_listening()
@@ -69,14 +75,14 @@ def find_route(host: str) -> Route | None:
     tenant = selectors.find_tenant_by_host(host=host)
     hand_back_connection()
     if tenant is None:
-        _memory.routes.pop(host, None)
+        routes.pop(host, None)
         return None
     route = Route(
         tenant=tenant.identity, state=TenantState(tenant.state), reason=tenant.state_reason
     )
-    if len(_memory.routes) >= _CAPACITY:
-        _memory.routes.clear()
-    _memory.routes[host] = (asked_at, route)
+    if len(routes) >= _CAPACITY:
+        routes.clear()
+    routes[host] = (asked_at, route)
     return route
 
 
@@ -92,7 +98,7 @@ def hand_back_connection() -> None:
 
 def announce_change() -> None:
     """Make every process look again. Best effort: without Redis the short life does it."""
-    _memory.routes.clear()
+    _memory.forget()
     try:
         with redis.Redis.from_url(
             settings.REDIS_URL, socket_timeout=1, socket_connect_timeout=1
@@ -142,11 +148,11 @@ def _listen() -> None:
             ):
                 channel.subscribe(channel_name())
                 # Whatever was announced before the subscription was missed.
-                _memory.routes.clear()
+                _memory.forget()
                 _memory.is_listening = True
                 while True:
                     if channel.get_message(timeout=30.0):
-                        _memory.routes.clear()
+                        _memory.forget()
                         _tell_watchers()
                     else:
                         client.ping()

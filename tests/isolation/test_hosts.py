@@ -1,13 +1,16 @@
 """Which host leads where, and what a host that leads nowhere gets."""
 
+import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
+from django.db import connection
 from django.test import Client
 
 from shared_apps.core.context import TenantIdentity
-from shared_apps.tenants import services
+from shared_apps.tenants import routing, services
 from shared_apps.tenants.choices import TenantState
 from tests.client import Api
 
@@ -63,6 +66,46 @@ def test_a_suspended_tenant_is_refused_with_the_reason_and_comes_back(
         services.change_state(tenant_id=acme.id, to=TenantState.ACTIVE, at=now)
 
     assert client.get("auth/user/").status_code == 200
+
+
+def test_a_look_up_that_is_under_way_while_a_tenant_is_suspended_is_not_remembered(
+    acme: TenantIdentity, globex: TenantIdentity
+) -> None:
+    """It read the state before the change and remembers it after the announcement."""
+    has_read, may_go_on = threading.Event(), threading.Event()
+    seen: list[TenantState] = []
+
+    def stop_after_reading(execute: Any, *statement: Any) -> Any:
+        result = execute(*statement)
+        has_read.set()
+        assert may_go_on.wait(10)
+        return result
+
+    def look_up() -> None:
+        try:
+            with connection.execute_wrapper(stop_after_reading):
+                route = routing.find_route("acme.localhost")
+            assert route is not None
+            seen.append(route.state)
+        finally:
+            connection.close()
+
+    routing.announce_change()
+    looking = threading.Thread(target=look_up)
+    looking.start()
+    assert has_read.wait(10)
+    now = datetime.now(UTC)
+    services.change_state(tenant_id=acme.id, to=TenantState.SUSPENDED, at=now, reason="unpaid")
+    try:
+        routing.announce_change()
+        may_go_on.set()
+        looking.join(10)
+        assert seen == [TenantState.ACTIVE]
+        route = routing.find_route("acme.localhost")
+        assert route is not None
+        assert route.state == TenantState.SUSPENDED
+    finally:
+        services.change_state(tenant_id=acme.id, to=TenantState.ACTIVE, at=now)
 
 
 def test_another_tenants_token_is_refused(
