@@ -4,6 +4,7 @@ All of it runs as the migration login. One tenant at a time here; the whole flee
 """
 
 import threading
+from contextlib import AbstractContextManager
 from typing import Any
 
 from django.conf import settings
@@ -137,6 +138,11 @@ def migrate_tenant(identity: TenantIdentity) -> list[str]:
             sealing.seal_tenant(cursor, schema=identity.schema, role=identity.role)
             cursor.execute(replay.ledger_entry(identity.schema, target.fingerprint))
     return plan.names
+
+
+def working_on(schema: str) -> AbstractContextManager[None]:
+    """Wait until nobody else migrates or makes a tenant's schema. In the operator's context."""
+    return locks.schema(schema)
 
 
 def forget_schema(cursor: Any, schema: str) -> None:
