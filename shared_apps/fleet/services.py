@@ -6,6 +6,7 @@ All of it runs as the migration login. One tenant at a time here; the whole flee
 import logging
 import threading
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from django.conf import settings
@@ -199,6 +200,11 @@ def migrate_tenant(identity: TenantIdentity) -> list[str]:
             sealing.seal_tenant(cursor, schema=identity.schema, role=identity.role)
             cursor.execute(replay.ledger_entry(identity.schema, target.fingerprint))
     return plan.names
+
+
+def working_on(schema: str) -> AbstractContextManager[None]:
+    """Wait until nobody else migrates or makes a tenant's schema. In the operator's context."""
+    return locks.schema(schema)
 
 
 def forget_schema(cursor: Any, schema: str) -> None:

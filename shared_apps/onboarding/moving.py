@@ -11,7 +11,7 @@ from psycopg import sql
 
 from shared_apps.audit import recording
 from shared_apps.core import context
-from shared_apps.fleet import locks as fleet_locks
+from shared_apps.fleet import services as fleet
 from shared_apps.fleet.services import MIGRATION_ALIAS
 from shared_apps.fleet.sharding import cluster, rules
 from shared_apps.onboarding.errors import (
@@ -69,7 +69,7 @@ def move_tenant(
         tenant = tenants_read.get_tenant(slug=slug)
         if tenant.state in UNFINISHED or tenant.state == TenantState.DELETED:
             raise NotMovableError(f"A tenant that is {tenant.state.lower()} cannot be moved.")
-        with fleet_locks.schema(tenant.schema_name):
+        with fleet.working_on(tenant.schema_name):
             return _move(tenant, to, mode, wait, report)
 
 
@@ -87,9 +87,7 @@ def _move(tenant: Tenant, to: str, mode: Mode, wait: float, report: Report) -> M
         _carry_out(cursor, tenant, source, target, mode)
         after = _count_rows(cursor, tenant.schema_name)
         _require_arrived(cursor, tenant, target, before, after)
-        return Move(
-            tenant.slug, source, str(target), before, after, round(time.monotonic() - started, 1)
-        )
+        return Move(tenant.slug, source, str(target), before, after, time.monotonic() - started)
 
 
 def _find_node(cursor: Any, to: str) -> cluster.Node:

@@ -12,6 +12,10 @@ OFFERED = {
     "shared_apps.accounts.emails": "the canonical form of an address",
     "shared_apps.fleet.dropping": "a schema dropped in portions; onboarding's last step and the pool's",
     "shared_apps.accounts.erasure": "what becomes of an account; onboarding erases everywhere",
+    "shared_apps.fleet.roles": "the roles' names and memberships; onboarding makes a tenant's",
+    "shared_apps.fleet.sharding.cluster": "what a Citus cluster says of itself; onboarding moves tenants",
+    "shared_apps.fleet.sharding.preparing": "what the installer makes of a cluster",
+    "shared_apps.fleet.sharding.rules": "whether a schema can be moved",
     "shared_apps.portfolio.sources": "the facts that a tenant app turns its rows into",
     "shared_apps.portfolio.projections": "where a tenant app registers them",
 }

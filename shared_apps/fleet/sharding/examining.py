@@ -91,13 +91,10 @@ def find_faults() -> Iterator[Finding]:
         )
 
 
-def _settings() -> Iterator[Finding]:
+def _settings() -> list[Finding]:
     """Without this setting the trail of a node would name nobody."""
     with context.operator(), connections["default"].cursor() as cursor:
         cursor.execute("SELECT current_setting('citus.propagate_set_commands', true)")
-        if cursor.fetchone() != ("local",):
-            yield Finding(
-                "application login",
-                "citus.propagate_set_commands is not local",
-                "manage.py install",
-            )
+        is_local = cursor.fetchone() == ("local",)
+    problem = "citus.propagate_set_commands is not local"
+    return [] if is_local else [Finding("application login", problem, "manage.py install")]

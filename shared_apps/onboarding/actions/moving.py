@@ -39,7 +39,7 @@ def _move(options: Options, *, stdout: Any, stderr: Any) -> None:
         write_json(stdout, {**asdict(moved), "has_moved": moved.has_moved})
     elif moved.has_moved:
         rows = sum(moved.rows_after.values())
-        stdout.write(f"{moved.slug}: on {moved.target}, {rows} rows, {moved.seconds} s")
+        stdout.write(f"{moved.slug}: on {moved.target}, {rows} rows, {moved.seconds:.1f} s")
 
 
 def _seconds(text: str) -> float:
