@@ -40,6 +40,7 @@ class Entry:
     modified_by: str | None
     attribution: str
     request_id: str | None
+    transaction_id: str
     hash: bytes
 
 
@@ -71,6 +72,7 @@ _COLUMNS = sql.SQL(", ").join(
     else sql.Identifier(f.name)
     for f in fields(Entry)
 )
+_PAGE = 1000
 _EQUALS = ("entity_type", "record_id", "operation", "modified_by", "request_id")
 
 
@@ -105,6 +107,26 @@ def list_entries(
     values |= {"tenant_id": tenant_id, "before": before, "after": after, "limit": limit}
     entries = _fetch([tenant_id], query, values)
     return entries[::-1] if after is not None else entries
+
+
+def iterate_entries(*, tenant_id: UUID, after: int = 0) -> Iterator[Entry]:
+    """All entries after a number, oldest first, read in pages.
+
+    Raises:
+        AuditUnavailableError: the audit database does not answer.
+    """
+    while True:
+        page = list_entries(tenant_id=tenant_id, where=EntryFilter(), after=after, limit=_PAGE)
+        yield from reversed(page)
+        if len(page) < _PAGE:
+            return
+        after = page[0].sequence
+
+
+def last_sequence(*, tenant_id: UUID) -> int:
+    """The number of a tenant's newest entry; 0: it has none."""
+    newest = list_entries(tenant_id=tenant_id, where=EntryFilter(), limit=1)
+    return newest[0].sequence if newest else 0
 
 
 def list_entries_of(

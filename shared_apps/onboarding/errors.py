@@ -69,6 +69,16 @@ class TrailPendingError(UnavailableError):
     )
 
 
+class TrailUnfitError(ConflictError):
+    code = "onboarding.trail_unfit"
+    message = "The trail does not lead from this archive to that moment."
+
+
+class MomentInvalidError(InvalidError):
+    code = "onboarding.moment_invalid"
+    message = "The tenant cannot be restored to that moment."
+
+
 class ArchiveVersionError(ConflictError):
     code = "onboarding.archive_version"
     message = "The archive is of another version of the schema; restore it with that version, then migrate."

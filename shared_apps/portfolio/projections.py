@@ -36,13 +36,14 @@ def _apply(
     invoices = {
         id: values for (entity, id), values in last.items() if entity == source.invoice_entity
     }
-    execute = connection.execute
-    rows.lock(execute, tenant_id)  # type: ignore[arg-type]  # psycopg wants literal statements
-    rows.put_vendors(execute, tenant_id, [source.vendor_of(v) for v in vendors.values() if v])  # type: ignore[arg-type]
-    rows.put_invoices(execute, tenant_id, [source.invoice_of(v) for v in invoices.values() if v])  # type: ignore[arg-type]
-    rows.remove_invoices(execute, tenant_id, [UUID(id) for id, v in invoices.items() if not v])  # type: ignore[arg-type]
-    rows.remove_vendors(execute, tenant_id, [UUID(id) for id, v in vendors.items() if not v])  # type: ignore[arg-type]
+    execute: rows.Execute = connection.execute  # type: ignore[assignment]  # psycopg wants literal statements
+    rows.lock(execute, tenant_id)
+    rows.put_vendors(execute, tenant_id, [source.vendor_of(v) for v in vendors.values() if v])
+    rows.put_invoices(execute, tenant_id, [source.invoice_of(v) for v in invoices.values() if v])
+    rows.remove_invoices(execute, tenant_id, [UUID(id) for id, v in invoices.items() if not v])
+    rows.remove_vendors(execute, tenant_id, [UUID(id) for id, v in vendors.items() if not v])
 
 
 def _fail(connection: psycopg.Connection[Any], tenant_id: UUID, reason: str) -> None:
-    rows.mark_stale(connection.execute, tenant_id, reason=reason, at=datetime.now(UTC))  # type: ignore[arg-type]
+    execute: rows.Execute = connection.execute  # type: ignore[assignment]  # as above
+    rows.mark_stale(execute, tenant_id, reason=reason, at=datetime.now(UTC))

@@ -88,7 +88,7 @@ def remove_invoices(execute: Execute, tenant_id: UUID, ids: Sequence[UUID]) -> N
 
 def remove_everything(execute: Execute, tenant_id: UUID) -> None:
     for table in ("portfolio_invoice", "portfolio_vendor", "portfolio_staleness"):
-        execute(f"DELETE FROM public.{table} WHERE tenant_id = %s", [tenant_id])  # noqa: S608
+        execute(f"DELETE FROM public.{table} WHERE tenant_id = %s", [tenant_id])  # noqa: S608 (the names above)
 
 
 def mark_stale(execute: Execute, tenant_id: UUID, *, reason: str, at: datetime) -> None:

@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -43,7 +44,7 @@ def test_killed_again_and_again_in_its_first_start_it_comes_up(
 ) -> None:
     for moment in _MOMENTS:
         start = quickstart.begin("--detach")
-        reached = wait_until(lambda: any(quickstart.state.glob(moment)), seconds=60)  # noqa: B023
+        reached = wait_until(partial(_has, quickstart.state, moment), seconds=60)
         os.kill(quickstart.supervisor, signal.SIGKILL)
         assert start.wait(30) == 1
         assert reached
@@ -54,6 +55,10 @@ def test_killed_again_and_again_in_its_first_start_it_comes_up(
     assert (started.returncode, started.stderr) == (0, "")
     assert quickstart.person("acme", "editor").get("vendors/").json()["count"] == 3
     _assert_another_can_run_beside(quickstart, other)
+
+
+def _has(directory: Path, pattern: str) -> bool:
+    return any(directory.glob(pattern))
 
 
 def _assert_another_can_run_beside(running: Quickstart, other: Quickstart) -> None:

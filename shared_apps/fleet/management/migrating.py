@@ -12,9 +12,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from shared_apps.core.errors import AppError
+from shared_apps.core.progress import Progress
 from shared_apps.fleet import services
 from shared_apps.fleet.choices import RunState
-from shared_apps.fleet.progress import Progress
 from shared_apps.fleet.running import Options, Summary
 from shared_apps.fleet.tenant_run import Limits, Result
 
@@ -50,7 +50,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def migrate(command: BaseCommand, options: dict[str, Any]) -> None:
     """The shared schema, then the tenants; raises CommandError unless all of them are done."""
-    progress = Progress(command.stderr)
+    progress = Progress(command.stderr, unit="tenants")
 
     def on_result(result: Result, done: int, total: int) -> None:
         if result.error:

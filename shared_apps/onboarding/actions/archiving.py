@@ -1,6 +1,7 @@
 """`tenant export`, `tenant restore` and `tenant verify-archive`: a tenant as one file."""
 
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,23 @@ def _add_restore_arguments(parser: ArgumentParser) -> None:
         default=[],
         help="instead of the archive's; the first is primary",
     )
+    parser.add_argument(
+        "--until",
+        type=_moment,
+        metavar="TIME",
+        help="rows as of this later moment, from the audit trail: 2026-05-04T10:30:00+02:00",
+    )
     parser.add_argument("--json", action="store_true")
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f"not a time as in ISO 8601: {text}") from None
+    if moment.tzinfo is None:
+        raise ArgumentTypeError("a time needs its distance to UTC: …Z or …+02:00")
+    return moment
 
 
 def _restore(options: Options, *, stdout: Any, stderr: Any) -> None:
@@ -42,6 +59,7 @@ def _restore(options: Options, *, stdout: Any, stderr: Any) -> None:
         path=options["file"],
         slug=options["slug"],
         domains=tuple(options["domain"]),
+        until=options["until"],
         at=timezone.now(),
         report=stderr.write,
     )
@@ -63,6 +81,7 @@ def _show(manifest: Manifest, options: Options, *, stdout: Any) -> None:
         "id": manifest.tenant_id,
         "state": manifest.state,
         "exported_at": manifest.exported_at,
+        "rows_of": manifest.moment.at,
         "version": manifest.version,
         "fingerprint": manifest.fingerprint,
         "tables": len(manifest.tables),

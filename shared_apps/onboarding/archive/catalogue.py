@@ -5,11 +5,12 @@ from typing import Any
 from shared_apps.fleet import selectors as fleet
 
 # The outbox is on its way to the audit database; the history is the new schema's own.
-_LEFT_OUT = ("audit_outbox", "django_migrations")
+LEFT_OUT = ("audit_outbox", "django_migrations")
 
 
 def columns_of(cursor: Any, schema: str) -> dict[str, tuple[str, ...]]:
     """Of every table, those that can be written again: a generated one makes itself."""
+    tables = fleet.relations_of(cursor, schema).tables
     cursor.execute(
         "SELECT c.relname, array_agg(a.attname::text ORDER BY a.attnum)"
         " FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
@@ -17,24 +18,6 @@ def columns_of(cursor: Any, schema: str) -> dict[str, tuple[str, ...]]:
         " AND c.relkind = 'r' AND c.relname = ANY(%s)"
         " AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''"
         " GROUP BY c.relname ORDER BY c.relname",
-        [schema, _archived(fleet.relations_of(cursor, schema).tables)],
+        [schema, [name for name in tables if name not in LEFT_OUT]],
     )
     return {name: tuple(columns) for name, columns in cursor.fetchall()}
-
-
-def sequences_of(cursor: Any, schema: str) -> list[str]:
-    """Those that number the rows of tables that are archived."""
-    cursor.execute(
-        "SELECT s.relname FROM pg_class s"
-        " JOIN pg_depend d ON d.classid = 'pg_class'::regclass AND d.objid = s.oid"
-        "  AND d.refclassid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')"
-        " JOIN pg_class t ON t.oid = d.refobjid"
-        " WHERE s.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)"
-        " AND s.relkind = 'S' AND s.relname = ANY(%s) AND NOT t.relname = ANY(%s) ORDER BY s.relname",
-        [schema, list(fleet.relations_of(cursor, schema).sequences), list(_LEFT_OUT)],
-    )
-    return [row[0] for row in cursor.fetchall()]
-
-
-def _archived(tables: tuple[str, ...]) -> list[str]:
-    return [table for table in tables if table not in _LEFT_OUT]

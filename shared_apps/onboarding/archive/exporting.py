@@ -18,20 +18,22 @@ from uuid import UUID
 from django.db import connections, transaction
 from psycopg import sql
 
-from shared_apps.audit.selectors import EntryFilter, list_entries
+from shared_apps.audit import selectors as trail
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.core.version import product_version
 from shared_apps.fleet import selectors as fleet
 from shared_apps.fleet.services import MIGRATION_ALIAS
 from shared_apps.onboarding import planning, selectors
-from shared_apps.onboarding.archive.catalogue import columns_of, sequences_of
+from shared_apps.onboarding.archive import sequences
+from shared_apps.onboarding.archive.catalogue import columns_of
 from shared_apps.onboarding.archive.manifest import (
     AUDIT,
     FILES,
     PEOPLE,
     TABLES,
     Manifest,
+    Moment,
     Sequence,
     Table,
 )
@@ -43,13 +45,13 @@ from shared_apps.tenants.choices import UNFINISHED
 from shared_apps.tenants.errors import TenantNotReadyError
 
 _IN_MEMORY = 8 << 20  # bytes of one table; more is kept beside the archive while it is counted
-_PAGE = 1000
 
 Report = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
 class _Contents:
+    moment: Moment
     tables: tuple[Table, ...]
     sequences: tuple[Sequence, ...]
     people: int
@@ -87,6 +89,7 @@ def export_tenant(
             fingerprint=fingerprint,
             tenant_id=str(identity.id),
             exported_at=at.isoformat(),
+            moment=contents.moment,
             state=tenant.state.lower(),
             declared=declared,
             setups=tuple(sorted(setups.get(identity.id, ()))),
@@ -112,23 +115,33 @@ def _require_current(slug: str) -> str:
 
 
 def _rows(identity: TenantIdentity, writer: Writer, directory: Path, report: Report) -> _Contents:
+    # Asked first: what the relay has moved by now was committed before the snapshot.
+    sequence = trail.last_sequence(tenant_id=identity.id)
     with (
         context.operator(),
         transaction.atomic(using=MIGRATION_ALIAS),
         connections[MIGRATION_ALIAS].cursor() as cursor,
     ):
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        cursor.execute("SELECT pg_current_snapshot()::text, clock_timestamp()")
+        snapshot, at = cursor.fetchone()
         columns = columns_of(cursor, identity.schema)
         tables = []
         for number, (name, own) in enumerate(columns.items(), start=1):
             rows = _copy_out(cursor, identity.schema, name, own, writer, directory)
             tables.append(Table(name, own, rows))
             report(f"[{number}/{len(columns)}] {name}: {rows} rows")
-        sequences = _sequences(cursor, identity.schema)
+        numbered = sequences.read(cursor, schema=identity.schema)
         people = _people(cursor, identity.id, writer, directory)
         outbox = sql.Identifier(identity.schema, "audit_outbox")
         cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(outbox))
-        return _Contents(tuple(tables), sequences, people, cursor.fetchone()[0])
+        return _Contents(
+            moment=Moment(at.isoformat(), snapshot, sequence),
+            tables=tuple(tables),
+            sequences=numbered,
+            people=people,
+            pending=cursor.fetchone()[0],
+        )
 
 
 def _copy_out(
@@ -148,20 +161,6 @@ def _copy_out(
             rows += bytes(data).count(b"\n")  # in text a row is a line
             file.write(data)
     return rows
-
-
-def _sequences(cursor: Any, schema: str) -> tuple[Sequence, ...]:
-    names = sequences_of(cursor, schema)
-    if not names:
-        return ()
-    queries = [
-        sql.SQL("SELECT {}, last_value, is_called FROM {}").format(
-            sql.Literal(name), sql.Identifier(schema, name)
-        )
-        for name in names
-    ]
-    cursor.execute(sql.SQL(" UNION ALL ").join(queries))
-    return tuple(sorted((Sequence(*row) for row in cursor.fetchall()), key=lambda each: each.name))
 
 
 def _people(cursor: Any, tenant_id: UUID, writer: Writer, directory: Path) -> int:
@@ -203,36 +202,30 @@ def _files(identity: TenantIdentity, writer: Writer, report: Report) -> int:
 
 
 def _audit(tenant_id: UUID, writer: Writer, directory: Path) -> int:
-    count, last = 0, 0
+    count = 0
     with _spooled(writer, AUDIT, directory) as file:
-        while True:
-            entries = list_entries(
-                tenant_id=tenant_id, where=EntryFilter(), after=last, limit=_PAGE
+        for entry in trail.iterate_entries(tenant_id=tenant_id):
+            count += 1
+            _write_line(
+                file,
+                {
+                    "sequence": entry.sequence,
+                    "uid": str(entry.uid),
+                    "created_at": entry.created_at.isoformat(),
+                    "entity_type": entry.entity_type,
+                    "operation": entry.operation,
+                    "record_id": entry.record_id,
+                    # As texts: these bytes are what was hashed.
+                    "old_values": entry.old_values,
+                    "new_values": entry.new_values,
+                    "diff": entry.diff,
+                    "modified_by": entry.modified_by,
+                    "attribution": entry.attribution,
+                    "request_id": entry.request_id,
+                    "hash": entry.hash.hex(),
+                },
             )
-            for entry in reversed(entries):
-                _write_line(
-                    file,
-                    {
-                        "sequence": entry.sequence,
-                        "uid": str(entry.uid),
-                        "created_at": entry.created_at.isoformat(),
-                        "entity_type": entry.entity_type,
-                        "operation": entry.operation,
-                        "record_id": entry.record_id,
-                        # As texts: these bytes are what was hashed.
-                        "old_values": entry.old_values,
-                        "new_values": entry.new_values,
-                        "diff": entry.diff,
-                        "modified_by": entry.modified_by,
-                        "attribution": entry.attribution,
-                        "request_id": entry.request_id,
-                        "hash": entry.hash.hex(),
-                    },
-                )
-            count += len(entries)
-            if len(entries) < _PAGE:
-                return count
-            last = entries[0].sequence
+    return count
 
 
 def _write_line(file: IO[bytes], value: dict[str, Any]) -> None:

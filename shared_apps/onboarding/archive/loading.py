@@ -5,6 +5,7 @@ import json
 import tarfile
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,8 +15,10 @@ from psycopg import sql
 from shared_apps.core import attribution, context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.fleet.services import MIGRATION_ALIAS
-from shared_apps.onboarding.archive.catalogue import columns_of, sequences_of
+from shared_apps.onboarding.archive import sequences
+from shared_apps.onboarding.archive.catalogue import columns_of
 from shared_apps.onboarding.archive.manifest import TABLES, Manifest, Member, Table
+from shared_apps.onboarding.archive.replaying import Replayed, replay
 from shared_apps.onboarding.archive.verifying import opened
 from shared_apps.onboarding.errors import ArchiveInvalidError
 
@@ -34,9 +37,14 @@ class _Trigger:
 
 
 def load(
-    *, identity: TenantIdentity, path: Path, manifest: Manifest, report: Callable[[str], None]
+    *,
+    identity: TenantIdentity,
+    path: Path,
+    manifest: Manifest,
+    until: datetime | None = None,
+    report: Callable[[str], None],
 ) -> None:
-    """Replace the rows of all tables by those of the archive.
+    """Replace the rows of all tables by those of the archive, or by what became of them until a moment.
 
     The schema's own triggers rest meanwhile: those that record changes, because the rows were recorded
     when they were made (the trail says once that they came from an archive), and those that keep an
@@ -44,6 +52,7 @@ def load(
 
     Raises:
         ArchiveInvalidError: its tables are not the schema's; nothing was changed.
+        TrailUnfitError: the trail does not lead from the archive to the moment; nothing was changed.
     """
     schema = identity.schema
     with (
@@ -60,15 +69,13 @@ def load(
             # What migrations put into a new schema is in the archive as well.
             cursor.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(tables)))
         _copy_all(cursor, schema, path, manifest, report)
-        for sequence in manifest.sequences:
-            cursor.execute(
-                "SELECT setval(%s::regclass, %s, %s)",
-                [
-                    sql.Identifier(schema, sequence.name).as_string(None),
-                    sequence.last_value,
-                    sequence.is_called,
-                ],
-            )
+        sequences.put_back(cursor, schema=schema, given=manifest.sequences)
+        replayed = None
+        if until is not None:
+            report(f"replaying the trail until {until.isoformat()}")
+            replayed = replay(cursor, schema=schema, manifest=manifest, until=until)
+            sequences.raise_to_rows(cursor, schema=schema)
+            report(f"replayed {replayed.changes} changes of {replayed.transactions} transactions")
         # Foreign keys are looked at now: a table with checks to come cannot be altered.
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
         for trigger in triggers:
@@ -79,7 +86,7 @@ def load(
                     )
                 )
         assert _triggers(cursor, schema) == triggers
-        _say_so(cursor, identity, manifest)
+        _say_so(cursor, identity, manifest, replayed)
 
 
 def _require_fitting(cursor: Any, schema: str, manifest: Manifest) -> None:
@@ -90,7 +97,7 @@ def _require_fitting(cursor: Any, schema: str, manifest: Manifest) -> None:
         {name: set(columns) for name, columns in present.items()}
         != {name: set(columns) for name, columns in given.items()}
         or any(len(set(columns)) != len(columns) for columns in given.values())
-        or numbered != set(sequences_of(cursor, schema))
+        or numbered != {sequence.name for sequence in sequences.owned(cursor, schema=schema)}
     ):
         raise ArchiveInvalidError("The archive's tables are not those of this version.")
 
@@ -141,7 +148,12 @@ def source_of(tar: tarfile.TarFile, info: tarfile.TarInfo) -> IO[bytes]:
     return source
 
 
-def _say_so(cursor: Any, identity: TenantIdentity, manifest: Manifest) -> None:
+def _say_so(
+    cursor: Any, identity: TenantIdentity, manifest: Manifest, replayed: Replayed | None
+) -> None:
+    until = {} if replayed is None else {
+        "until": replayed.until.isoformat(), "changes": replayed.changes
+    }  # fmt: skip
     cursor.execute(
         sql.SQL(
             "INSERT INTO {} (table_name, operation, record_id, new_values, attribution, database_role)"
@@ -155,6 +167,7 @@ def _say_so(cursor: Any, identity: TenantIdentity, manifest: Manifest) -> None:
                     "id": str(identity.id),
                     "from_tenant": manifest.tenant_id,
                     "exported_at": manifest.exported_at,
+                    **until,
                     "rows": {table.name: table.rows for table in manifest.tables},
                     "sha256": {
                         name: member.sha256

@@ -37,6 +37,17 @@ class Member:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """When the rows were read, in terms of the database: what is later can be told from what is earlier."""
+
+    at: str
+    snapshot: str
+    """The transactions that the rows show, as PostgreSQL writes a `pg_snapshot`."""
+    sequence: int
+    """An entry of the trail; its change, and those of all before it, are in the rows."""
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     version: str
     """Of the product that wrote it."""
@@ -44,6 +55,7 @@ class Manifest:
     """Of the schema's migrations, triggers and rights (`fleet status`)."""
     tenant_id: str
     exported_at: str
+    moment: Moment
     state: str
     declared: dict[str, Any]
     """The tenant as its declaration would be written; no secrets."""
@@ -84,6 +96,15 @@ class Manifest:
                 for name, m in raw.pop("members").items()
             }
             setups = tuple(map(str, raw.pop("setups")))
-            return cls(**raw, setups=setups, tables=tables, sequences=sequences, members=members)
+            read = raw.pop("moment")
+            moment = Moment(str(read["at"]), str(read["snapshot"]), int(read["sequence"]))
+            return cls(
+                **raw,
+                moment=moment,
+                setups=setups,
+                tables=tables,
+                sequences=sequences,
+                members=members,
+            )
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise ArchiveInvalidError("The archive's manifest cannot be read.") from None

@@ -21,6 +21,7 @@ from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.fleet import selectors as fleet
 from shared_apps.onboarding import planning, schemas
+from shared_apps.onboarding.archive import replaying
 from shared_apps.onboarding.archive.exporting import Report
 from shared_apps.onboarding.archive.loading import load, source_of
 from shared_apps.onboarding.archive.manifest import FILES, PEOPLE, Manifest, Member
@@ -66,12 +67,17 @@ def restore_tenant(
     at: datetime,
     slug: str | None = None,
     domains: tuple[str, ...] = (),
+    until: datetime | None = None,
     report: Report = lambda line: None,
 ) -> Tenant:
     """Make the tenant of an archive, a new one with its own id; under another name if `slug` is given.
 
+    With `until` its rows are those of that later moment: the trail says what became of the archive's.
+    Files and people are the archive's.
+
     Raises:
         ArchiveInvalidError, ArchiveVersionError, DomainMissingError: nothing was changed.
+        MomentInvalidError, TrailPendingError, TrailUnfitError: so, for what `until` asks.
         TenantExistsError: there is a tenant of this name, in whatever state; nothing was changed.
         DeclarationConflictError: a domain leads to another tenant; nothing was changed.
         RestoreError, ArchiveWriteError, …: it failed on the way, and nothing of it is left.
@@ -86,6 +92,8 @@ def restore_tenant(
     spec = _spec(manifest, slug, domains)
     people = _people(path)
     _require_usable(manifest)
+    if until is not None:
+        replaying.require_possible(manifest=manifest, until=until, at=at)
     with locks.only_worker(spec.slug):
         if tenants_read.is_registered(slug=spec.slug):
             raise TenantExistsError(slug=spec.slug)
@@ -94,7 +102,7 @@ def restore_tenant(
         )
         tenant = _begin(spec, at)
         try:
-            _fill(tenant.identity, path, manifest, people, at, report)
+            _fill(tenant.identity, path, manifest, people, until, at, report)
             _finish(tenant.identity, spec, manifest, at)
         except Error as error:
             take_back(tenant)
@@ -168,11 +176,12 @@ def _fill(
     path: Path,
     manifest: Manifest,
     people: list[_Person],
+    until: datetime | None,
     at: datetime,
     report: Report,
 ) -> None:
     schemas.make_ready(identity)
-    load(identity=identity, path=path, manifest=manifest, report=report)
+    load(identity=identity, path=path, manifest=manifest, until=until, report=report)
     for name, size in _write_files(identity, path, manifest):
         report(f"{name}: {size} bytes")
     for person in people:

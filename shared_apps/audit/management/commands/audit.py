@@ -1,4 +1,4 @@
-"""`manage.py audit relay|status`."""
+"""`manage.py audit relay|status|verify`."""
 
 import json
 import signal
@@ -11,11 +11,14 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from shared_apps.audit import backlog
+from shared_apps.audit.management import verifying
 from shared_apps.audit.relay import Relay
 
 
 class Command(BaseCommand):
-    help = "The audit trail: move what waits in the outboxes, and show what waits."
+    help = (
+        "The audit trail: move what waits in the outboxes, show what waits, prove what is stored."
+    )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -26,16 +29,28 @@ class Command(BaseCommand):
         relay.add_argument("--once", action="store_true", help="stop when every outbox is empty")
         status = actions.add_parser("status", help="what waits in the outboxes")
         status.add_argument("--json", action="store_true")
+        verifying.add_arguments(
+            actions.add_parser(
+                "verify", help="whether every chain of entries is whole; exit 1 if not"
+            )
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        if not settings.RELAY_DATABASE_URL:
-            raise CommandError("RELAY_DATABASE_URL is not set (nor RELAY_DATABASE_URL_FILE)")
         try:
-            self._relay(once=options["once"]) if options["action"] == "relay" else self._status(
-                options
-            )
+            if options["action"] == "verify":
+                verifying.run(self, options)
+            else:
+                self._move(options)
         except psycopg.OperationalError as error:
             raise CommandError(str(error).strip().split("\n", 1)[0]) from error
+
+    def _move(self, options: dict[str, Any]) -> None:
+        if not settings.RELAY_DATABASE_URL:
+            raise CommandError("RELAY_DATABASE_URL is not set (nor RELAY_DATABASE_URL_FILE)")
+        if options["action"] == "relay":
+            self._relay(once=options["once"])
+        else:
+            self._status(options)
 
     def _relay(self, *, once: bool) -> None:
         relay = Relay(

@@ -9,15 +9,16 @@ _EVERY = 5.0  # seconds between lines where nobody watches
 
 
 class Progress:
-    """Fed with every tenant that is done with."""
+    """Fed with what is done of all; `unit` says what is counted: "tenants"."""
 
-    def __init__(self, stream: OutputWrapper) -> None:
+    def __init__(self, stream: OutputWrapper, *, unit: str) -> None:
         self._stream = stream
+        self._unit = unit
         self._is_terminal = stream.isatty()
         self._started = self._said = time.monotonic()
         self._failed = 0
 
-    def advance(self, done: int, total: int, *, is_failure: bool) -> None:
+    def advance(self, done: int, total: int, *, is_failure: bool = False) -> None:
         self._failed += is_failure
         now = time.monotonic()
         if self._is_terminal:
@@ -40,4 +41,6 @@ class Progress:
         seconds = max(now - self._started, 0.001)
         rate = done / seconds
         failed = f", {self._failed} failed" if self._failed else ""
-        return f"{done}/{total} tenants, {rate:.1f}/s, {(total - done) / rate:.0f} s left{failed}"
+        return (
+            f"{done}/{total} {self._unit}, {rate:.1f}/s, {(total - done) / rate:.0f} s left{failed}"
+        )

@@ -1,0 +1,160 @@
+"""Whether each tenant's chain is whole: all entries, each as it was written, in their order."""
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+
+from shared_apps.audit.chain import diagnosing, links
+from shared_apps.audit.chain.diagnosing import Kind, Problem
+from shared_apps.audit.chain.walking import Stretch, Walked, walk
+
+_STRETCH = 100_000  # entries that one process takes at a time
+
+Report = Callable[[int, int], None]
+"""Entries that are done, and all."""
+
+# The entries' own index tells the tenants apart without reading all of them.
+_CHAINS = """
+WITH RECURSIVE stored (tenant_id) AS (
+    (SELECT tenant_id FROM audit.entry ORDER BY tenant_id LIMIT 1)
+    UNION ALL
+    SELECT (SELECT e.tenant_id FROM audit.entry e WHERE e.tenant_id > stored.tenant_id
+            ORDER BY e.tenant_id LIMIT 1)
+    FROM stored WHERE stored.tenant_id IS NOT NULL
+)
+SELECT tenant_id, c.sequence, c.hash,
+       (SELECT max(e.sequence) FROM audit.entry e WHERE e.tenant_id = t.tenant_id)
+FROM (SELECT tenant_id FROM audit.chain UNION SELECT tenant_id FROM stored) t
+LEFT JOIN audit.chain c USING (tenant_id)
+WHERE tenant_id IS NOT NULL AND (%(tenants)s::uuid[] IS NULL OR tenant_id = ANY(%(tenants)s))
+ORDER BY tenant_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """Where a chain ends by its own record, and by its entries."""
+
+    tenant_id: UUID
+    sequence: int | None
+    """None: the record of the chain's end is gone."""
+    hash: bytes | None
+    newest: int
+    """The highest number that an entry has; 0: there is no entry."""
+
+    @property
+    def last(self) -> int:
+        return max(self.sequence or 0, self.newest)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """A tenant's chain after it was followed from end to end."""
+
+    tenant_id: UUID
+    entries: int
+    sequence: int
+    hash: str
+    """Of the end, in hexadecimal: to be compared with one that was written down elsewhere."""
+    problems: tuple[Problem, ...]
+    """In the order of the entries: the first is the first bad one."""
+    has_more: bool
+    """There are more problems than are told."""
+
+
+def verify(
+    *,
+    url: str,
+    tenants: Sequence[UUID] | None = None,
+    jobs: int = 2,
+    stretch: int = _STRETCH,
+    report: Report = lambda done, total: None,
+) -> list[Verdict]:
+    """Follow the chains of all tenants, or of some, over `jobs` processes and connections.
+
+    A process takes at most `stretch` entries at a time, so that a long chain is shared.
+    What is written meanwhile is left for the next time.
+
+    Raises:
+        psycopg.Error: the audit database does not answer, or the login may not read all of it.
+    """
+    with links.connect(url) as connection:
+        heads = _heads(connection, tenants)
+        walked: dict[UUID, list[Walked]] = {head.tenant_id: [] for head in heads}
+        for part in _walk_all(url, heads, jobs, stretch, report):
+            walked[part.stretch.tenant_id].append(part)
+        for parts in walked.values():
+            parts.sort(key=lambda part: part.stretch.first)
+        suspicion = diagnosing.Suspicion(connection, walked)
+        return [_judge(head, walked[head.tenant_id], suspicion) for head in heads]
+
+
+def _heads(connection: psycopg.Connection[Any], tenants: Sequence[UUID] | None) -> list[Head]:
+    asked = None if tenants is None else list(tenants)
+    rows = connection.execute(_CHAINS, {"tenants": asked}).fetchall()
+    return [
+        Head(tenant_id, sequence, end, newest or 0) for tenant_id, sequence, end, newest in rows
+    ]
+
+
+def _walk_all(
+    url: str, heads: list[Head], jobs: int, stretch: int, report: Report
+) -> Iterator[Walked]:
+    stretches = [
+        Stretch(head.tenant_id, first, min(first + stretch - 1, head.last))
+        for head in heads
+        for first in range(1, head.last + 1, stretch)
+    ]
+    total, done = sum(head.last for head in heads), 0
+    for walked in _shared(url, stretches, jobs) if jobs > 1 else (walk(url, s) for s in stretches):
+        done += walked.stretch.last - walked.stretch.first + 1
+        report(done, total)
+        yield walked
+
+
+def _shared(url: str, stretches: list[Stretch], jobs: int) -> Iterator[Walked]:
+    # Spawned: a fork would take locks and connections of this process along.
+    spawning = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, len(stretches)) or 1, mp_context=spawning) as pool:
+        running = [pool.submit(walk, url, stretch) for stretch in stretches]
+        try:
+            for future in as_completed(running):
+                yield future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _judge(head: Head, parts: list[Walked], suspicion: diagnosing.Suspicion) -> Verdict:
+    problems = [problem for part in parts for problem in suspicion.of(part)]
+    tail = next((part.tail for part in reversed(parts) if part.tail is not None), None)
+    if head.sequence is None:
+        problems.append(
+            Problem(Kind.HEAD, head.last, detail="the record of the chain's end is gone")
+        )
+    elif head.newest > head.sequence:
+        problems.append(
+            Problem(
+                Kind.HEAD, head.newest, detail=f"the chain's end is recorded as {head.sequence}"
+            )
+        )
+    elif tail is not None and tail.sequence == head.sequence and tail.hash != head.hash:
+        problems.append(
+            Problem(
+                Kind.HEAD, tail.sequence, detail="the last entry's hash is not the recorded one"
+            )
+        )
+    problems = diagnosing.with_cut_tail(problems, newest=head.newest, recorded=head.sequence)
+    return Verdict(
+        tenant_id=head.tenant_id,
+        entries=sum(part.entries for part in parts),
+        sequence=tail.sequence if tail else 0,
+        hash=(tail.hash if tail else links.root(head.tenant_id)).hex(),
+        problems=tuple(sorted(problems, key=lambda problem: problem.sequence)),
+        has_more=any(part.has_more for part in parts),
+    )

@@ -1,0 +1,107 @@
+"""`manage.py audit verify`: progress, and what was found, for people and for programs."""
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error, connection
+
+from shared_apps.audit.chain import verifying
+from shared_apps.audit.chain.verifying import Verdict
+from shared_apps.audit.transfer import INSTALLATION
+from shared_apps.core import context
+from shared_apps.core.progress import Progress
+
+_SHOWN = 10  # problems of a tenant; --json has all that are remembered
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument(
+        "--tenant", action="append", metavar="SLUG|ID", help="this one alone; may be repeated"
+    )
+    parser.add_argument("--jobs", type=_positive, default=2, help="processes at work (2)")
+    parser.add_argument("--json", action="store_true")
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 64:
+        raise ValueError
+    return number
+
+
+def run(command: BaseCommand, options: dict[str, Any]) -> None:
+    """Exit 1 if any chain is not whole."""
+    if not (url := settings.AUDIT_AUDITOR_DATABASE_URL):
+        raise CommandError(
+            "AUDIT_AUDITOR_DATABASE_URL is not set (nor AUDIT_AUDITOR_DATABASE_URL_FILE)"
+        )
+    names = _names()
+    tenants = None if options["tenant"] is None else [_id(t, names) for t in options["tenant"]]
+    progress = Progress(command.stderr, unit="entries")
+    verdicts = verifying.verify(
+        url=url, tenants=tenants, jobs=options["jobs"], report=progress.advance
+    )
+    progress.interrupt()
+    missing = set(tenants or []) - {verdict.tenant_id for verdict in verdicts}
+    if options["json"]:
+        described = [{"tenant": names.get(v.tenant_id, ""), **asdict(v)} for v in verdicts]
+        command.stdout.write(
+            json.dumps({"whole": _all_whole(verdicts), "chains": described}, default=str)
+        )
+    else:
+        _tell(command, verdicts, names)
+    if missing:
+        raise CommandError(f"no trail of {', '.join(map(str, sorted(missing)))}")
+    if not _all_whole(verdicts):
+        raise SystemExit(1)
+
+
+def _names() -> Mapping[UUID, str]:
+    """Tenant → slug; none where only the audit database can be reached, as where an auditor works."""
+    try:
+        with context.operator(), connection.cursor() as cursor:
+            cursor.execute("SELECT id, slug FROM public.tenants_tenant")
+            return {INSTALLATION: "(installation)", **dict(cursor.fetchall())}
+    except Error:
+        return {INSTALLATION: "(installation)"}
+
+
+def _id(text: str, names: Mapping[UUID, str]) -> UUID:
+    found = next((tenant_id for tenant_id, slug in names.items() if slug == text), None)
+    if found is not None:
+        return found
+    try:
+        return UUID(text)
+    except ValueError:
+        raise CommandError(
+            f"there is no tenant {text}; one that was deleted is named by its id"
+        ) from None
+
+
+def _all_whole(verdicts: list[Verdict]) -> bool:
+    return not any(verdict.problems for verdict in verdicts)
+
+
+def _tell(command: BaseCommand, verdicts: list[Verdict], names: Mapping[UUID, str]) -> None:
+    for verdict in verdicts:
+        state = "BROKEN" if verdict.problems else "ok"
+        name = names.get(verdict.tenant_id, str(verdict.tenant_id))
+        command.stdout.write(
+            f"{state:<8}{name:<42}{verdict.entries:>12} entries  {verdict.hash[:16]}"
+        )
+        for problem in verdict.problems[:_SHOWN]:
+            detail = f": {problem.detail}" if problem.detail else ""
+            command.stdout.write(f"        {problem.numbers} {problem.kind}{detail}")
+        if len(verdict.problems) > _SHOWN or verdict.has_more:
+            command.stdout.write("        and more; see --json")
+    broken = sum(bool(verdict.problems) for verdict in verdicts)
+    total = sum(verdict.entries for verdict in verdicts)
+    command.stdout.write(
+        f"{total} entries in {len(verdicts)} chains, {f'{broken} broken' if broken else 'all whole'}"
+    )
