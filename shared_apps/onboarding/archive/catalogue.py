@@ -10,6 +10,7 @@ LEFT_OUT = ("audit_outbox", "django_migrations")
 
 def columns_of(cursor: Any, schema: str) -> dict[str, tuple[str, ...]]:
     """Of every table, those that can be written again: a generated one makes itself."""
+    tables = fleet.relations_of(cursor, schema).tables
     cursor.execute(
         "SELECT c.relname, array_agg(a.attname::text ORDER BY a.attnum)"
         " FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"
@@ -17,10 +18,6 @@ def columns_of(cursor: Any, schema: str) -> dict[str, tuple[str, ...]]:
         " AND c.relkind = 'r' AND c.relname = ANY(%s)"
         " AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''"
         " GROUP BY c.relname ORDER BY c.relname",
-        [schema, _archived(fleet.relations_of(cursor, schema).tables)],
+        [schema, [name for name in tables if name not in LEFT_OUT]],
     )
     return {name: tuple(columns) for name, columns in cursor.fetchall()}
-
-
-def _archived(tables: tuple[str, ...]) -> list[str]:
-    return [table for table in tables if table not in LEFT_OUT]
