@@ -24,8 +24,9 @@ import tenant_apps.invoicing.migrations
 from scripts.stack.paths import ROOT
 from shared_apps.core import attribution, context
 from shared_apps.core.context import TenantIdentity
-from shared_apps.fleet import services
+from shared_apps.fleet import selectors, services, templates
 from shared_apps.fleet.services import MIGRATION_ALIAS
+from shared_apps.fleet.spares import moulds
 from shared_apps.onboarding import schemas
 from shared_apps.tenants import names, versions
 from shared_apps.tenants.choices import TenantState
@@ -185,6 +186,13 @@ def of_a_test(system: Installation, directory: Path) -> Iterator[Fleet]:
             with connections[MIGRATION_ALIAS].cursor() as cursor:
                 versions.forget()
                 cursor.execute("TRUNCATE fleet_run, fleet_outcome")
+                # Another test's migration of the same name is another one.
+                cursor.execute(
+                    "DELETE FROM fleet_schematemplate WHERE fingerprint <> %s",
+                    [selectors.get_target().fingerprint],
+                )
+                templates.forget()
+                moulds.forget()
                 # Django notes tenants' migrations in the shared schema too.
                 cursor.execute(
                     "DELETE FROM django_migrations WHERE app = 'invoicing' AND name > '0003'"

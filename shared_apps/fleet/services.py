@@ -34,6 +34,7 @@ from shared_apps.fleet import (
 )
 from shared_apps.fleet.catalogue import script
 from shared_apps.fleet.compiling import Plan, compile_plan
+from shared_apps.fleet.errors import SpareError
 from shared_apps.fleet.history import History, all_labels, shared_labels
 from shared_apps.fleet.plans import require_known
 from shared_apps.fleet.spares import claiming, filling, pool
@@ -138,6 +139,10 @@ def fill_spares(
     Raises:
         SpareError, SharedSchemaVersionError: no further spare can be made.
     """
+    if target and settings.DATABASE_SHARDING == "citus":
+        raise SpareError(
+            "There are no spare schemas on a Citus cluster: they would be renamed there."
+        )
     progress = Progress()
     while True:
         progress = filling.step(target, drops_surplus=drops_surplus, trusting=progress.ready)

@@ -28,6 +28,11 @@ def ensure_template() -> SchemaTemplate:
     return found
 
 
+def forget() -> None:
+    """Read them anew, for code that changes under the same name: tests."""
+    _known.clear()
+
+
 def keep(rendered: Rendered | None) -> None:
     """Store what was rendered for this code, if anything was; what is there already stays."""
     if rendered is None:

@@ -177,31 +177,3 @@ def test_dropping_a_tenant_leaves_neither_role_nor_schema_and_can_be_repeated(
             schemas.drop_schema(initech)
     assert _exists(admin, initech) == (False, False)
     assert _exists(admin, acme) == (True, True)
-
-
-def test_dropping_a_large_schema_takes_few_locks_at_a_time(
-    initech: TenantIdentity, admin: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    owner = settings.DATABASES["migration"]["USER"]
-    admin.execute(sql.SQL("SET ROLE {}").format(sql.Identifier(owner)))
-    for number in range(45):
-        admin.execute(f"CREATE TABLE {initech.schema}.many_{number} (id int PRIMARY KEY, t text)")
-    admin.execute("RESET ROLE")
-    most: list[int] = []
-    execute = transaction.Atomic.__exit__
-
-    def counted(self: Any, *error: Any) -> Any:
-        if self.using == "migration":
-            row = admin.execute(
-                "SELECT count(*) FROM pg_locks l JOIN pg_stat_activity a USING (pid)"
-                " WHERE a.usename = %s AND l.locktype = 'relation'", [owner],
-            ).fetchone()  # fmt: skip
-            most.append(row[0] if row else 0)
-        return execute(self, *error)
-
-    with monkeypatch.context() as patch, context.operator():
-        patch.setattr(transaction.Atomic, "__exit__", counted)
-        schemas.drop_schema(initech)
-    assert len(most) > 2
-    assert max(most) < 300
-    assert _exists(admin, initech) == (False, False)

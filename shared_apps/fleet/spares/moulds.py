@@ -38,6 +38,11 @@ def mould_of(template: SchemaTemplate) -> Mould:
     return _known[template.fingerprint]
 
 
+def forget() -> None:
+    """Make them anew, for code that changes under the same name: tests."""
+    _known.clear()
+
+
 def statements_of(cursor: Any, role: str) -> frozenset[str]:
     """Of the scratch schema; the path of the cursor is its."""
     return frozenset(script.write(cursor, role=role, applied=[]).split(";\n"))

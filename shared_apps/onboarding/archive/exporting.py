@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connections, transaction
 from psycopg import sql
 
@@ -139,7 +140,9 @@ def _rows(identity: TenantIdentity, writer: Writer, directory: Path, report: Rep
         outbox = sql.Identifier(identity.schema, "audit_outbox")
         cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(outbox))
         return _Contents(
-            moment=Moment(at.isoformat(), snapshot, sequence),
+            moment=Moment(
+                at.isoformat(), "" if settings.DATABASE_SHARDING == "citus" else snapshot, sequence
+            ),
             tables=tuple(tables),
             sequences=numbered,
             people=people,

@@ -45,7 +45,7 @@ class Moment:
 
     at: str
     snapshot: str
-    """The transactions that the rows show, as PostgreSQL writes a `pg_snapshot`."""
+    """The transactions that the rows show, as PostgreSQL writes a `pg_snapshot`; empty if nodes number their own."""
     sequence: int
     """An entry of the trail; its change, and those of all before it, are in the rows."""
 

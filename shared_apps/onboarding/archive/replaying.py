@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connections
 from psycopg import sql
 
@@ -101,6 +102,11 @@ def require_possible(*, manifest: Manifest, until: datetime, at: datetime) -> No
         TrailUnfitError: the trail ends before the archive does.
         AuditUnavailableError: the audit database does not answer.
     """
+    if not manifest.moment.snapshot or settings.DATABASE_SHARDING == "citus":
+        raise TrailUnfitError(
+            "On a cluster every node numbers its own transactions: which of them are in the archive"
+            " cannot be told, there or of an archive from there."
+        )
     if until <= datetime.fromisoformat(manifest.moment.at):
         raise MomentInvalidError(
             f"The archive is of {manifest.moment.at}; an earlier moment needs an earlier archive."

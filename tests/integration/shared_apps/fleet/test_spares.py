@@ -347,6 +347,7 @@ def test_a_filler_that_fails_half_way_leaves_nothing(fleet: Fleet) -> None:
             raise KeyboardInterrupt
         return execute(*arguments)
 
+    fill(1)  # so that what a process does once is done
     fill(0)
     dies_at = 0
     with connections[MIGRATION_ALIAS].execute_wrapper(counted):

@@ -17,6 +17,8 @@ from shared_apps.onboarding.archive import loading
 from shared_apps.onboarding.models import Erasure
 from shared_apps.tenants import selectors
 from tenant_apps.invoicing.models import Vendor
+from tests.archives import members as contents_of
+from tests.archives import plain, rewrite
 from tests.client import Api
 from tests.installation import PASSWORD, Installation
 from tests.integration.shared_apps.onboarding.console import Console, Ended
@@ -183,8 +185,6 @@ def test_a_restore_waits_for_no_erasure_and_an_erasure_for_no_restore(
 def test_an_archive_that_lies_about_its_age_is_refused(
     person: Everywhere, console: Console, tmp_path: Path
 ) -> None:
-    from tests.integration.shared_apps.onboarding.test_export import members as contents_of
-    from tests.integration.shared_apps.onboarding.test_export import plain, rewrite
 
     archive = export(console, tmp_path / "acme.tar.gz")
     for age in ("yesterday", "2026-01-01T00:00:00"):
