@@ -1,6 +1,6 @@
 from collections.abc import Callable
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Any, TypeVar
 
 from django.conf import settings
 from rest_framework import serializers
@@ -8,9 +8,12 @@ from rest_framework import serializers
 from shared_apps.core.errors import AppError
 from shared_apps.core.fields import TextField
 from shared_apps.core.serializers import InputSerializer
+from shared_apps.onboarding.archive.replaying import parse_moment
 from shared_apps.onboarding.deleting import parse_grace
 from shared_apps.onboarding.runs import archives
 from shared_apps.tenants import names
+
+T = TypeVar("T")
 
 
 class ReasonInput(InputSerializer):
@@ -55,7 +58,14 @@ class GraceField(TextField):
         return grace
 
 
-def _checked(check: Callable[[str], str], value: str) -> str:
+class MomentField(TextField):
+    """A time that says its distance to UTC."""
+
+    def to_internal_value(self, data: Any) -> datetime:  # type: ignore[override]  # a text becomes a time
+        return _checked(parse_moment, super().to_internal_value(data))
+
+
+def _checked(check: Callable[[str], T], value: str) -> T:
     try:
         return check(value)
     except AppError as error:
@@ -81,6 +91,7 @@ class RestoreInput(InputSerializer):
     archive = ArchiveNameField(max_length=200)
     slug = SlugField(max_length=40, default=None)
     domains = _domains()
+    until = MomentField(default=None)
 
 
 class DeletionInput(InputSerializer):

@@ -144,6 +144,7 @@ class RestoreView(OperatorView):
             archive=given["archive"],
             slug=given["slug"],
             domains=given["domains"],
+            until=given["until"],
             at=timezone.now(),
         )
         return _accepted(run)

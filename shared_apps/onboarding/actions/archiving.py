@@ -11,6 +11,8 @@ from shared_apps.onboarding import services
 from shared_apps.onboarding.actions.base import Action, Options, write_json
 from shared_apps.onboarding.actions.inspecting import show_tenant
 from shared_apps.onboarding.archive.manifest import Manifest
+from shared_apps.onboarding.archive.replaying import parse_moment
+from shared_apps.onboarding.errors import MomentInvalidError
 
 
 def _add_export_arguments(parser: ArgumentParser) -> None:
@@ -51,12 +53,9 @@ def _add_restore_arguments(parser: ArgumentParser) -> None:
 
 def _moment(text: str) -> datetime:
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise ArgumentTypeError(f"not a time as in ISO 8601: {text}") from None
-    if moment.tzinfo is None:
-        raise ArgumentTypeError("a time needs its distance to UTC: …Z or …+02:00")
-    return moment
+        return parse_moment(text)
+    except MomentInvalidError as error:
+        raise ArgumentTypeError(error.text) from None
 
 
 def _restore(options: Options, *, stdout: Any, stderr: Any) -> None:

@@ -93,6 +93,21 @@ class Replayed:
     last_change: datetime | None
 
 
+def parse_moment(text: str) -> datetime:
+    """Of a time as in ISO 8601, with its distance to UTC.
+
+    Raises:
+        MomentInvalidError: it is none.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise MomentInvalidError(f"This is no time as in ISO 8601: {text}") from None
+    if moment.tzinfo is None:
+        raise MomentInvalidError("A time needs its distance to UTC: …Z or …+02:00.")
+    return moment
+
+
 def require_possible(*, manifest: Manifest, until: datetime, at: datetime) -> None:
     """Look before anything is changed.
 

@@ -144,10 +144,12 @@ def _restore(work: _Work) -> None:
         slug = work.arguments["to"] or str(verify(path).declared["slug"])
         if _is_made_already(work.run, slug):
             return
+    until = work.arguments.get("until")
     restore_tenant(
         path=path,
         slug=work.arguments["to"],
         domains=work.domains,
+        until=until and datetime.fromisoformat(until),
         at=work.at,
         report=work.report,
     )

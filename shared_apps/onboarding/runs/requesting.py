@@ -71,8 +71,11 @@ def request_clone(*, slug: str, to: str, domains: Sequence[str], at: datetime) -
         return _enqueue(RunAction.CLONE, slug, [Step.CLONE], arguments, at)
 
 
-def request_restore(*, archive: str, slug: str | None, domains: Sequence[str], at: datetime) -> Run:
-    """Have the tenant of an archive made, under another name if `slug` is given.
+def request_restore(
+    *, archive: str, slug: str | None, domains: Sequence[str], until: datetime | None, at: datetime
+) -> Run:
+    """Have the tenant of an archive made, under another name if `slug` is given, as of a later moment
+    if `until` is.
 
     Raises:
         ArchiveNameError, TenantNameError, ReservedNameError: nothing was changed.
@@ -84,7 +87,12 @@ def request_restore(*, archive: str, slug: str | None, domains: Sequence[str], a
             names.validate_slug(slug)
             _refuse_open(slug)
             _require_free(slug)
-        arguments = {"archive": archive, "to": slug, "domains": list(domains)}
+        arguments = {
+            "archive": archive,
+            "to": slug,
+            "domains": list(domains),
+            "until": until and until.isoformat(),
+        }
         return _enqueue(RunAction.RESTORE, slug or "", [Step.RESTORE], arguments, at)
 
 

@@ -181,6 +181,35 @@ def test_a_deletion_has_a_backup_and_a_date_and_is_taken_back(
     assert len(api(initech, "admin").get("vendors/").json()["results"]) == 1
 
 
+def test_restored_to_a_moment_after_the_archive(
+    operator: Api, initech: TenantIdentity, system: Installation
+) -> None:
+    system.relay()
+    assert done(operator, f"{INITECH}export/", {"archive": "a.tar.gz"})["state"] == "succeeded"
+    client = Api(initech)
+    client.sign_in("admin@initech.example", PASSWORD)
+    client.post("vendors/", {"name": "Before"})
+    moment = timezone.now()
+    client.post("vendors/", {"name": "After"})
+    system.relay()
+    second = {"archive": "a.tar.gz", "slug": "initech2", "domains": ["initech2.localhost"]}
+
+    restored = done(operator, "operator/restores/", {**second, "until": moment.isoformat()})
+    third = {**second, "slug": "initech3", "domains": ["initech3.localhost"]}
+    early = done(
+        operator, "operator/restores/", {**third, "until": (moment - timedelta(days=1)).isoformat()}
+    )
+
+    assert restored["state"] == "succeeded", restored
+    client = Api(selectors.get_tenant(slug="initech2").identity)
+    client.sign_in("admin@initech.example", PASSWORD)
+    names = sorted(row["name"] for row in client.get("vendors/").json()["results"])
+    assert names == ["Before", "Chotchkie's"]
+    assert early["state"] == "failed"
+    assert "needs an earlier archive" in early["error"]
+    assert not selectors.is_registered(slug="initech3")
+
+
 def test_deleted_at_once_and_restored_from_the_backup(
     operator: Api, initech: TenantIdentity, system: Installation, api: Callable[..., Api]
 ) -> None:
@@ -276,6 +305,8 @@ def test_the_fleet_is_migrated_as_a_run(operator: Api, system: Installation) -> 
         ("operator/restores/", {}, {"archive"}),
         ("operator/restores/", {"archive": "../x", "slug": "-"}, {"archive", "slug"}),
         ("operator/restores/", {"archive": "a/b"}, {"archive"}),
+        ("operator/restores/", {"archive": "a", "until": "yesterday"}, {"until"}),
+        ("operator/restores/", {"archive": "a", "until": "2026-05-04T10:00:00"}, {"until"}),
     ],
 )  # fmt: skip
 def test_errors_name_the_field(

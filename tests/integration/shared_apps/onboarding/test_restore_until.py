@@ -221,7 +221,7 @@ def test_the_trail_says_until_when(past: Past) -> None:
     [
         (lambda past: past.now() - timedelta(days=1), "needs an earlier archive"),
         (lambda past: past.now() + timedelta(days=1), "has not come yet"),
-        (lambda past: "2026-13-01", "not a time"),
+        (lambda past: "2026-13-01", "no time"),
         (lambda past: "2026-05-01T10:00:00", "distance to UTC"),
     ],
 )
