@@ -1,6 +1,7 @@
 """Hand work to the background, without importing the task that does it."""
 
 import contextvars
+import threading
 from functools import cache, partial
 from typing import Any
 
@@ -8,6 +9,8 @@ from celery import current_app
 from django.db import transaction
 
 from shared_apps.core import context
+
+_importing = threading.Lock()
 
 
 def enqueue(task_name: str, **arguments: Any) -> None:
@@ -28,7 +31,9 @@ def enqueue(task_name: str, **arguments: Any) -> None:
 
 def _find(task_name: str) -> Any:
     if task_name not in current_app.tasks:
-        _import_tasks_of_apps()
+        # Celery imports nothing for whoever asks while another thread has it import.
+        with _importing:
+            _import_tasks_of_apps()
     return current_app.tasks[task_name]
 
 
