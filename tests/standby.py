@@ -65,7 +65,10 @@ class Standby(EmbeddedPostgres):
     def catch_up(self) -> None:
         """Return when everything that the primary has done by now is seen here."""
         with psycopg.connect(settings.ADMIN_DATABASE_URL) as primary:
+            primary.autocommit = True
             row = primary.execute("SELECT pg_current_wal_insert_lsn()").fetchone()
+            # Where the next record goes may be behind a page's header: nothing ends there before there is one.
+            primary.execute("SELECT txid_current()")
         assert row is not None
         wait_until(
             lambda: self.ask(f"SELECT pg_last_wal_replay_lsn() >= '{row[0]}'") is True,

@@ -20,7 +20,7 @@ from shared_apps.core.context import TenantIdentity
 from shared_apps.core.errors import ContextOrderError, TenantContextRequired
 from tenant_apps.invoicing.models import Vendor
 from tests.concurrency import at_once
-from tests.isolation.modes import DIRECT, MODES, POOL, Mode
+from tests.isolation.modes import DIRECT, MODES, POOL, Mode, Poolers, connected
 
 Names = dict[UUID, str]
 WHO = "SELECT current_user, current_schema()"
@@ -464,6 +464,30 @@ def test_a_pooled_connection_is_kept_whether_it_was_reset_or_not(
         servers.add(connection.connection.info.backend_pid)
         _end_work(mode)
     assert len(servers) == 1
+
+
+def test_a_login_with_a_time_zone_of_its_own_gets_ours_again_after_a_reset(
+    acme: TenantIdentity, poolers: Poolers
+) -> None:
+    """The reset takes back what the connection was told when it was new."""
+    login = psycopg.sql.Identifier(settings.DATABASES["default"]["USER"])
+    with psycopg.connect(settings.ADMIN_DATABASE_URL, autocommit=True) as admin:
+        admin.execute(
+            psycopg.sql.SQL("ALTER ROLE {} SET \"TimeZone\" = 'Asia/Tokyo'").format(login)
+        )
+        try:
+            with connected(POOL, poolers):
+                told = []
+                for _ in range(2):
+                    with context.tenant(acme), connection.cursor() as cursor:
+                        cursor.execute("SHOW TimeZone")
+                        told.append((*cursor.fetchone(), connection.connection.info.backend_pid))
+                        cursor.execute("SET work_mem = '77MB'")
+                    connection.close()
+        finally:
+            admin.execute(psycopg.sql.SQL("ALTER ROLE {} RESET ALL").format(login))
+    assert [zone for zone, _ in told] == ["UTC", "UTC"]
+    assert told[0] == told[1], "the same connection"
 
 
 @pytest.mark.parametrize("mode", [DIRECT, POOL], ids=lambda mode: mode.name, indirect=True)

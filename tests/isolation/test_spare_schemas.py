@@ -92,14 +92,14 @@ def test_a_role_that_cannot_be_dropped_does_not_stop_the_others(
 ) -> None:
     (stuck,) = fill(1).ready
     role = claiming.role_of(stuck.schema)
-    for statement in ("DROP OWNED BY {}", "DROP ROLE {}", "CREATE ROLE {}"):
+    for statement in ("DROP OWNED BY {}", "DROP ROLE {}", "CREATE ROLE {} SUPERUSER"):
         admin.execute(statement.format(role))  # type: ignore[arg-type]  # not the owner's any more
 
     filled = fill(1)
 
     assert len(filled.ready) == 1
     (problem,) = [spare.problem for spare in filled.useless]
-    assert problem.startswith("cannot be dropped: permission denied")
+    assert problem.startswith("cannot be dropped: ")
     (found,) = find_breaches()
     assert (found.subject, found.problem) == (f"spare {stuck.schema}", problem)
     admin.execute(f"DROP ROLE {role}")  # type: ignore[arg-type]  # what the problem says

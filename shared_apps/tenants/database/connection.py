@@ -10,6 +10,9 @@ from psycopg.pq import ExecStatus, TransactionStatus
 
 from shared_apps.tenants.database.session import ConnectionSession
 
+# The time zone is set by a SELECT.
+_DONE = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK, ExecStatus.EMPTY_QUERY)
+
 
 class TenantConnection(psycopg.Connection[Any]):
     """Every way to end a transaction on it keeps `session` true.
@@ -67,7 +70,7 @@ class TenantConnection(psycopg.Connection[Any]):
         # DISCARD ALL runs in no transaction, not even in that of a message.
         for statement in (b"RESET ROLE", b"DISCARD ALL", self.session.set_up):
             result = self.pgconn.exec_(statement)
-            if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.EMPTY_QUERY):
+            if result.status not in _DONE:
                 raise psycopg.OperationalError("the connection could not be reset")
         self.session.has_been_reset()
 
