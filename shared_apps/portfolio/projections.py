@@ -14,7 +14,9 @@ from shared_apps.portfolio.sources import Source
 
 
 def register(source: Source) -> None:
-    """Gather what this source describes, from changes and in rebuilds."""
+    """Gather what this source describes, from changes and in rebuilds; once, however often `ready()` runs."""
+    if source in sources.registered():
+        return
     sources.register(source)
 
     def apply(connection: psycopg.Connection[Any], tenant: UUID, changes: Sequence[Change]) -> None:

@@ -22,7 +22,8 @@ _behind: dict[str, float] = {}
 
 
 def register(check: Check) -> None:
-    _checks.append(check)
+    if check not in _checks:  # `ready()` may run again
+        _checks.append(check)
 
 
 def require_current(tenant: TenantIdentity) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+from django.apps import apps
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
@@ -154,6 +155,15 @@ def test_a_rebuild_is_the_same_as_gathering_and_can_be_repeated(
             assert _gathered(acme) | _gathered(globex) == before
         with pytest.raises(CommandError, match="no such tenant"):
             call_command("portfolio", "rebuild", "--tenant", "nobody")
+
+
+def test_a_source_that_is_registered_again_is_gathered_once(
+    system: Installation, acme: TenantIdentity, make_invoice: Callable[..., UUID]
+) -> None:
+    make_invoice(acme)
+    apps.get_app_config("invoicing").ready()
+
+    assert services.rebuild(tenant=acme) == 1
 
 
 def test_a_rebuild_and_changes_that_still_wait_come_to_the_same(
