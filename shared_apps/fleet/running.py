@@ -33,7 +33,7 @@ _ANNOUNCE_EVERY = 1.0  # seconds; each announcement empties the memory of every 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    jobs: int = 2
+    jobs: int = 4
     canary: int = 1
     max_failures: int = 10
     """When more than these have failed, no further tenant is started."""

@@ -23,7 +23,7 @@ STOPPED = 130
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--jobs", type=_count, default=2, help="connections at work (2)")
+    parser.add_argument("--jobs", type=_count, default=4, help="connections at work (4)")
     parser.add_argument(
         "--canary", type=_natural, default=1, help="tenants that go first, alone (1)"
     )

@@ -70,12 +70,12 @@ def _case(here: Place, ours: Worker, peer: Worker, count: numbers.Tenants) -> Ca
                 each(count.ours, lambda: here.run("ours", ["fleet", "-v0", "migrate"]), ours),
             ),
             Contender(
-                "ours, 4 connections",
+                "ours, 2 connections",
                 Part.INFORMATION,
-                "--jobs 4 instead of 2",
+                "--jobs 2 instead of 4",
                 each(
                     count.ours,
-                    lambda: here.run("ours", ["fleet", "-v0", "migrate", "--jobs", "4"]),
+                    lambda: here.run("ours", ["fleet", "-v0", "migrate", "--jobs", "2"]),
                     ours,
                 ),
             ),

@@ -15,4 +15,8 @@ class Tenants:
 def of(scale: Scale) -> Tenants:
     if scale is Scale.QUICK:
         return Tenants(ours=3, peer=1)
-    return Tenants(ours=int(os.environ.get("BENCH_TENANTS", "200")), peer=15)
+    # The peer's schema `base` is one more.
+    return Tenants(
+        ours=int(os.environ.get("BENCH_TENANTS", "200")),
+        peer=int(os.environ.get("BENCH_PEER_TENANTS", "16")) - 1,
+    )
