@@ -1,7 +1,7 @@
 """`manage.py audit verify`: progress, and what was found, for people and for programs."""
 
 import json
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -17,6 +17,7 @@ from shared_apps.audit.transfer import INSTALLATION
 from shared_apps.core import context
 from shared_apps.core.progress import Progress
 
+_MOST_JOBS = 64
 _SHOWN = 10  # problems of a tenant; --json has all that are remembered
 
 
@@ -29,10 +30,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if not 1 <= number <= 64:
-        raise ValueError
-    return number
+    if not text.isdigit() or not 1 <= int(text) <= _MOST_JOBS:
+        raise ArgumentTypeError(f"a whole number from 1 to {_MOST_JOBS}, not {text!r}")
+    return int(text)
 
 
 def run(command: BaseCommand, options: dict[str, Any]) -> None:

@@ -185,8 +185,8 @@ def replay(cursor: Any, *, schema: str, manifest: Manifest, until: datetime) -> 
         cursor, schema, [table for table in audited.values() if table.name in changed]
     )
     keys = {table.name: table.key for table in audited.values()}
-    statements = [
-        {
+    statements = {
+        name: {
             "table": sql.Identifier(schema, name),
             "name": sql.Literal(name),
             "key": sql.Literal(keys[name]),
@@ -194,18 +194,18 @@ def replay(cursor: Any, *, schema: str, manifest: Manifest, until: datetime) -> 
             "values": sql.SQL(", ").join(sql.Identifier("row", c) for c in columns[name]),
         }
         for name in changed
-    ]
-    for parts in statements:
+    }
+    for name, parts in statements.items():
         cursor.execute(sql.SQL(_UNLIKE_ARCHIVE).format(**parts))
         if row := cursor.fetchone():
             raise TrailUnfitError(
                 "The trail does not go on from the archive's rows.",
-                table=parts["name"].as_string(None),
+                table=name,
                 record=row[0],
             )
     # Out with all before the first comes in: values that must be unique may have changed hands.
     for statement in (_REMOVE, _INSERT):
-        for parts in statements:
+        for parts in statements.values():
             cursor.execute(sql.SQL(statement).format(**parts))
     cursor.execute(
         "SELECT count(*), count(DISTINCT transaction_id), max(created_at) FROM pg_temp.trail_since"

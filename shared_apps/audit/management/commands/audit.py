@@ -41,7 +41,7 @@ class Command(BaseCommand):
                 verifying.run(self, options)
             else:
                 self._move(options)
-        except psycopg.OperationalError as error:
+        except psycopg.Error as error:
             raise CommandError(str(error).strip().split("\n", 1)[0]) from error
 
     def _move(self, options: dict[str, Any]) -> None:

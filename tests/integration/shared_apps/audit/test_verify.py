@@ -113,6 +113,10 @@ def test_chains_that_nobody_touched_are_whole(chains: Chains, stretch: int, jobs
         ("DELETE FROM audit.entry WHERE tenant_id = ONE AND sequence = 9", [("tail cut", "9")]),
         ("UPDATE audit.chain SET sequence = 7 WHERE tenant_id = ONE", [("end of chain", "9")]),
         ("UPDATE audit.chain SET hash = sha256('x') WHERE tenant_id = ONE", [("end of chain", "9")]),
+        ("UPDATE audit.chain SET sequence = 9000000000000000000 WHERE tenant_id = ONE",
+         [("tail cut", "10-9000000000000000000")]),
+        ("UPDATE audit.entry SET sequence = 9000000000000000000 WHERE tenant_id = ONE AND sequence = 9",
+         [("missing", "9-8999999999999999999"), ("end of chain", "9000000000000000000")]),
         ("DELETE FROM audit.chain WHERE tenant_id = ONE", [("end of chain", "9")]),
         ("UPDATE audit.entry SET sequence = CASE sequence WHEN 4 THEN 6 ELSE 4 END"
          " WHERE tenant_id = ONE AND sequence IN (4, 6)",
