@@ -1,6 +1,5 @@
 """An installation of the product on a Citus cluster that the environment names."""
 
-import json
 import os
 import secrets
 import subprocess
@@ -18,6 +17,7 @@ from psycopg import conninfo, sql
 from scripts.stack.environment import Secrets, product_environment
 from scripts.stack.infra import Servers
 from scripts.stack.paths import ROOT
+from tests.ended import Ended
 
 COORDINATOR = "TEST_CITUS_COORDINATOR_URL"
 NODES = "TEST_CITUS_NODE_URLS"
@@ -25,17 +25,6 @@ MISSING = (
     f"Citus is in no package registry that the suite reaches: name one by {COORDINATOR} and {NODES}"
     " (superusers' URLs, the nodes' separated by commas) to run this"
 )
-
-
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 @dataclass(frozen=True)

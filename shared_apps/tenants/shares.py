@@ -26,9 +26,11 @@ class _Share:
 
 
 class Shares:
-    """Counts requests per tenant; knows only tenants that have some."""
+    """Counts requests per tenant; knows only tenants that have some. `patience` is in seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, patience: float = PATIENCE_SECONDS, queue: int = QUEUE_LENGTH) -> None:
+        self._patience = patience
+        self._queue = queue
         self._lock = threading.Lock()
         self._shares: dict[UUID, _Share] = {}
 
@@ -48,9 +50,9 @@ class Shares:
         return lambda: self._give_back(tenant_id, share)
 
     def _wait(self, share: _Share, limit: int) -> None:
-        if share.waiting >= QUEUE_LENGTH:
+        if share.waiting >= self._queue:
             raise TenantBusyError
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + self._patience
         share.waiting += 1
         try:
             while share.active >= limit:

@@ -126,8 +126,7 @@ def test_a_noisy_tenant_slows_itself_only(
     globex: TenantIdentity,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(shares, "PATIENCE_SECONDS", 1.0)
-    monkeypatch.setattr(shares, "QUEUE_LENGTH", 8)
+    monkeypatch.setattr(shares, "of_this_process", shares.Shares(patience=1.0, queue=8))
     limit(connections=2)
 
     def noise() -> Any:

@@ -1,25 +1,13 @@
 """`manage.py tenant` in this process, with a file of its own."""
 
-import json
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
-from typing import Any
 
 from django.core.management import CommandError, call_command
 
 from shared_apps.core import attribution, context
-
-
-@dataclass(frozen=True)
-class Ended:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
+from tests.ended import Ended
 
 
 @dataclass(frozen=True)

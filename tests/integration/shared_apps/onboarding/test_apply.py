@@ -19,7 +19,8 @@ from shared_apps.tenants.models import Tenant
 from tenant_apps.invoicing.models import Vendor
 from tests.client import Api
 from tests.concurrency import at_once
-from tests.integration.shared_apps.onboarding.console import Console, Ended, tenant
+from tests.ended import Ended
+from tests.integration.shared_apps.onboarding.console import Console, tenant
 
 OPENLDAP = (
     "{backend: openldap, options: {url: 'ldaps://h', base_dn: dc=a, bind_dn: cn=a},"

@@ -20,13 +20,12 @@ from shared_apps.accounts.models import User
 from shared_apps.audit.selectors import EntryFilter, list_entries
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
-from shared_apps.onboarding.erasing import cases, erasing
+from shared_apps.onboarding.erasing import cases
 from shared_apps.onboarding.models import Erasure, Run, TenantErasure
 from shared_apps.tenants.models import Tenant
 from tenant_apps.invoicing.models import Vendor
 from tests.client import Api
 from tests.installation import PASSWORD, Installation
-from tests.integration.shared_apps.onboarding.console import Console
 from tests.integration.shared_apps.onboarding.erasing import (
     NAME,
     Everywhere,
@@ -436,15 +435,31 @@ def test_the_report_is_for_its_owner_and_never_over_another_file(
     assert json.loads(written.read_text()) == ended.json
 
 
+_GIVEN_LATE = """
+    CREATE FUNCTION public.given_late() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = public, pg_temp AS $$ BEGIN
+        INSERT INTO accounts_usertenantrole (id, tenant_id, user_id, role, granted_at)
+        VALUES (gen_random_uuid(), '{acme}', '{person}', '{role}', now());
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER given_late AFTER INSERT ON public.onboarding_tenanterasure
+    FOR EACH ROW WHEN (NEW.tenant_id = '{globex}') EXECUTE FUNCTION public.given_late()
+"""
+
+
 def test_a_role_that_is_given_while_it_runs_goes_as_well(
-    person: Everywhere, acme: TenantIdentity, console: Console, monkeypatch: pytest.MonkeyPatch
+    person: Everywhere, acme: TenantIdentity, globex: TenantIdentity, system: Installation
 ) -> None:
-    real = erasing._finish
-
-    def late(*arguments: Any) -> None:
-        accounts.grant_role(tenant_id=acme.id, user_id=person.id, role=Role.ADMIN, by=None, at=NOW)
-        real(*arguments)
-
-    monkeypatch.setattr(erasing, "_finish", late)
-    assert erase(person.email, "--yes").code == 0
+    """In acme, which it has visited, while it is at globex."""
+    with system.owner() as owner:
+        owner.execute(
+            _GIVEN_LATE.format(
+                acme=acme.id, globex=globex.id, person=person.id, role=Role.ADMIN.value
+            )  # type: ignore[call-overload]  # of the test
+        )
+    try:
+        assert erase(person.email, "--yes").code == 0
+    finally:
+        with system.owner() as owner:
+            owner.execute("DROP FUNCTION public.given_late() CASCADE")
     assert people.find_member(tenant_id=acme.id, user_id=person.id) is None

@@ -20,8 +20,9 @@ from shared_apps.fleet import services as fleet
 from shared_apps.onboarding import services
 from shared_apps.onboarding.archive import loading, sequences
 from shared_apps.tenants import selectors
+from tests.ended import Ended
 from tests.installation import Installation
-from tests.integration.shared_apps.onboarding.console import Console, Ended, tenant
+from tests.integration.shared_apps.onboarding.console import Console, tenant
 from tests.integration.shared_apps.onboarding.test_restore import nothing_is_left, rows
 
 _NEW = (

@@ -9,13 +9,8 @@ from shared_apps.tenants.shares import Shares
 ACME, GLOBEX = UUID(int=1), UUID(int=2)
 
 
-@pytest.fixture(autouse=True)
-def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared_apps.tenants.shares.PATIENCE_SECONDS", 1.0)
-
-
 def test_a_tenant_has_as_many_places_as_its_limit_and_others_have_theirs() -> None:
-    shares = Shares()
+    shares = Shares(patience=1.0)
     first = shares.take(ACME, limit=2)
     shares.take(ACME, limit=2)
 
@@ -27,18 +22,15 @@ def test_a_tenant_has_as_many_places_as_its_limit_and_others_have_theirs() -> No
 
 
 def test_who_waits_gets_the_place_that_becomes_free() -> None:
-    shares = Shares()
+    shares = Shares(patience=1.0)
     give_back = shares.take(ACME, limit=1)
     threading.Timer(0.1, give_back).start()
 
     shares.take(ACME, limit=1)()
 
 
-def test_when_the_queue_is_full_one_more_is_refused_at_once(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("shared_apps.tenants.shares.QUEUE_LENGTH", 4)
-    shares = Shares()
+def test_when_the_queue_is_full_one_more_is_refused_at_once() -> None:
+    shares = Shares(patience=1.0, queue=4)
     shares.take(ACME, limit=1)
     refusals: list[float] = []
 
@@ -61,6 +53,6 @@ def test_when_the_queue_is_full_one_more_is_refused_at_once(
 
 
 def test_tenants_without_requests_are_forgotten() -> None:
-    shares = Shares()
+    shares = Shares(patience=1.0)
     shares.take(ACME, limit=1)()
     assert shares._shares == {}
