@@ -13,6 +13,8 @@ from uuid import UUID
 
 import psycopg
 
+from shared_apps.core.errors import explain
+
 logger = logging.getLogger(__name__)
 
 
@@ -68,5 +70,5 @@ def apply(connection: psycopg.Connection[Any], tenant_id: UUID, changes: Sequenc
             raise
         except (psycopg.Error, LookupError, ValueError, TypeError, ArithmeticError) as error:
             logger.exception("A projection failed; it has to be made anew")
-            reason = str(error).strip().split("\n", 1)[0] or type(error).__name__
+            reason = explain(error)
             projection.fail(connection, tenant_id, f"{type(error).__name__}: {reason}")

@@ -20,6 +20,7 @@ from psycopg import sql
 
 from shared_apps.audit import hints, triggers
 from shared_apps.audit.transfer import move_batch
+from shared_apps.core.errors import explain
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +58,7 @@ class Relay:
             except psycopg.Error as error:
                 # Nothing is lost: what was claimed is in the outbox again.
                 logger.warning(
-                    "A database is away, trying again in %.1f s: %s", pause, _first_line(error)
+                    "A database is away, trying again in %.1f s: %s", pause, explain(error)
                 )
                 self._stopping.wait(pause)
                 pause = min(pause * 2, _RETRY_LIMIT)
@@ -180,7 +181,3 @@ def _hinted(client: "redis.Redis") -> set[str]:
         return {schema.decode() for schema in found}
     except redis.RedisError:
         return set()
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0]

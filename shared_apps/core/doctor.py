@@ -11,6 +11,8 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
+from shared_apps.core.errors import explain
+
 logger = logging.getLogger(__name__)
 
 
@@ -44,7 +46,7 @@ def examine() -> dict[str, list[Finding]]:
             found[name] = list(check())
         except Exception as error:
             logger.debug("The check %s failed", name, exc_info=True)
-            reason = str(error).strip().split("\n", 1)[0] or type(error).__name__
+            reason = explain(error)
             found[name] = [
                 Finding(name, f"could not be examined: {reason}", "make it reachable, ask again")
             ]

@@ -79,3 +79,9 @@ class ContextOrderError(RuntimeError):
         "iterate over context.handed_over(generator) instead",
     ) -> None:
         super().__init__(message)
+
+
+def explain(error: Exception) -> str:
+    """One line, without what only a log may hold."""
+    text = error.text if isinstance(error, AppError) else str(error)
+    return text.strip().split("\n", 1)[0] or type(error).__name__

@@ -13,7 +13,7 @@ from django.db import Error
 from shared_apps.accounts import services as accounts
 from shared_apps.authn import services as authn
 from shared_apps.core import context
-from shared_apps.core.errors import AppError
+from shared_apps.core.errors import AppError, explain
 from shared_apps.onboarding import schemas
 from shared_apps.onboarding.archive.exporting import Report, export_tenant
 from shared_apps.onboarding.archive.verifying import verify
@@ -24,7 +24,6 @@ from shared_apps.onboarding.errors import (
     TrailPendingError,
 )
 from shared_apps.onboarding.provisioning import changing, locks
-from shared_apps.onboarding.provisioning.engine import explain
 from shared_apps.tenants import cache, files, routing
 from shared_apps.tenants import selectors as tenants_read
 from shared_apps.tenants import services as tenants

@@ -11,6 +11,7 @@ from psycopg import sql
 
 from shared_apps.audit import recording
 from shared_apps.core import context
+from shared_apps.core.errors import explain
 from shared_apps.fleet import services as fleet
 from shared_apps.fleet.services import MIGRATION_ALIAS
 from shared_apps.fleet.sharding import cluster, rules
@@ -22,7 +23,6 @@ from shared_apps.onboarding.errors import (
     TrailPendingError,
 )
 from shared_apps.onboarding.provisioning import locks
-from shared_apps.onboarding.provisioning.engine import explain
 from shared_apps.tenants import selectors as tenants_read
 from shared_apps.tenants.choices import UNFINISHED, TenantState
 from shared_apps.tenants.models import Tenant

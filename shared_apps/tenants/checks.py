@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import connections, models
 
+from shared_apps.core.errors import explain
 from shared_apps.tenants.database import probe
 from shared_apps.tenants.database.base import DatabaseWrapper
 from shared_apps.tenants.ownership import TenantModel, TenantQuerySet
@@ -61,7 +62,7 @@ def check_route(*, databases: Sequence[str] | None = None, **_: Any) -> list[Che
         try:
             problem = probe.find_problem(wrapper)
         except psycopg.Error as error:
-            reason = str(error).strip().split("\n", 1)[0]
+            reason = explain(error)
             messages.append(
                 Warning(f"The database {alias} cannot be reached: {reason}", id="tenants.W001")
             )

@@ -11,6 +11,7 @@ from django.db import Error, connections, transaction
 from psycopg import sql
 
 from shared_apps.core.context import TenantIdentity
+from shared_apps.core.errors import explain
 from shared_apps.fleet import replay, roles
 from shared_apps.fleet.catalogue import script
 from shared_apps.fleet.migration_login import MIGRATION_ALIAS
@@ -71,7 +72,7 @@ def claim(identity: TenantIdentity, *, fingerprint: str) -> bool:
             # The template needs nothing of what failed here.
             logger.exception("A spare schema could not be claimed")
             if spare is not None:
-                set_aside(spare.schema, str(error).strip().split("\n", 1)[0])
+                set_aside(spare.schema, explain(error))
             return False
 
 

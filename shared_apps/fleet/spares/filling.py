@@ -15,6 +15,7 @@ from psycopg import sql
 
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
+from shared_apps.core.errors import explain
 from shared_apps.fleet import compiling, dropping, locks, replay, roles, templates
 from shared_apps.fleet.catalogue import objects, script
 from shared_apps.fleet.errors import SharedSchemaVersionError, SpareError
@@ -156,7 +157,7 @@ def _drop(schema: str) -> bool:
             cursor.execute("DELETE FROM public.fleet_spareschema WHERE schema_name = %s", [schema])
     except DatabaseError as error:
         logger.exception("A spare schema could not be dropped")
-        reason = str(error).strip().split("\n", 1)[0]
+        reason = explain(error)
         claiming.set_aside(schema, f"{pool.NOT_DROPPED}: {reason}")
         return False
     return True

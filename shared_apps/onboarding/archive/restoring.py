@@ -15,6 +15,7 @@ from shared_apps.accounts import services as accounts
 from shared_apps.accounts.choices import Role
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
+from shared_apps.core.errors import explain
 from shared_apps.fleet import selectors as fleet
 from shared_apps.onboarding import planning, schemas
 from shared_apps.onboarding.archive import replaying
@@ -39,7 +40,6 @@ from shared_apps.onboarding.errors import (
 )
 from shared_apps.onboarding.models import TenantSetup
 from shared_apps.onboarding.provisioning import locks, steps
-from shared_apps.onboarding.provisioning.engine import explain
 from shared_apps.onboarding.provisioning.undo import take_back
 from shared_apps.portfolio import services as portfolio
 from shared_apps.tenants import files, names, routing

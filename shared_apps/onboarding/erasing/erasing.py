@@ -19,7 +19,7 @@ from shared_apps.audit.selectors import EntryFilter, count_entries
 from shared_apps.audit.transfer import INSTALLATION
 from shared_apps.core import attribution, context
 from shared_apps.core.context import TenantIdentity
-from shared_apps.core.errors import AppError
+from shared_apps.core.errors import AppError, explain
 from shared_apps.onboarding.erasing import rules, tombstones
 from shared_apps.onboarding.erasing.cases import Case, open_case
 from shared_apps.onboarding.erasing.reports import Report, State, TenantPart, Trail
@@ -27,7 +27,6 @@ from shared_apps.onboarding.erasing.subjects import Line, Subject, is_changed, m
 from shared_apps.onboarding.errors import PersonUnknownError
 from shared_apps.onboarding.models import Erasure, TenantErasure
 from shared_apps.onboarding.provisioning import locks
-from shared_apps.onboarding.provisioning.engine import explain
 from shared_apps.tenants import selectors as tenants_read
 from shared_apps.tenants.models import Tenant
 

@@ -13,6 +13,7 @@ from django.db import connections
 
 from shared_apps.accounts import errors as accounts_errors
 from shared_apps.accounts import services as accounts
+from shared_apps.core.errors import explain
 from shared_apps.onboarding.choices import PROVISIONING, Step
 from shared_apps.onboarding.declaration.problems import DeclarationError, Problem
 from shared_apps.onboarding.declaration.references import SecretMissingError, Secrets
@@ -172,7 +173,7 @@ def _carry_out(change: Change, plan: Plan, run_id: UUID, options: Options) -> Ou
         if options.undoes_failed:
             error, is_undone = _undo(change.slug, error)
     except Exception as failure:
-        error = engine.explain(failure)
+        error = explain(failure)
         connections.close_all()
         _record_failure(recorder, error)
     return Outcome(change.slug, change.action, time.monotonic() - started, error, is_undone)
@@ -192,7 +193,7 @@ def _undo(slug: str, error: str) -> tuple[str, bool]:
     try:
         undo.undo_failed(slug=slug)
     except Exception as failure:
-        return f"{error}; and it could not be undone: {engine.explain(failure)}", False
+        return f"{error}; and it could not be undone: {explain(failure)}", False
     return error, True
 
 

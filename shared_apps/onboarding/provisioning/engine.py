@@ -8,7 +8,7 @@ from django.db.utils import InternalError, OperationalError
 from psycopg import errors as postgres
 
 from shared_apps.core import context
-from shared_apps.core.errors import AppError
+from shared_apps.core.errors import explain
 from shared_apps.onboarding.choices import HALF_RESTORED, PROVISIONING, Step
 from shared_apps.onboarding.errors import HalfRestoredError, ProvisioningError
 from shared_apps.onboarding.provisioning import locks, steps
@@ -59,12 +59,6 @@ def provision(*, work: steps.Work, recorder: Recorder, is_new: bool = False) -> 
                 raise ProvisioningError(f"{slug}: {step.label.lower()}: {reason}") from error
         recorder.complete()
         return work.tenant
-
-
-def explain(error: Exception) -> str:
-    """One line, without what only a log may hold."""
-    text = error.text if isinstance(error, AppError) else str(error)
-    return text.strip().split("\n", 1)[0] or type(error).__name__
 
 
 def _attempt(step: Step, work: steps.Work) -> None:

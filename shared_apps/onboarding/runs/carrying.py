@@ -17,6 +17,7 @@ from uuid import UUID
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from shared_apps.core import attribution, context
+from shared_apps.core.errors import explain
 from shared_apps.fleet import services as fleet
 from shared_apps.fleet.choices import RunState as FleetState
 from shared_apps.onboarding.archive.exporting import Report, export_tenant
@@ -27,7 +28,7 @@ from shared_apps.onboarding.deleting import Deletion, purge_tenant, schedule_del
 from shared_apps.onboarding.errors import FleetNotMigratedError
 from shared_apps.onboarding.models import Run, RunStep
 from shared_apps.onboarding.provisioning import recording
-from shared_apps.onboarding.provisioning.engine import explain, is_half_restored
+from shared_apps.onboarding.provisioning.engine import is_half_restored
 from shared_apps.onboarding.provisioning.recording import Clock, Recorder
 from shared_apps.onboarding.provisioning.undo import undo_failed
 from shared_apps.onboarding.renaming import clone_tenant, rename_tenant

@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from shared_apps.audit import backlog
 from shared_apps.audit.management import verifying
 from shared_apps.audit.relay import Relay
+from shared_apps.core.errors import explain
 
 
 class Command(BaseCommand):
@@ -42,7 +43,7 @@ class Command(BaseCommand):
             else:
                 self._move(options)
         except psycopg.Error as error:
-            raise CommandError(str(error).strip().split("\n", 1)[0]) from error
+            raise CommandError(explain(error)) from error
 
     def _move(self, options: dict[str, Any]) -> None:
         if not settings.RELAY_DATABASE_URL:

@@ -5,7 +5,7 @@ from typing import Any
 import psycopg
 from django.core.management.base import BaseCommand, CommandError
 
-from shared_apps.core.errors import AppError
+from shared_apps.core.errors import AppError, explain
 from shared_apps.fleet import services as fleet
 from shared_apps.onboarding import installation
 
@@ -21,6 +21,6 @@ class Command(BaseCommand):
         try:
             installation.install()
         except (AppError, psycopg.Error) as error:
-            raise CommandError(str(error).strip().split("\n", 1)[0]) from error
+            raise CommandError(explain(error)) from error
         fleet.migrate_shared(verbosity=options["verbosity"])
         self.stdout.write("installed")

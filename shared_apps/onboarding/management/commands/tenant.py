@@ -6,10 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 
-from shared_apps.core.errors import AppError
+from shared_apps.core.errors import AppError, explain
 from shared_apps.onboarding.actions import ACTIONS
 from shared_apps.onboarding.actions.base import ActionParser
-from shared_apps.onboarding.provisioning.engine import explain
 
 
 class Command(BaseCommand):
