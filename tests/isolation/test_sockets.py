@@ -1,5 +1,6 @@
 """Sockets against the product's own server: whose they are, who may open them, when they end."""
 
+import asyncio
 import json
 import time
 import uuid
@@ -8,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from socket import SHUT_RDWR
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -30,6 +32,7 @@ from shared_apps.core.context import TenantIdentity
 from shared_apps.core.errors import TenantContextRequired
 from shared_apps.core.updates import abroadcast_update, broadcast_update
 from shared_apps.tenants import services as tenants
+from shared_apps.tenants.channel_layer import TenantChannelLayer
 from shared_apps.tenants.choices import TenantState
 from shared_apps.tenants.models import Tenant
 from tests.client import Api
@@ -134,6 +137,31 @@ def test_groups_need_a_context(acme: TenantIdentity) -> None:
         ):
             with pytest.raises(TenantContextRequired):
                 use()
+
+
+def test_a_socket_that_closes_takes_no_message_of_another_along() -> None:
+    def layer() -> TenantChannelLayer:
+        return TenantChannelLayer(hosts=[settings.REDIS_URL])
+
+    async def exchange(receiver: TenantChannelLayer) -> list[int]:
+        leaving = [await receiver.new_channel() for _ in range(5)]
+        staying = await receiver.new_channel()
+        waiting = [asyncio.create_task(receiver.receive(channel)) for channel in leaving]
+        await asyncio.sleep(0.3)  # the first of them waits in Redis for all sockets of the process
+        found = []
+        for number, task in enumerate(waiting):
+            message = asyncio.create_task(receiver.receive(staying))
+            await asyncio.sleep(0.2)
+            # While this loop stands still, so that Redis has answered and nobody has read it.
+            sender = Thread(target=asyncio.run, args=[layer().send(staying, {"number": number})])
+            sender.start()
+            sender.join()
+            task.cancel()
+            found.append((await asyncio.wait_for(message, 5))["number"])
+        await receiver.close_pools()
+        return found
+
+    assert asyncio.run(exchange(layer())) == [0, 1, 2, 3, 4]
 
 
 @pytest.mark.parametrize("name", ["a b", "a:b", "a/../b", "ключ", "x" * 61])
