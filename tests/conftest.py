@@ -41,8 +41,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
-    """Start the servers before anything imports a model: settings are read from the environment."""
-    if config.option.help or config.option.collectonly:
+    """Start the servers before anything imports a model: settings are read from the environment.
+
+    With `-n` each process has servers and an installation of its own, and the one that hands out the tests has none.
+    """
+    hands_out = config.option.numprocesses and not hasattr(config, "workerinput")
+    if config.option.help or config.option.collectonly or hands_out:
         servers = infra.Servers(
             *["postgresql://nobody@127.0.0.1:9/none"] * 2, "redis://127.0.0.1:9/0"
         )

@@ -107,19 +107,18 @@ def _install(venv: Path, requirements: Requirements, *, root: Path) -> None:
     # An environment that has the development tools keeps them when the lock changes.
     wanted: Requirements = "local" if installed_local else requirements
     lock = root / "requirements" / f"{wanted}.txt"
+    # Of what is about to be installed: the lock may change while pip works.
+    stamp = Stamp(
+        python=_python_version(),
+        base=_digest(root, "base"),
+        local=_digest(root, "local") if wanted == "local" else None,
+    )
     pip.run(
         ["install", "--require-hashes", "-r", str(lock)],
         python=venv / "bin" / "python",
         log=venv / "install.log",
     )
-    _write_stamp(
-        venv,
-        Stamp(
-            python=_python_version(),
-            base=_digest(root, "base"),
-            local=_digest(root, "local") if wanted == "local" else None,
-        ),
-    )
+    _write_stamp(venv, stamp)
 
 
 def _create(venv: Path) -> None:
