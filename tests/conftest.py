@@ -45,8 +45,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
     With `-n` each process has servers and an installation of its own, and the one that hands out the tests has none.
     """
-    hands_out = config.option.numprocesses and not hasattr(config, "workerinput")
-    if config.option.help or config.option.collectonly or hands_out:
+    if config.option.numprocesses and not config.option.collectonly:
+        return  # nor may it set anything: the others inherit its environment
+    if config.option.help or config.option.collectonly:
         servers = infra.Servers(
             *["postgresql://nobody@127.0.0.1:9/none"] * 2, "redis://127.0.0.1:9/0"
         )

@@ -58,7 +58,10 @@ def test_a_hash_is_verified_and_does_not_hold_the_password() -> None:
     assert not passwords.verify_password("Correct horse battery", encoded).is_correct
 
 
-@pytest.mark.parametrize("encoded", [None, passwords.unusable_hash(), "", "nonsense"])
+@pytest.mark.parametrize(
+    "encoded",
+    [None, pytest.param(passwords.unusable_hash(), id="unusable"), "", "nonsense"],
+)
 def test_nothing_is_right_without_a_usable_hash(encoded: str | None) -> None:
     assert not passwords.verify_password("", encoded).is_correct
     assert not passwords.verify_password("anything", encoded).is_correct
