@@ -23,7 +23,7 @@ class UserManager(BaseUserManager["User"]):
 class User(Auditable, AbstractBaseUser):
     """A person. Operators run the installation; everybody else is given roles."""
 
-    audit = AuditPolicy(exclude=("password",))
+    audit = AuditPolicy(redact=("password",))
     personal: ClassVar[tuple[Rule, ...]] = (
         Anonymised(by="id", columns=("email", "name", "password", "password_changed_at")),
     )

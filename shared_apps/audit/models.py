@@ -8,10 +8,12 @@ from django.db import models
 
 @dataclass(frozen=True)
 class AuditPolicy:
-    """How a model's rows appear in the audit trail."""
+    """How a model's rows appear in the audit trail. Fields are named as on the model."""
 
     exclude: tuple[str, ...] = ()
-    """Columns that are never recorded; a change of these alone leaves no entry."""
+    """Never recorded; a change of these alone leaves no entry."""
+    redact: tuple[str, ...] = ()
+    """That they changed is recorded, their values are not: neither the outbox nor an entry holds one."""
 
 
 class Auditable(models.Model):

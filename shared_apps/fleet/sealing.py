@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import connections, transaction
 from psycopg import sql
 
-from shared_apps.audit import triggers
+from shared_apps.audit import capture, triggers
 from shared_apps.core import context
 from shared_apps.fleet import functions, grants, roles, row_security
 from shared_apps.fleet.catalogue.relations import Relations
@@ -32,7 +32,11 @@ def describe() -> str:
     tables = sorted(triggers.tables(shared=False), key=lambda table: table.name)
     # Scripts for Citus are written another way.
     sharded = ["citus"] if settings.DATABASE_SHARDING == "citus" else []
-    return "\n".join([*grants.TENANT_SCHEMA, *map(repr, tables), *sharded])
+    function = capture.body(is_on_node=triggers.is_on_node(shared=False))
+    settings_of_function = repr(capture.SETTINGS)
+    return "\n".join(
+        [*grants.TENANT_SCHEMA, *map(repr, tables), *sharded, function, settings_of_function]
+    )
 
 
 def seal_shared() -> None:

@@ -17,6 +17,7 @@ from psycopg import sql
 
 from shared_apps.audit import selectors as trail
 from shared_apps.audit import triggers
+from shared_apps.audit.capture import record_id_of
 from shared_apps.audit.triggers import AuditedTable
 from shared_apps.core import context
 from shared_apps.fleet.services import MIGRATION_ALIAS
@@ -63,14 +64,14 @@ _UNLIKE_ARCHIVE = """
 SELECT first.record_id
 FROM (SELECT DISTINCT ON (record_id) record_id, old_values FROM pg_temp.trail_since
       WHERE table_name = {name} ORDER BY record_id, sequence) first
-LEFT JOIN {table} now ON to_jsonb(now) ->> {key} = first.record_id
+LEFT JOIN {table} now ON {record_id} = first.record_id
 WHERE first.old_values IS DISTINCT FROM to_jsonb(now) LIMIT 1
 """
 
 _REMOVE = """
 DELETE FROM {table} now USING (
     SELECT DISTINCT record_id FROM pg_temp.trail_since WHERE table_name = {name}) changed
-WHERE to_jsonb(now) ->> {key} = changed.record_id
+WHERE {record_id} = changed.record_id
 """
 
 _INSERT = """
@@ -184,12 +185,12 @@ def replay(cursor: Any, *, schema: str, manifest: Manifest, until: datetime) -> 
     _require_replayable(
         cursor, schema, [table for table in audited.values() if table.name in changed]
     )
-    keys = {table.name: table.key for table in audited.values()}
+    keys = {table.name: table.keys for table in audited.values()}
     statements = {
         name: {
             "table": sql.Identifier(schema, name),
             "name": sql.Literal(name),
-            "key": sql.Literal(keys[name]),
+            "record_id": record_id_of("to_jsonb(now)", keys[name]),
             "columns": sql.SQL(", ").join(map(sql.Identifier, columns[name])),
             "values": sql.SQL(", ").join(sql.Identifier("row", c) for c in columns[name]),
         }
@@ -242,9 +243,9 @@ def _gather(cursor: Any, manifest: Manifest, audited: dict[str, AuditedTable]) -
 
 def _require_replayable(cursor: Any, schema: str, changed: list[AuditedTable]) -> None:
     for table in changed:
-        if table.exclude:
+        if unrecorded := (*table.exclude, *table.redact):
             raise TrailUnfitError(
-                f"The trail does not record {', '.join(table.exclude)} of {table.entity}."
+                f"The trail does not record {', '.join(unrecorded)} of {table.entity}."
             )
     # Rows are taken out and put in again, which must not take others along.
     cursor.execute(

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from shared_apps.audit import backlog
-from shared_apps.audit.management import verifying
+from shared_apps.audit.management import showing_coverage, verifying
 from shared_apps.audit.relay import Relay
 from shared_apps.core.errors import explain
 
@@ -28,8 +28,11 @@ class Command(BaseCommand):
             "relay", help="move outboxes into the audit database, until stopped"
         )
         relay.add_argument("--once", action="store_true", help="stop when every outbox is empty")
-        status = actions.add_parser("status", help="what waits in the outboxes")
+        status = actions.add_parser(
+            "status", help="what waits in the outboxes; exit 1 if a change could go unrecorded"
+        )
         status.add_argument("--json", action="store_true")
+        showing_coverage.add_arguments(status)
         verifying.add_arguments(
             actions.add_parser(
                 "verify", help="whether every chain of entries is whole; exit 1 if not"
@@ -71,13 +74,23 @@ class Command(BaseCommand):
             settings.RELAY_DATABASE_URL, autocommit=True, connect_timeout=5
         ) as source:
             waiting = backlog.measure(source, now=datetime.now(UTC))
+        gaps = showing_coverage.look(self, options)
         if options["json"]:
             rows = [
                 {"schema": w.schema, "rows": w.rows, "oldest_seconds": w.oldest_seconds}
                 for w in waiting
             ]
-            self.stdout.write(json.dumps({"waiting": rows, "rows": sum(w.rows for w in waiting)}))
-            return
+            total = sum(w.rows for w in waiting)
+            self.stdout.write(
+                json.dumps({"waiting": rows, "rows": total, **showing_coverage.as_json(gaps)})
+            )
+        else:
+            self._tell(waiting)
+            showing_coverage.tell(self, gaps)
+        if gaps:
+            raise SystemExit(1)
+
+    def _tell(self, waiting: list[backlog.Backlog]) -> None:
         for outbox in waiting:
             self.stdout.write(
                 f"{outbox.schema}: {outbox.rows} rows, the oldest {outbox.oldest_seconds:.0f} s old"
