@@ -22,7 +22,7 @@ class Change:
     uid: UUID = field(default_factory=uuid4)
 
 
-def append(tenant_id: UUID, changes: Sequence[Change]) -> None:
+def append(tenant_id: UUID, changes: Sequence[Change], *, url: str = "") -> None:
     columns: list[list[Any]] = [
         [change.uid for change in changes],
         [change.at for change in changes],
@@ -38,7 +38,7 @@ def append(tenant_id: UUID, changes: Sequence[Change]) -> None:
         ["tester" for _ in changes],
         ["1" for _ in changes],
     ]
-    with psycopg.connect(settings.AUDIT_DATABASE_URL) as writer:
+    with psycopg.connect(url or settings.AUDIT_DATABASE_URL) as writer:
         writer.execute(
             "SELECT audit.append(%s, %s::uuid[], %s::timestamptz[], %s::text[], %s::text[], %s::text[],"
             " %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])",

@@ -144,6 +144,22 @@ def list_entries_of(
     """
     if not tenants:
         return []
+    query, values = page_query(
+        tenants=tenants, where=where, before=before, after=after, limit=limit
+    )
+    found = _fetch(tenants, query, values)
+    return found if after is None else found[::-1]
+
+
+def page_query(
+    *,
+    tenants: Sequence[UUID],
+    where: EntryFilter,
+    before: Position | None,
+    after: Position | None,
+    limit: int,
+) -> tuple[sql.Composed, dict[str, Any]]:
+    """What `list_entries_of` asks, from the position on."""
     by_number = len(tenants) == 1 and where.names_a_record
     conditions, values = _conditions(where)
     if (position := before or after) is not None:
@@ -167,8 +183,7 @@ def list_entries_of(
         where=sql.SQL("").join(sql.SQL(" AND ") + condition for condition in conditions),
         order=order,
     )
-    found = _fetch(list(tenants), query, values | {"tenants": list(tenants), "limit": limit})
-    return found if after is None else found[::-1]
+    return query, values | {"tenants": list(tenants), "limit": limit}
 
 
 def count_entries(*, tenants: Sequence[UUID], where: EntryFilter) -> dict[UUID, int]:
