@@ -69,7 +69,7 @@ class Installation:
                     sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(own[:-1]))
                 ) if tables else None
                 connection.execute(sql.SQL("DELETE FROM {}").format(own[-1]))
-            for table in ("invoice", "vendor", "staleness", "access"):
+            for table in ("invoice", "vendor", "staleness"):
                 connection.execute(
                     sql.SQL("DELETE FROM {}").format(sql.Identifier(f"portfolio_{table}"))
                 )

@@ -1,6 +1,6 @@
 """Reads of people and roles. All run in the operator's context, whoever asks."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -25,21 +25,6 @@ def find_user_by_email(*, email: str) -> User | None:
 def find_user(*, user_id: UUID) -> User | None:
     with context.operator():
         return User.objects.filter(id=user_id).first()
-
-
-def list_emails(*, ids: Iterable[str | None]) -> dict[str, str]:
-    """Person's id → address, of those that are ids of people who were not erased."""
-    people = {id for id in ids if id and _is_uuid(id)}
-    with context.operator():
-        known = User.objects.filter(pk__in=people, erased_at=None).values_list("pk", "email")
-        return {str(person): email for person, email in known}
-
-
-def _is_uuid(text: str) -> bool:
-    try:
-        return bool(UUID(text))
-    except ValueError:
-        return False
 
 
 def list_members(*, tenant_id: UUID) -> QuerySet[UserTenantRole]:

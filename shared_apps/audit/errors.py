@@ -16,6 +16,11 @@ class FilterError(InvalidError):
     message = "Validation failed"
 
 
+class CursorError(InvalidError):
+    code = "audit.invalid_cursor"
+    message = "Validation failed"
+
+
 class AuditUnavailableError(UnavailableError):
     code = "audit.unavailable"
     message = "The audit database is not available."

@@ -1,25 +1,17 @@
 """Reads of the audit database, of named tenants only, as the login that row-level security binds."""
 
-import atexit
-import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import psycopg
-from django.conf import settings
 from psycopg import sql
 from psycopg.rows import class_row
-from psycopg_pool import ConnectionPool, PoolTimeout
 
-from shared_apps.audit.errors import AuditUnavailableError, EntryNotFoundError, RecordNotFoundError
+from shared_apps.audit.errors import EntryNotFoundError, RecordNotFoundError
+from shared_apps.audit.reader import reading
 from shared_apps.audit.transfer import load_values
-
-_lock = threading.Lock()
-_pool: ConnectionPool[psycopg.Connection[Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +38,7 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class EntryFilter:
-    """What to look for; None does not limit. `since` is inclusive, `until` is not."""
+    """What to look for; None does not limit. `since` and `as_of` are inclusive, `until` is not."""
 
     entity_type: str | None = None
     record_id: str | None = None
@@ -55,6 +47,11 @@ class EntryFilter:
     request_id: str | None = None
     since: datetime | None = None
     until: datetime | None = None
+    as_of: datetime | None = None
+
+    @property
+    def names_a_record(self) -> bool:
+        return self.entity_type is not None and self.record_id is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,39 +127,63 @@ def last_sequence(*, tenant_id: UUID) -> int:
 
 
 def list_entries_of(
-    *, tenants: Sequence[UUID], where: EntryFilter, before: Position | None = None, limit: int
+    *,
+    tenants: Sequence[UUID],
+    where: EntryFilter,
+    before: Position | None = None,
+    after: Position | None = None,
+    limit: int,
 ) -> list[Entry]:
-    """Entries of several tenants, newest first, `limit` of them after a position.
+    """Entries of these tenants, newest first, `limit` of them on one side of a position.
 
-    Of each tenant at most `limit` entries are read, from the end of an index.
+    Of each tenant at most `limit` entries are read, from the end of an index. One record's are in the order
+    of their numbers, which is that of its changes whatever the clock did; others in that of their times.
 
     Raises:
         AuditUnavailableError: the audit database does not answer.
     """
     if not tenants:
         return []
+    query, values = page_query(
+        tenants=tenants, where=where, before=before, after=after, limit=limit
+    )
+    found = _fetch(tenants, query, values)
+    return found if after is None else found[::-1]
+
+
+def page_query(
+    *,
+    tenants: Sequence[UUID],
+    where: EntryFilter,
+    before: Position | None,
+    after: Position | None,
+    limit: int,
+) -> tuple[sql.Composed, dict[str, Any]]:
+    """What `list_entries_of` asks, from the position on."""
+    by_number = len(tenants) == 1 and where.names_a_record
     conditions, values = _conditions(where)
-    if before is not None:
-        # The first part is for the index; the second says which of the same moment.
-        conditions.append(sql.SQL("created_at <= %(b_at)s"))
-        conditions.append(
-            sql.SQL("(created_at, tenant_id, sequence) < (%(b_at)s, %(b_tenant)s, %(b_sequence)s)")
-        )
+    if (position := before or after) is not None:
+        conditions += _beyond(is_newer=before is None, by_number=by_number)
         values |= {
-            "b_at": before.created_at,
-            "b_tenant": before.tenant_id,
-            "b_sequence": before.sequence,
+            "p_at": position.created_at,
+            "p_tenant": position.tenant_id,
+            "p_sequence": position.sequence,
         }
+    keys = ("sequence",) if by_number else ("created_at", "tenant_id", "sequence")
+    direction = sql.SQL("DESC" if after is None else "ASC")
+    order = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(key), direction) for key in keys
+    )
     query = sql.SQL(
         "SELECT {columns} FROM unnest(%(tenants)s::uuid[]) AS asked (id) CROSS JOIN LATERAL ("
         "SELECT * FROM audit.entry WHERE tenant_id = asked.id{where}"
-        " ORDER BY created_at DESC, sequence DESC LIMIT %(limit)s) found"
-        " ORDER BY created_at DESC, tenant_id DESC, sequence DESC LIMIT %(limit)s"
+        " ORDER BY {order} LIMIT %(limit)s) found ORDER BY {order} LIMIT %(limit)s"
     ).format(
         columns=_COLUMNS,
         where=sql.SQL("").join(sql.SQL(" AND ") + condition for condition in conditions),
+        order=order,
     )
-    return _fetch(list(tenants), query, values | {"tenants": list(tenants), "limit": limit})
+    return query, values | {"tenants": list(tenants), "limit": limit}
 
 
 def count_entries(*, tenants: Sequence[UUID], where: EntryFilter) -> dict[UUID, int]:
@@ -176,37 +197,52 @@ def count_entries(*, tenants: Sequence[UUID], where: EntryFilter) -> dict[UUID, 
         "SELECT tenant_id, count(*) FROM audit.entry WHERE tenant_id = ANY(%(tenants)s){where}"
         " GROUP BY tenant_id"
     ).format(where=sql.SQL("").join(sql.SQL(" AND ") + condition for condition in conditions))
-    with _reading(tenants) as connection:
+    with reading(tenants) as connection:
         return dict(connection.execute(query, values | {"tenants": list(tenants)}).fetchall())
 
 
-def get_entry(*, tenant_id: UUID, uid: UUID) -> Entry:
-    """Raises EntryNotFoundError, AuditUnavailableError."""
+def get_entry(*, tenants: Sequence[UUID], uid: UUID) -> Entry:
+    """Raises EntryNotFoundError: none of these tenants' trails has it. AuditUnavailableError."""
     query = sql.SQL(
-        "SELECT {columns} FROM audit.entry WHERE tenant_id = %(tenant_id)s AND uid = %(uid)s"
-    )
-    entries = _fetch(
-        [tenant_id], query.format(columns=_COLUMNS), {"tenant_id": tenant_id, "uid": uid}
-    )
+        "SELECT {columns} FROM audit.entry WHERE uid = %(uid)s AND tenant_id = ANY(%(tenants)s)"
+    ).format(columns=_COLUMNS)
+    entries = _fetch(tenants, query, {"tenants": list(tenants), "uid": uid})
     if not entries:
         raise EntryNotFoundError
     return entries[0]
 
 
 def get_state(
-    *, tenant_id: UUID, entity_type: str, record_id: str, at: datetime
+    *, tenant_id: UUID, entity_type: str, record_id: str, at: datetime | None
 ) -> dict[str, Any] | None:
-    """A record's values as they were at a moment; None: it did not exist then.
+    """A record's values as they were at a moment, with what was changed in it; None: it did not exist then.
+
+    Without a moment: as its last change left it, whatever the clocks say.
 
     Raises:
         RecordNotFoundError: no entry of this record at all.
     """
     where = EntryFilter(entity_type=entity_type, record_id=record_id)
-    if not list_entries(tenant_id=tenant_id, where=where, limit=1):
+    entries = list_entries(tenant_id=tenant_id, where=where, limit=1)
+    if not entries:
         raise RecordNotFoundError
-    past = EntryFilter(entity_type=entity_type, record_id=record_id, until=at)
-    entries = list_entries(tenant_id=tenant_id, where=past, limit=1)
+    if at is not None:
+        where = EntryFilter(entity_type=entity_type, record_id=record_id, as_of=at)
+        entries = list_entries(tenant_id=tenant_id, where=where, limit=1)
     return load_values(entries[0].new_values) if entries else None
+
+
+def _beyond(*, is_newer: bool, by_number: bool) -> list[sql.Composable]:
+    sign = sql.SQL(">" if is_newer else "<")
+    if by_number:
+        return [sql.SQL("sequence {} %(p_sequence)s").format(sign)]
+    # The first is for the index; the second says which of the same moment.
+    return [
+        sql.SQL("created_at {}= %(p_at)s").format(sign),
+        sql.SQL(
+            "(created_at, tenant_id, sequence) {} (%(p_at)s, %(p_tenant)s, %(p_sequence)s)"
+        ).format(sign),
+    ]
 
 
 def _conditions(where: EntryFilter) -> tuple[list[sql.Composable], dict[str, Any]]:
@@ -224,43 +260,15 @@ def _conditions(where: EntryFilter) -> tuple[list[sql.Composable], dict[str, Any
     if where.until is not None:
         conditions.append(sql.SQL("created_at < %(until)s"))
         values["until"] = where.until
+    if where.as_of is not None:
+        conditions.append(sql.SQL("created_at <= %(as_of)s"))
+        values["as_of"] = where.as_of
     return conditions, values
 
 
 def _fetch(tenants: Sequence[UUID], query: sql.Composed, values: dict[str, Any]) -> list[Entry]:
     with (
-        _reading(tenants) as connection,
+        reading(tenants) as connection,
         connection.cursor(row_factory=class_row(Entry)) as cursor,
     ):
         return cursor.execute(query, values).fetchall()
-
-
-@contextmanager
-def _reading(tenants: Sequence[UUID]) -> Iterator[psycopg.Connection[Any]]:
-    """A read-only transaction that sees the entries of these tenants."""
-    try:
-        with _connections().connection() as connection, connection.transaction():
-            connection.execute("SET TRANSACTION READ ONLY")
-            visible = ",".join(map(str, tenants))
-            connection.execute(sql.SQL("SET LOCAL freehold.tenant = {}").format(visible))
-            yield connection
-    except (psycopg.OperationalError, PoolTimeout) as error:
-        raise AuditUnavailableError from error
-
-
-def _connections() -> "ConnectionPool[psycopg.Connection[Any]]":
-    global _pool
-    with _lock:
-        if _pool is None:
-            _pool = ConnectionPool(
-                settings.AUDIT_READER_DATABASE_URL,
-                min_size=0,
-                max_size=4,
-                timeout=5,
-                kwargs={"autocommit": True, "connect_timeout": 5, "options": "-c TimeZone=UTC"},
-                check=ConnectionPool.check_connection,
-                open=True,
-            )
-            # Its threads must end before the interpreter takes its modules apart.
-            atexit.register(_pool.close)
-        return _pool

@@ -3,25 +3,18 @@
 import json
 from typing import Any
 
+from django.http import QueryDict
 from rest_framework import serializers
 
-from shared_apps.audit.selectors import Entry, EntryFilter
+from shared_apps.audit.selectors import Entry
 from shared_apps.audit.transfer import load_values
 
 OPERATIONS = ("CREATE", "UPDATE", "DELETE")
 
 
-class EntryQuery(serializers.Serializer[EntryFilter]):
-    """The query string of a list of entries."""
-
-    entity_type = serializers.CharField(required=False, max_length=200)
-    record_id = serializers.CharField(required=False, max_length=200)
-    operation = serializers.ChoiceField(required=False, choices=OPERATIONS)
-    modified_by = serializers.CharField(required=False, max_length=254)
-    request_id = serializers.CharField(required=False, max_length=128)
-    before = serializers.IntegerField(required=False, min_value=1)
-    after = serializers.IntegerField(required=False, min_value=0)
-    page_size = serializers.IntegerField(required=False, min_value=1, max_value=500, default=50)
+class FilterQuery(serializers.Serializer[Any]):
+    """Filters that a list has. What is misspelt, contradictory or said twice would show something else than
+    was asked for, so it is an error."""
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         # `from` is a keyword of Python, so it cannot be a class attribute.
@@ -32,12 +25,47 @@ class EntryQuery(serializers.Serializer[EntryFilter]):
         return {**super().get_fields(), **moments}
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        unknown = set(self.initial_data) - set(self.fields)
+        unknown = sorted(set(self.initial_data) - set(self.fields))
         if unknown:
-            raise serializers.ValidationError(
-                {name: ["Unknown filter."] for name in sorted(unknown)}
-            )
+            raise serializers.ValidationError({name: ["Unknown filter."] for name in unknown})
+        since, until = attrs.get("since"), attrs.get("until")
+        if since and until and since > until:
+            raise serializers.ValidationError({"from": ["This is after `to`."]})
         return attrs
+
+
+class EntryQuery(FilterQuery):
+    """The query string of a list of entries. Names and ids are taken as they are, with their spaces."""
+
+    entity_type = serializers.CharField(required=False, max_length=200, trim_whitespace=False)
+    record_id = serializers.CharField(required=False, max_length=4000, trim_whitespace=False)
+    operation = serializers.ChoiceField(required=False, choices=OPERATIONS)
+    modified_by = serializers.CharField(required=False, max_length=254)
+    request_id = serializers.CharField(required=False, max_length=128, trim_whitespace=False)
+    cursor = serializers.CharField(required=False, max_length=300)
+    page_size = serializers.IntegerField(required=False, min_value=1, max_value=500, default=50)
+
+
+class RecordQuery(FilterQuery):
+    """The query string of one record's history."""
+
+    at = serializers.DateTimeField(required=False)
+    cursor = serializers.CharField(required=False, max_length=300)
+    page_size = serializers.IntegerField(required=False, min_value=1, max_value=500, default=50)
+
+    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
+        fields = super().get_fields()
+        return {name: field for name, field in fields.items() if name not in ("from", "to")}
+
+
+def parse(kind: type[FilterQuery], parameters: QueryDict) -> dict[str, Any]:
+    """What was asked for. Raises ValidationError."""
+    repeated = sorted(name for name, values in parameters.lists() if len(values) > 1)
+    if repeated:
+        raise serializers.ValidationError({name: ["Given more than once."] for name in repeated})
+    query = kind(data=parameters.dict())
+    query.is_valid(raise_exception=True)
+    return dict(query.validated_data)
 
 
 def as_json(entry: Entry, *, tenant: str, emails: dict[str, str]) -> dict[str, Any]:

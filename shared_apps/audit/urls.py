@@ -5,5 +5,5 @@ app_name = "audit"
 urlpatterns = [
     *endpoint("entries/", views.EntryListView.as_view(), name="entry-list"),
     *endpoint("entries/<uuid:entry_id>/", views.EntryView.as_view(), name="entry"),
-    *endpoint("records/<str:entity>/<str:record_id>/", views.RecordView.as_view(), name="record"),
+    *endpoint("records/<str:entity>/<path:record_id>/", views.RecordView.as_view(), name="record"),
 ]

@@ -76,9 +76,38 @@ BEGIN
 END $$
 """
 
+# That somebody was shown rows of these tenants, into the shared outbox and so into the trail of each. The
+# web login writes into no outbox itself: this adds entries of these two kinds and of nothing else, and none
+# that names nobody.
+_RECORD_ACCESS = """
+CREATE OR REPLACE FUNCTION public.record_access(
+    entity text, resource text, query jsonb, tenants uuid[], shown integer[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    actor text := nullif(current_setting('freehold.attribution', true), '');
+    caller text := coalesce(nullif(current_setting('role'), 'none'), session_user);
+BEGIN
+    IF entity NOT IN ('audit.access', 'portfolio.access') OR entity IS NULL THEN
+        RAISE insufficient_privilege USING MESSAGE = 'this function records accesses only';
+    END IF;
+    IF coalesce(actor::json ->> 'user_id', actor::json ->> 'system') IS NULL THEN
+        RAISE insufficient_privilege USING MESSAGE = 'an access of nobody cannot be recorded';
+    END IF;
+    INSERT INTO public.audit_outbox (table_name, operation, record_id, new_values, attribution, database_role)
+    SELECT entity, 'CREATE', id, jsonb_build_object(
+        'id', id, 'tenant_id', tenant, 'user_id', actor::json ->> 'user_id', 'resource', resource,
+        'query', query, 'rows', count), actor, caller
+    FROM (SELECT gen_random_uuid()::text AS id, s.tenant, s.count
+          FROM unnest(tenants, shown) AS s (tenant, count)) a;
+END $$
+"""
+
 _RIGHTS = [
     "REVOKE ALL ON FUNCTION public.own_tenant, public.granted_tenants, public.ensure_person_role,"
-    " public.drop_person_role, public.audit_capture FROM PUBLIC",
+    " public.drop_person_role, public.audit_capture, public.record_access FROM PUBLIC",
+    "GRANT EXECUTE ON FUNCTION public.record_access TO {application}",
     "GRANT EXECUTE ON FUNCTION public.own_tenant TO {tenants}",
     "GRANT EXECUTE ON FUNCTION public.granted_tenants TO {readers}",
     "GRANT EXECUTE ON FUNCTION public.ensure_person_role, public.drop_person_role TO {application}",
@@ -99,5 +128,5 @@ def statements(*, server_version: int) -> list[sql.Composed]:
             inherits=sql.Literal(" WITH INHERIT TRUE, SET FALSE" if has_options else ""),
             becomes=sql.Literal(" WITH INHERIT FALSE, SET TRUE" if has_options else ""),
         )
-        for text in (_OWN, _GRANTED, _ENSURE, _DROP, *_RIGHTS)
+        for text in (_OWN, _GRANTED, _ENSURE, _DROP, _RECORD_ACCESS, *_RIGHTS)
     ]

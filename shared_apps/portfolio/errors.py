@@ -1,11 +1,6 @@
-from shared_apps.core.errors import ForbiddenError, InvalidError
+from shared_apps.core.errors import ForbiddenError
 
 
 class NoGrantError(ForbiddenError):
     code = "portfolio.no_grant"
     message = "Insufficient permissions"
-
-
-class CursorError(InvalidError):
-    code = "portfolio.invalid_cursor"
-    message = "Validation failed"

@@ -4,14 +4,12 @@ The relay keeps them up to date from the outboxes (projections.py), so that no r
 schemas. Nobody but the relay and a rebuild writes them.
 """
 
-import uuid
 from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.db import models
 
-from shared_apps.audit.models import Auditable
-from shared_apps.core.personal import ACCOUNTABILITY, ID_ALONE, Kept, Masked, Rule
+from shared_apps.core.personal import Masked, Rule
 from shared_apps.tenants.scoping import ALL_COLUMNS, RowRights, TenantScoped
 
 _KEPT_BY_THE_RELAY = RowRights(readers=ALL_COLUMNS, relay=("SELECT", "INSERT", "UPDATE", "DELETE"))
@@ -81,24 +79,3 @@ class Staleness(TenantScoped):
         constraints = [
             models.UniqueConstraint(name="portfolio_stale_once", fields=["tenant"]),
         ]
-
-
-class Access(TenantScoped, Auditable):
-    """Somebody was shown rows of a tenant. Recorded into that tenant's own trail; it changes only when
-    an address is erased that was asked for."""
-
-    row_rights: ClassVar[RowRights] = RowRights(tenants=("SELECT",))
-    personal: ClassVar[tuple[Rule, ...]] = (
-        Masked(columns=("query",)),
-        Kept(by="user_id", reason=ID_ALONE, ground=ACCOUNTABILITY),
-    )
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    user_id = models.UUIDField()
-    resource = models.CharField(max_length=20)
-    rows = models.PositiveIntegerField()
-    query = models.JSONField()
-    at = models.DateTimeField()
-
-    class Meta(TenantScoped.Meta):
-        indexes = [models.Index(name="portfolio_access_by_age", fields=["tenant", "at"])]

@@ -4,29 +4,16 @@ from typing import Any
 
 from rest_framework import serializers
 
-from shared_apps.audit.serializers import OPERATIONS
+from shared_apps.audit import serializers as audit
+from shared_apps.audit.serializers import FilterQuery
 from shared_apps.core.fields import AmountField
 from shared_apps.tenants.choices import TenantState
 
 
-class PortfolioQuery(serializers.Serializer[Any]):
-    """Filters that every list has. An unknown one is an error: a misspelt filter would show too much."""
+class PortfolioQuery(FilterQuery):
+    """Filters that every list has."""
 
     tenant = serializers.CharField(required=False, max_length=40)
-
-    def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        # `from` is a keyword of Python, so it cannot be a class attribute.
-        moments = {
-            "from": serializers.DateTimeField(required=False, source="since"),
-            "to": serializers.DateTimeField(required=False, source="until"),
-        }
-        return {**super().get_fields(), **moments}
-
-    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        unknown = sorted(set(self.initial_data) - set(self.fields))
-        if unknown:
-            raise serializers.ValidationError({name: ["Unknown filter."] for name in unknown})
-        return attrs
 
 
 class PagedQuery(PortfolioQuery):
@@ -53,13 +40,8 @@ class InvoiceQuery(PagedQuery):
     status = serializers.CharField(required=False, max_length=20)
 
 
-class EntryQuery(PortfolioQuery):
-    page_size = serializers.IntegerField(required=False, min_value=1, max_value=500, default=50)
-    cursor = serializers.CharField(required=False, max_length=200)
-    entity_type = serializers.CharField(required=False, max_length=200)
-    record_id = serializers.CharField(required=False, max_length=200)
-    operation = serializers.ChoiceField(required=False, choices=OPERATIONS)
-    request_id = serializers.CharField(required=False, max_length=128)
+class EntryQuery(audit.EntryQuery, PortfolioQuery):
+    """As a tenant's own, and of one tenant if it is named."""
 
 
 class TenantSerializer(serializers.Serializer[Any]):

@@ -1,17 +1,14 @@
-"""Making gathered rows anew, and recording who was shown which tenant's."""
+"""Making gathered rows anew."""
 
-from collections.abc import Iterator, Mapping
-from datetime import datetime
+from collections.abc import Iterator
 from itertools import islice
 from typing import Any, TypeVar
-from uuid import UUID
 
 from django.db import connection, transaction
 
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.portfolio import rows, sources
-from shared_apps.portfolio.models import Access
 
 _T = TypeVar("_T")
 _PORTION = 1000
@@ -36,25 +33,6 @@ def rebuild(*, tenant: TenantIdentity) -> int:
                 rows.put_invoices(_execute, tenant.id, invoices)
             count += len(invoices)
     return count
-
-
-def record_access(
-    *,
-    user_id: UUID,
-    resource: str,
-    shown: Mapping[UUID, int],
-    query: Mapping[str, Any],
-    at: datetime,
-) -> None:
-    """Say in each tenant's own trail that its rows were shown. `shown`: tenant → how many rows."""
-    with context.operator():
-        Access.objects.bulk_create(
-            Access(
-                tenant_id=tenant_id, user_id=user_id, resource=resource, rows=count,
-                query=dict(query), at=at,
-            )
-            for tenant_id, count in sorted(shown.items())
-        )  # fmt: skip
 
 
 def _portions(tenant: TenantIdentity, iterate: Any) -> Iterator[list[Any]]:

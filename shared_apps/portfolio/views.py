@@ -1,9 +1,8 @@
 """Tenants, invoices and audit entries of the tenants that somebody was granted. Public host, read only."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.utils import timezone
@@ -12,12 +11,16 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from shared_apps.accounts import selectors as people
+from shared_apps.audit import explorer
+from shared_apps.audit import people as people_of_trails
 from shared_apps.audit import selectors as audit
-from shared_apps.audit.serializers import as_json
+from shared_apps.audit.errors import RecordNotFoundError
+from shared_apps.audit.serializers import FilterQuery, RecordQuery, as_json, parse
+from shared_apps.audit.services import Access, record_access
 from shared_apps.authn.selectors import SignIn
 from shared_apps.core import context
 from shared_apps.core.pagination import PagePagination
-from shared_apps.portfolio import cursors, selectors, serializers, services
+from shared_apps.portfolio import selectors, serializers
 from shared_apps.portfolio.errors import NoGrantError
 from shared_apps.portfolio.models import Invoice
 from shared_apps.portfolio.permissions import ReadsGrantedTenants
@@ -29,6 +32,7 @@ class PortfolioView(APIView):
     """Whose rows were shown is recorded before they are: what cannot be recorded is not shown."""
 
     permission_classes = [ReadsGrantedTenants]
+    access = Access.PORTFOLIO
     resource: str
 
     def scope(self, request: Request) -> context.CrossTenantScope:
@@ -38,18 +42,17 @@ class PortfolioView(APIView):
             raise NoGrantError
         return scope
 
-    def asked(self, request: Request, kind: type[serializers.PortfolioQuery]) -> dict[str, Any]:
-        query = kind(data=request.query_params.dict())
-        query.is_valid(raise_exception=True)
-        return dict(query.validated_data)
+    def asked(self, request: Request, kind: type[FilterQuery]) -> dict[str, Any]:
+        return parse(kind, request.query_params)
 
-    def record(self, request: Request, shown: Iterable[UUID]) -> None:
-        services.record_access(
-            user_id=_person(request),
+    def record(
+        self, request: Request, shown: Mapping[UUID, int], *, query: dict[str, str] | None = None
+    ) -> None:
+        record_access(
+            access=self.access,
             resource=self.resource,
-            shown=Counter(shown),
-            query=request.query_params.dict(),
-            at=timezone.now(),
+            shown=shown,
+            query=request.query_params.dict() if query is None else query,
         )
 
 
@@ -67,7 +70,7 @@ class TenantListView(PortfolioView):
 
         with context.cross_tenant(self.scope(request)):
             page = replica.read(read)
-        self.record(request, (tenant.id for tenant in page))
+        self.record(request, Counter(tenant.id for tenant in page))
         return paginator.get_paginated_response(serializers.TenantSerializer(page, many=True).data)
 
 
@@ -86,43 +89,84 @@ class InvoiceListView(PortfolioView):
 
         with context.cross_tenant(self.scope(request)):
             slugs, page = replica.read(read)
-        self.record(request, (invoice.tenant_id for invoice in page))
+        self.record(request, Counter(invoice.tenant_id for invoice in page))
         rendered = serializers.InvoiceSerializer(page, many=True, context={"slugs": slugs})
         return paginator.get_paginated_response(rendered.data)
 
 
-class EntryListView(PortfolioView):
-    """Newest first; `next` leads to older entries."""
+class AuditView(PortfolioView):
+    """The trails of the granted tenants: each is told what of it was read."""
 
-    resource = "audit"
+    access = Access.AUDIT
+
+    def slugs(self, request: Request) -> dict[UUID, str]:
+        with context.cross_tenant(self.scope(request)):
+            return selectors.list_slugs()
+
+
+class EntryListView(AuditView):
+    """Newest first. `next` leads to older entries, `previous` to newer ones."""
+
+    resource = "entries"
 
     def get(self, request: Request) -> Response:
-        query = self.asked(request, serializers.EntryQuery)
-        slug, size = query.pop("tenant", None), query.pop("page_size")
-        position = cursors.read(query.pop("cursor", None))
-        with context.cross_tenant(self.scope(request)):
-            slugs = selectors.list_slugs()
-        asked = list(slugs) if slug is None else [_id_of(slug, slugs)]
-        # One more than asked for tells whether there is another page.
-        entries = audit.list_entries_of(
-            tenants=[tenant for tenant in asked if tenant in slugs],
-            where=audit.EntryFilter(**query),
-            before=position,
-            limit=size + 1,
-        )
-        shown = entries[:size]
-        self.record(request, (entry.tenant_id for entry in shown))
-        emails = people.list_emails(ids=[entry.modified_by for entry in shown])
-        older = cursors.write(shown[-1]) if len(entries) > size else None
+        asked = self.asked(request, serializers.EntryQuery)
+        slug, slugs = asked.pop("tenant", None), self.slugs(request)
+        named = [] if slug is None else [id for id, known in slugs.items() if known == slug]
+        page = explorer.find_entries(tenants=list(slugs) if slug is None else named, asked=asked)
+        shown = Counter(entry.tenant_id for entry in page.entries)
+        # A tenant that was asked for by name is told also that nothing was found.
+        shown.update(dict.fromkeys(named, 0))
+        self.record(request, shown, query=explorer.as_recorded(request.query_params, page))
         return Response(
             {
-                "next": _page(request, older),
-                "previous": None,
-                "results": [
-                    as_json(entry, tenant=slugs[entry.tenant_id], emails=emails) for entry in shown
-                ],
+                "next": explorer.link(request, page.older),
+                "previous": explorer.link(request, page.newer),
+                "results": _rendered(page.entries, slugs),
             }
         )
+
+
+class EntryView(AuditView):
+    resource = "entry"
+
+    def get(self, request: Request, entry_id: UUID) -> Response:
+        slugs = self.slugs(request)
+        entry = audit.get_entry(tenants=list(slugs), uid=entry_id)
+        self.record(request, {entry.tenant_id: 1}, query={"id": str(entry.uid)})
+        return Response(_rendered([entry], slugs)[0])
+
+
+class RecordView(AuditView):
+    """One record's values, and its history newest first; with `?at=` as of that moment, inclusive."""
+
+    resource = "record"
+
+    def get(self, request: Request, tenant: str, entity: str, record_id: str) -> Response:
+        asked = self.asked(request, RecordQuery)
+        slugs = self.slugs(request)
+        tenant_id = next((id for id, slug in slugs.items() if slug == tenant), None)
+        if tenant_id is None:
+            # One that was not granted is as good as none.
+            raise RecordNotFoundError
+        record = explorer.find_record(
+            tenant_id=tenant_id,
+            entity_type=entity,
+            record_id=record_id.removesuffix("/"),
+            asked=asked,
+        )
+        named = {"entity_type": record.entity_type, "record_id": record.record_id}
+        query = explorer.as_recorded(request.query_params, record.history) | named
+        entries = record.history.entries
+        self.record(request, {tenant_id: len(entries)}, query=query)
+        at = asked.get("at") or timezone.now()
+        history = _rendered(entries, slugs)
+        return Response(explorer.record_as_json(request, record, history=history, at=at))
+
+
+def _rendered(entries: list[audit.Entry], slugs: dict[UUID, str]) -> list[dict[str, Any]]:
+    emails = people_of_trails.emails_of(entries)
+    return [as_json(entry, tenant=slugs[entry.tenant_id], emails=emails) for entry in entries]
 
 
 def _person(request: Request) -> UUID:
@@ -139,10 +183,3 @@ def _id_of(slug: str | None, slugs: dict[UUID, str]) -> UUID | None:
     if slug is None:
         return None
     return next((id for id, known in slugs.items() if known == slug), _NOBODY)
-
-
-def _page(request: Request, cursor: str | None) -> str | None:
-    if cursor is None:
-        return None
-    kept = {name: value for name, value in request.query_params.items() if name != "cursor"}
-    return request.build_absolute_uri(f"{request.path}?{urlencode({**kept, 'cursor': cursor})}")

@@ -11,7 +11,6 @@ from psycopg import errors, sql
 
 from shared_apps.accounts import selectors as people
 from shared_apps.core.context import TenantIdentity
-from shared_apps.portfolio import services as portfolio
 from tests.installation import Installation
 from tests.people import Person, make_auditor
 
@@ -37,18 +36,13 @@ def filled(
     system: Installation, acme: TenantIdentity, globex: TenantIdentity, auditor: Person
 ) -> None:
     """Rows of both tenants in their schemas and in the shared tables, among them what the relay gathers."""
-    from datetime import UTC, datetime
-
     from shared_apps.core import context
     from tenant_apps.invoicing.services import vendors
 
-    at = datetime.now(UTC)
     for tenant in (acme, globex):
         with context.tenant(tenant):
             vendors.create_vendor(name=f"Vendor of {tenant.slug}", created_by=auditor.id)
     system.relay()
-    shown = {acme.id: 1, globex.id: 1}
-    portfolio.record_access(user_id=auditor.id, resource="tests", shown=shown, query={}, at=at)
 
 
 def _relations(login: psycopg.Connection[Any], *, but: str = "") -> list[tuple[str, str, str]]:
@@ -114,7 +108,7 @@ def test_a_tenants_role_reads_and_writes_nothing_of_another(
             assert not [row for row in rows if str(globex.id) in row or globex.slug in row]
         for statement in _writes(relation, sql.Identifier(column)):
             assert not _rows(login, statement), statement.as_string(login)
-    assert readable == {"public.portfolio_access"}, "rights are granted one by one"
+    assert readable == set(), "rights are granted one by one"
 
 
 def test_a_persons_role_reads_what_was_granted_and_writes_nothing(

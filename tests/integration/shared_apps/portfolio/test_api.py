@@ -9,9 +9,9 @@ import pytest
 
 from shared_apps.accounts import services as accounts
 from shared_apps.accounts.choices import CrossTenantRole
+from shared_apps.audit.selectors import EntryFilter, list_entries
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
-from shared_apps.portfolio.models import Access
 from tests.client import Api
 from tests.installation import PASSWORD, Installation
 from tests.people import Person, make_auditor
@@ -89,10 +89,15 @@ def test_asking_for_a_tenant_that_was_not_granted_finds_nothing_and_leaves_no_en
     make_invoice(globex)
     system.relay()
     client = reader(make_auditor(acme))
-    for path in LISTS:
-        assert client.get(path, tenant="globex").json()["results"] == []
-    with context.operator():
-        assert not Access.objects.exists()
+    answers = [client.get(path, tenant="globex") for path in LISTS]
+    assert [answer.json()["results"] for answer in answers] == [[], [], []]
+    record = client.get(f"portfolio/audit/records/globex/invoicing.vendor/{acme.id}/")
+    assert record.status_code == 404
+    system.relay()
+    for tenant in (acme, globex):
+        for answer in (*answers, record):
+            where = EntryFilter(request_id=answer["X-Request-ID"])
+            assert list_entries(tenant_id=tenant.id, where=where, limit=10) == []
 
 
 @pytest.mark.parametrize("path", LISTS)
@@ -238,10 +243,10 @@ def test_without_the_audit_trail_nothing_is_shown(
     name = settings.DATABASES["default"]["NAME"]
     app = settings.DATABASES["default"]["USER"]
     with psycopg.connect(settings.ADMIN_DATABASE_URL, dbname=name, autocommit=True) as admin:
-        admin.execute(f"REVOKE INSERT ON portfolio_access FROM {app}")
+        admin.execute(f"REVOKE EXECUTE ON FUNCTION record_access FROM {app}")
         try:
             refused = client.get("portfolio/invoices/")
             assert refused.status_code == 500
             assert b"Nordwind" not in refused.content
         finally:
-            admin.execute(f"GRANT INSERT ON portfolio_access TO {app}")
+            admin.execute(f"GRANT EXECUTE ON FUNCTION record_access TO {app}")
