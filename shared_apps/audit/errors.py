@@ -19,3 +19,8 @@ class FilterError(InvalidError):
 class AuditUnavailableError(UnavailableError):
     code = "audit.unavailable"
     message = "The audit database is not available."
+
+
+class ExportError(InvalidError):
+    code = "audit.export"
+    message = "The audit trail cannot be exported."

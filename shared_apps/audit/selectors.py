@@ -176,7 +176,7 @@ def count_entries(*, tenants: Sequence[UUID], where: EntryFilter) -> dict[UUID, 
         "SELECT tenant_id, count(*) FROM audit.entry WHERE tenant_id = ANY(%(tenants)s){where}"
         " GROUP BY tenant_id"
     ).format(where=sql.SQL("").join(sql.SQL(" AND ") + condition for condition in conditions))
-    with _reading(tenants) as connection:
+    with reading(tenants) as connection:
         return dict(connection.execute(query, values | {"tenants": list(tenants)}).fetchall())
 
 
@@ -229,14 +229,14 @@ def _conditions(where: EntryFilter) -> tuple[list[sql.Composable], dict[str, Any
 
 def _fetch(tenants: Sequence[UUID], query: sql.Composed, values: dict[str, Any]) -> list[Entry]:
     with (
-        _reading(tenants) as connection,
+        reading(tenants) as connection,
         connection.cursor(row_factory=class_row(Entry)) as cursor,
     ):
         return cursor.execute(query, values).fetchall()
 
 
 @contextmanager
-def _reading(tenants: Sequence[UUID]) -> Iterator[psycopg.Connection[Any]]:
+def reading(tenants: Sequence[UUID]) -> Iterator[psycopg.Connection[Any]]:
     """A read-only transaction that sees the entries of these tenants."""
     try:
         with _connections().connection() as connection, connection.transaction():
