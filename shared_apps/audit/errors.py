@@ -24,3 +24,8 @@ class CursorError(InvalidError):
 class AuditUnavailableError(UnavailableError):
     code = "audit.unavailable"
     message = "The audit database is not available."
+
+
+class ExportError(InvalidError):
+    code = "audit.export"
+    message = "The audit trail cannot be exported."

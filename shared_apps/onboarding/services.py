@@ -12,6 +12,7 @@ from django.db import transaction
 from shared_apps.accounts.emails import validated_email
 from shared_apps.core import context
 from shared_apps.core.queue import enqueue
+from shared_apps.core.references import Reference, Secrets
 from shared_apps.onboarding import planning, schemas, selectors
 from shared_apps.onboarding.archive.exporting import export_tenant
 from shared_apps.onboarding.archive.restoring import restore_tenant
@@ -19,7 +20,6 @@ from shared_apps.onboarding.archive.verifying import verify as verify_archive
 from shared_apps.onboarding.choices import PROVISIONING, RunAction, RunState
 from shared_apps.onboarding.declaration import reading
 from shared_apps.onboarding.declaration.problems import DeclarationError
-from shared_apps.onboarding.declaration.references import Reference, Secrets
 from shared_apps.onboarding.declaration.specs import ADMIN_PASSWORD, AuthSpec, TenantSpec
 from shared_apps.onboarding.deleting import Deletion, purge_due, purge_tenant, schedule_deletion
 from shared_apps.onboarding.errors import HalfRestoredError, ProvisioningError

@@ -8,8 +8,8 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
+from shared_apps.core.references import Secrets
 from shared_apps.onboarding import services
-from shared_apps.onboarding.declaration.references import Secrets
 
 
 @shared_task(name=services.PROVISION_TASK)

@@ -17,10 +17,10 @@ from rest_framework.views import APIView
 
 from shared_apps.core import context
 from shared_apps.core.pagination import PagePagination
+from shared_apps.core.references import Secrets
 from shared_apps.core.serializers import InputSerializer
 from shared_apps.onboarding import planning, selectors, serializers, services
 from shared_apps.onboarding.declaration import validation
-from shared_apps.onboarding.declaration.references import Secrets
 from shared_apps.onboarding.deleting import DEFAULT_GRACE
 from shared_apps.onboarding.models import Run
 from shared_apps.onboarding.permissions import IsOperator

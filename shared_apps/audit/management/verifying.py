@@ -9,12 +9,10 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import Error, connection
 
 from shared_apps.audit.chain import verifying
 from shared_apps.audit.chain.verifying import Verdict
-from shared_apps.audit.transfer import INSTALLATION
-from shared_apps.core import context
+from shared_apps.audit.management.trails import id_of, known_names
 from shared_apps.core.progress import Progress
 
 _MOST_JOBS = 64
@@ -41,8 +39,8 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
         raise CommandError(
             "AUDIT_AUDITOR_DATABASE_URL is not set (nor AUDIT_AUDITOR_DATABASE_URL_FILE)"
         )
-    names = _names()
-    tenants = None if options["tenant"] is None else [_id(t, names) for t in options["tenant"]]
+    names = known_names()
+    tenants = None if options["tenant"] is None else [id_of(t, names) for t in options["tenant"]]
     progress = Progress(command.stderr, unit="entries")
     verdicts = verifying.verify(
         url=url, tenants=tenants, jobs=options["jobs"], report=progress.advance
@@ -60,28 +58,6 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
         raise CommandError(f"no trail of {', '.join(map(str, sorted(missing)))}")
     if not _all_whole(verdicts):
         raise SystemExit(1)
-
-
-def _names() -> Mapping[UUID, str]:
-    """Tenant → slug; none where only the audit database can be reached, as where an auditor works."""
-    try:
-        with context.operator(), connection.cursor() as cursor:
-            cursor.execute("SELECT id, slug FROM public.tenants_tenant")
-            return {INSTALLATION: "(installation)", **dict(cursor.fetchall())}
-    except Error:
-        return {INSTALLATION: "(installation)"}
-
-
-def _id(text: str, names: Mapping[UUID, str]) -> UUID:
-    found = next((tenant_id for tenant_id, slug in names.items() if slug == text), None)
-    if found is not None:
-        return found
-    try:
-        return UUID(text)
-    except ValueError:
-        raise CommandError(
-            f"there is no tenant {text}; one that was deleted is named by its id"
-        ) from None
 
 
 def _all_whole(verdicts: list[Verdict]) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from django.core.management.base import CommandParser
 
-from shared_apps.onboarding.declaration.references import Reference, Secrets
+from shared_apps.core.references import Reference, Secrets
 
 Options = dict[str, Any]
 

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit
 
 from django.core.management.base import CommandError
 
+from shared_apps.core.references import SecretMissingError, Secrets
 from shared_apps.onboarding.actions.base import Action, Options, secrets_beside, write_json
 from shared_apps.onboarding.declaration.reading import read_file
-from shared_apps.onboarding.declaration.references import SecretMissingError, Secrets
 from shared_apps.onboarding.declaration.specs import ADMIN_PASSWORD, TenantSpec
 from shared_apps.tenants import selectors
 from shared_apps.tenants.choices import TenantState

@@ -9,12 +9,12 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.utils import timezone
 
+from shared_apps.core.references import Reference
 from shared_apps.onboarding import services
 from shared_apps.onboarding.actions.base import Action, Options, secrets_beside
 from shared_apps.onboarding.actions.inspecting import show_tenant
 from shared_apps.onboarding.declaration.problems import DeclarationRefusedError
 from shared_apps.onboarding.declaration.reading import read_tenant
-from shared_apps.onboarding.declaration.references import Reference
 from shared_apps.onboarding.declaration.specs import ADMIN_PASSWORD
 from shared_apps.onboarding.planning import PROVISIONED, make_plan
 from shared_apps.onboarding.provisioning.applying import check_secrets

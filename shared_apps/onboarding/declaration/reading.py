@@ -6,11 +6,11 @@ from typing import Any
 
 from shared_apps.accounts.emails import validated_email
 from shared_apps.core.errors import InvalidError
+from shared_apps.core.references import Reference
 from shared_apps.onboarding.choices import SetupFlag
 from shared_apps.onboarding.declaration import rules, validation
 from shared_apps.onboarding.declaration.document import LARGEST_BYTES, Document, read_document
 from shared_apps.onboarding.declaration.problems import DeclarationError, Path, Problem
-from shared_apps.onboarding.declaration.references import Reference
 from shared_apps.onboarding.declaration.specs import AuthSpec, LimitsSpec, TenantSpec
 from shared_apps.tenants import names
 from shared_apps.tenants.choices import TenantState

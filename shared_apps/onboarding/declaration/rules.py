@@ -11,10 +11,10 @@ from django.conf import settings
 from shared_apps.accounts.emails import validated_email
 from shared_apps.accounts.errors import EmailError
 from shared_apps.core.errors import AppError
+from shared_apps.core.references import REMOTE_NAME
 from shared_apps.core.text import has_unusable_characters
 from shared_apps.onboarding.choices import SetupFlag
 from shared_apps.onboarding.declaration.problems import Path
-from shared_apps.onboarding.declaration.references import REMOTE_NAME
 from shared_apps.tenants import names
 
 Found = Iterator[tuple[Path, str]]

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared_apps.core.limits import TenantLimits
+from shared_apps.core.references import Reference
 from shared_apps.onboarding.choices import SetupFlag
-from shared_apps.onboarding.declaration.references import Reference
 from shared_apps.tenants.choices import TenantState
 from shared_apps.tenants.quotas import TenantQuotas
 

@@ -14,9 +14,9 @@ from django.db import connections
 from shared_apps.accounts import errors as accounts_errors
 from shared_apps.accounts import services as accounts
 from shared_apps.core.errors import explain
+from shared_apps.core.references import SecretMissingError, Secrets
 from shared_apps.onboarding.choices import PROVISIONING, Step
 from shared_apps.onboarding.declaration.problems import DeclarationError, Problem
-from shared_apps.onboarding.declaration.references import SecretMissingError, Secrets
 from shared_apps.onboarding.declaration.specs import ADMIN_PASSWORD
 from shared_apps.onboarding.errors import ProvisioningError
 from shared_apps.onboarding.planning import PROVISIONED, Action, Change, Plan

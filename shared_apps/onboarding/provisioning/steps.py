@@ -11,10 +11,10 @@ from shared_apps.accounts import services as accounts
 from shared_apps.audit import triggers
 from shared_apps.authn import services as authn
 from shared_apps.core import context
+from shared_apps.core.references import Secrets
 from shared_apps.fleet import services as fleet
 from shared_apps.onboarding import schemas, seeds
 from shared_apps.onboarding.choices import Step
-from shared_apps.onboarding.declaration.references import Secrets
 from shared_apps.onboarding.declaration.specs import ADMIN_PASSWORD, TenantSpec
 from shared_apps.onboarding.errors import ProvisioningError
 from shared_apps.tenants import routing

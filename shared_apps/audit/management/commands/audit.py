@@ -1,4 +1,4 @@
-"""`manage.py audit relay|status|verify`."""
+"""`manage.py audit relay|status|verify|export|check-export`."""
 
 import json
 import signal
@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from shared_apps.audit import backlog
-from shared_apps.audit.management import showing_coverage, verifying
+from shared_apps.audit.management import checking, exporting, showing_coverage, verifying
 from shared_apps.audit.relay import Relay
 from shared_apps.core.errors import explain
 
@@ -38,11 +38,21 @@ class Command(BaseCommand):
                 "verify", help="whether every chain of entries is whole; exit 1 if not"
             )
         )
+        exporting.add_arguments(
+            actions.add_parser("export", help="entries as a file that proves itself")
+        )
+        checking.add_arguments(
+            actions.add_parser("check-export", help="prove such a file, without a database")
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             if options["action"] == "verify":
                 verifying.run(self, options)
+            elif options["action"] == "export":
+                exporting.run(self, options)
+            elif options["action"] == "check-export":
+                checking.run(self, options)
             else:
                 self._move(options)
         except psycopg.Error as error:

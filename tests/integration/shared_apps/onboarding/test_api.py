@@ -11,9 +11,9 @@ from django.utils import timezone
 from shared_apps.accounts import selectors as people
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
+from shared_apps.core.references import Secrets
 from shared_apps.onboarding import services
 from shared_apps.onboarding.choices import RunState, Step, StepState
-from shared_apps.onboarding.declaration.references import Secrets
 from shared_apps.onboarding.models import Run, RunStep
 from shared_apps.tenants import selectors
 from shared_apps.tenants.choices import TenantState

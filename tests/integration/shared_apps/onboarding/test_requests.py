@@ -16,11 +16,11 @@ from django.utils import timezone
 
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
+from shared_apps.core.references import Secrets
 from shared_apps.onboarding import selectors as selectors_of_runs
 from shared_apps.onboarding import services
 from shared_apps.onboarding.archive.verifying import verify
 from shared_apps.onboarding.choices import HALF_RESTORED, RunState
-from shared_apps.onboarding.declaration.references import Secrets
 from shared_apps.onboarding.models import Run, RunStep
 from shared_apps.tenants import selectors
 from shared_apps.tenants.choices import TenantState
@@ -394,7 +394,7 @@ from django.utils import timezone
 from shared_apps.core import attribution, context
 from shared_apps.onboarding import deleting, services
 from shared_apps.onboarding.archive import restoring, writing
-from shared_apps.onboarding.declaration.references import Secrets
+from shared_apps.core.references import Secrets
 from shared_apps.onboarding.provisioning import recording
 from shared_apps.tenants import services as tenants
 

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from shared_apps.core.references import Reference
 from shared_apps.onboarding.choices import SetupFlag
 from shared_apps.onboarding.declaration import reference, validation
 from shared_apps.onboarding.declaration.reading import API_VERSION, read_tenant
-from shared_apps.onboarding.declaration.references import Reference
 from shared_apps.onboarding.declaration.specs import (
     ADMIN_PASSWORD,
     AuthSpec,
