@@ -122,6 +122,9 @@ AUDIT_READER_DATABASE_URL = env.url("AUDIT_READER_DATABASE_URL", schemes=("postg
 AUDIT_AUDITOR_DATABASE_URL = env.url(
     "AUDIT_AUDITOR_DATABASE_URL", default="", schemes=("postgresql", "postgres")
 )
+AUDIT_RETENTION_DATABASE_URL = env.url(
+    "AUDIT_RETENTION_DATABASE_URL", default="", schemes=("postgresql", "postgres")
+)
 AUDIT_MIGRATION_DATABASE_URL = env.url(
     "AUDIT_MIGRATION_DATABASE_URL", default="", schemes=("postgresql", "postgres")
 )

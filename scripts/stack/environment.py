@@ -17,6 +17,7 @@ LOGINS = (
     "audit_writer",
     "audit_reader",
     "audit_auditor",
+    "audit_retention",
     "audit_owner",
 )
 
@@ -90,6 +91,7 @@ def product_environment(
         "AUDIT_DATABASE_URL": audit("audit_writer"),
         "AUDIT_READER_DATABASE_URL": audit("audit_reader"),
         "AUDIT_AUDITOR_DATABASE_URL": audit("audit_auditor"),
+        "AUDIT_RETENTION_DATABASE_URL": audit("audit_retention"),
         "AUDIT_MIGRATION_DATABASE_URL": audit("audit_owner"),
         "ADMIN_DATABASE_URL": servers.admin_url,
         "AUDIT_ADMIN_DATABASE_URL": servers.audit_admin_url,

@@ -13,13 +13,14 @@ from scripts.stack.process import kill_group, spawn
 from scripts.stack.state import State
 from scripts.stack.supervised import Program
 
-# Logins that own schemas or servers: for commands that a person runs, not for what serves requests.
+# Logins that own schemas or servers, or may take audit entries away: for commands that a person runs, not for what serves requests.
 # The provisioner has one of them, because it does what `manage.py tenant apply` does.
 _FOR_COMMANDS_ONLY = {
     "ADMIN_DATABASE_URL",
     "AUDIT_ADMIN_DATABASE_URL",
     "MIGRATION_DATABASE_URL",
     "AUDIT_MIGRATION_DATABASE_URL",
+    "AUDIT_RETENTION_DATABASE_URL",
 }
 _FOR_THE_RELAY = {"RELAY_DATABASE_URL"}
 # Reads all trails, and signs their anchors.

@@ -99,15 +99,19 @@ def _install_audit() -> None:
     auditor = Login.from_url(
         settings.AUDIT_AUDITOR_DATABASE_URL, setting="AUDIT_AUDITOR_DATABASE_URL"
     )
+    retention = Login.from_url(
+        settings.AUDIT_RETENTION_DATABASE_URL, setting="AUDIT_RETENTION_DATABASE_URL"
+    )
     _require_different(
         "AUDIT_MIGRATION_DATABASE_URL", "AUDIT_DATABASE_URL", "AUDIT_READER_DATABASE_URL",
-        "AUDIT_AUDITOR_DATABASE_URL", of=[owner, writer, reader, auditor],
+        "AUDIT_AUDITOR_DATABASE_URL", "AUDIT_RETENTION_DATABASE_URL",
+        of=[owner, writer, reader, auditor, retention],
     )  # fmt: skip
     admin_url = settings.AUDIT_ADMIN_DATABASE_URL
     with _connected(admin_url, "AUDIT_ADMIN_DATABASE_URL") as admin:
-        for login in (owner, writer, reader, auditor):
+        for login in (owner, writer, reader, auditor, retention):
             _ensure_login(admin, login, "NOCREATEROLE NOCREATEDB NOSUPERUSER NOBYPASSRLS NOINHERIT")
-        _ensure_database(admin, owner, logins=[writer, reader, auditor])
+        _ensure_database(admin, owner, logins=[writer, reader, auditor, retention])
     with _connected(
         conninfo.make_conninfo(admin_url, dbname=owner.database), "AUDIT_ADMIN_DATABASE_URL"
     ) as admin:
@@ -115,7 +119,15 @@ def _install_audit() -> None:
     with _connected(
         settings.AUDIT_MIGRATION_DATABASE_URL, "AUDIT_MIGRATION_DATABASE_URL"
     ) as connection:
-        store.upgrade(connection, writer=writer.name, reader=reader.name, auditor=auditor.name)
+        store.upgrade(
+            connection,
+            store.Roles(
+                writer=writer.name,
+                reader=reader.name,
+                auditor=auditor.name,
+                retention=retention.name,
+            ),
+        )
 
 
 def _connected(url: str, setting: str) -> psycopg.Connection[Any]:

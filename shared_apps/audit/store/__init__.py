@@ -1,22 +1,28 @@
 """The audit database's own schema: numbered SQL scripts, each run once, in order."""
 
+from dataclasses import asdict, dataclass
 from importlib.resources import files
 
 import psycopg
 from psycopg import sql
 
 
-def upgrade(connection: psycopg.Connection, *, writer: str, reader: str, auditor: str) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Roles:
+    """The names that stand for `{writer}` and so on in the scripts."""
+
+    writer: str
+    reader: str
+    auditor: str
+    retention: str
+
+
+def upgrade(connection: psycopg.Connection, roles: Roles) -> list[str]:
     """Run the scripts that this database has not seen, each in one transaction, as its owner.
 
     Two at once are serialised. Returns the names of the scripts that were run.
     """
     done: list[str] = []
-    roles = {
-        "writer": sql.Identifier(writer),
-        "reader": sql.Identifier(reader),
-        "auditor": sql.Identifier(auditor),
-    }
     with connection.transaction():
         connection.execute("SELECT pg_advisory_xact_lock(hashtext('freehold.audit.store'))")
         connection.execute(
@@ -30,8 +36,8 @@ def upgrade(connection: psycopg.Connection, *, writer: str, reader: str, auditor
             if not script.name.endswith(".sql") or script.name in seen:
                 continue
             text = script.read_text()
-            for name, role in roles.items():
-                text = text.replace(f"{{{name}}}", role.as_string(connection))
+            for name, role in asdict(roles).items():
+                text = text.replace(f"{{{name}}}", sql.Identifier(role).as_string(connection))
             connection.execute(text)
             connection.execute(
                 "INSERT INTO public.audit_store_version (script) VALUES (%s)", [script.name]
