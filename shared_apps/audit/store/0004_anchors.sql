@@ -103,6 +103,12 @@ BEGIN
         RAISE EXCEPTION 'entries of % up to % are younger than %', p_tenant, p_sequence, age
             USING ERRCODE = 'check_violation';
     END IF;
+    -- The login that removes entries cannot write this one: who runs the installation has.
+    IF NOT EXISTS (SELECT FROM audit.entry e WHERE e.tenant_id = p_tenant AND e.entity_type = 'audit.retention'
+                   AND (e.new_values ->> 'pruned_up_to')::bigint = p_sequence) THEN
+        RAISE EXCEPTION 'no entry of % tells that it is pruned up to %', p_tenant, p_sequence
+            USING ERRCODE = 'check_violation';
+    END IF;
     SELECT hash INTO last_hash FROM audit.entry WHERE tenant_id = p_tenant AND sequence = p_sequence;
     IF last_hash IS NULL THEN
         RAISE EXCEPTION 'there is no entry % of %', p_sequence, p_tenant USING ERRCODE = 'check_violation';
@@ -153,3 +159,4 @@ END $$;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA audit FROM PUBLIC;
 GRANT SELECT ON audit.anchor, audit.anchored, audit.checkpoint, audit.retention, audit.retention_limit TO {auditor};
 GRANT EXECUTE ON FUNCTION audit.begin_anchor, audit.anchor_delivered, audit.record_ends TO {auditor};
+GRANT EXECUTE ON FUNCTION audit.set_checkpoint, audit.delete_pruned, audit.drop_pruned_month TO {retention};

@@ -1,4 +1,4 @@
-"""`manage.py audit relay|status|verify`."""
+"""`manage.py audit relay|status|verify|anchor`."""
 
 import json
 import signal
@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from shared_apps.audit import backlog
-from shared_apps.audit.management import verifying
+from shared_apps.audit.management import anchoring, verifying
 from shared_apps.audit.relay import Relay
 from shared_apps.core.errors import explain
 
@@ -35,11 +35,16 @@ class Command(BaseCommand):
                 "verify", help="whether every chain of entries is whole; exit 1 if not"
             )
         )
+        anchoring.add_arguments(
+            actions.add_parser("anchor", help="sign the ends of all chains and give them away")
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             if options["action"] == "verify":
                 verifying.run(self, options)
+            elif options["action"] == "anchor":
+                anchoring.run(self, options)
             else:
                 self._move(options)
         except psycopg.Error as error:
