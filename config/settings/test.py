@@ -16,6 +16,8 @@ CELERY_TASK_ROUTES = {
         "audit.take_anchor",
     )
 }
+# Tests take anchors themselves; without them nothing is overdue.
+AUDIT_ANCHOR_SECONDS = 86_400
 # Tests that are about the pool fill it.
 SPARE_SCHEMAS = env.integer("SPARE_SCHEMAS", default=0, low=0, high=1000)
 # Suites that share a Redis take only their own tasks.

@@ -9,7 +9,7 @@ Knows nothing of Django: an auditor's machine reads anchors with it.
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -144,29 +144,3 @@ def parse_line(line: str) -> str | tuple[int, list[End]] | None:
         ]
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
-
-
-def proof(ends: Sequence[End], tenant_id: UUID) -> Iterator[str]:
-    """The hashes beside a tenant's end on the way to the root, from below: `L` or `R`, then hexadecimal."""
-    ordered = sorted(ends)
-    index = next(place for place, end in enumerate(ordered) if end.tenant_id == tenant_id)
-    leaves = [_leaf(end) for end in ordered]
-    path: list[str] = []
-    while len(leaves) > 1:
-        split = _split(len(leaves))
-        if index < split:
-            path.append(f"R{_tree(leaves[split:]).hex()}")
-            leaves = leaves[:split]
-        else:
-            path.append(f"L{_tree(leaves[:split]).hex()}")
-            leaves, index = leaves[split:], index - split
-    yield from reversed(path)
-
-
-def root_from_proof(end: End, path: Sequence[str]) -> str:
-    """The root that a tenant's end and the hashes beside it lead to."""
-    found = _leaf(end)
-    for step in path:
-        beside = bytes.fromhex(step[1:])
-        found = _node(beside, found) if step[0] == "L" else _node(found, beside)
-    return found.hex()

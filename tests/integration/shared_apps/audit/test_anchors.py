@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from shared_apps.audit.anchors import comparing, keys, taking
+from shared_apps.audit.anchors import comparing, examining, keys, taking
 from shared_apps.audit.anchors.keys import SigningKey
 from shared_apps.audit.anchors.places.directory import Directory
 from shared_apps.audit.anchors.reading import Reader
@@ -382,3 +382,22 @@ def test_an_end_that_no_entry_has_is_not_taken_down(anchored: Anchored) -> None:
             "SELECT sequence FROM audit.anchored WHERE tenant_id = %s", [anchored.chains.one]
         ).fetchone()
     assert row == (12,)
+
+
+def test_the_doctor_tells_of_a_place_that_is_away_and_of_a_chain_that_was_set_back(
+    anchored: Anchored,
+) -> None:
+    assert list(examining.find_problems()) == []
+    anchored.chains.admin.execute(
+        "UPDATE audit.anchor SET taken_at = now() - interval '4 days', document = 'x'"
+    )
+    anchored.chains.run("UPDATE audit.chain SET sequence = 7 WHERE tenant_id = ONE")
+
+    overdue, waiting, set_back = examining.find_problems()
+
+    assert overdue.problem == "none was taken for 3 days, 0:00:00"
+    assert waiting.problem == f"2 wait for {settings.AUDIT_ANCHOR_PLACES[0]}"
+    assert (
+        set_back.problem
+        == f"the chain of {anchored.chains.one} ends at 7, but was anchored up to 12"
+    )
