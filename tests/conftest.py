@@ -62,6 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
         settings="config.settings.test",
         files=Path(_servers.enter_context(tempfile.TemporaryDirectory(prefix="freehold-files-"))),
         archives=Path(_servers.enter_context(tempfile.TemporaryDirectory(prefix="freehold-arch-"))),
+        anchors=Path(_servers.enter_context(tempfile.TemporaryDirectory(prefix="freehold-anch-"))),
         prefix=f"test_{secrets.token_hex(3)}",
     )
     os.environ.update(environment)

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from config.env import env
+from config.settings.anchors import *
 from config.settings.api import *
 from config.settings.apps import *
 from config.settings.auth import *

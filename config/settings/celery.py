@@ -1,6 +1,7 @@
 """Background work. Names start with CELERY_ and are read by config/celery.py."""
 
 from config.env import env
+from config.settings.anchors import AUDIT_ANCHOR_SECONDS
 from config.settings.database import REDIS_URL
 
 CELERY_BROKER_URL = env.url(
@@ -28,6 +29,8 @@ CELERY_TASK_ROUTES = {
     "fleet.fill_spares": {"queue": "provisioning"},
     "onboarding.carry_out_run": {"queue": "provisioning"},
     "onboarding.take_up_runs": {"queue": "provisioning"},
+    # Reads all trails and holds the key that signs: nothing for whoever serves requests.
+    "audit.take_anchor": {"queue": "provisioning"},
 }
 # Our own handler and its fields (config/settings/logging.py), not Celery's.
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
@@ -53,6 +56,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60,
         # While the provisioner is busy, or away, they do not pile up.
         "options": {"headers": {"scope": "operator"}, "expires": 60},
+    },
+    "audit.take_anchor": {
+        "task": "audit.take_anchor",
+        "schedule": AUDIT_ANCHOR_SECONDS,
+        "options": {"headers": {"scope": "operator"}, "expires": AUDIT_ANCHOR_SECONDS},
     },
     "invoicing.check_books": {
         "task": "tenants.fan_out",

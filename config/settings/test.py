@@ -9,8 +9,15 @@ ENVIRONMENT_NAME = "test"
 PASSWORD_HASHERS = ["shared_apps.accounts.hashers.CheapArgon2PasswordHasher"]
 CELERY_TASK_ROUTES = {
     task: {"queue": f"{DATABASES['default']['NAME']}_provisioning"}
-    for task in ("onboarding.provision_tenant", "onboarding.carry_out_run", "fleet.fill_spares")
+    for task in (
+        "onboarding.provision_tenant",
+        "onboarding.carry_out_run",
+        "fleet.fill_spares",
+        "audit.take_anchor",
+    )
 }
+# Tests take anchors themselves; without them nothing is overdue.
+AUDIT_ANCHOR_SECONDS = 86_400
 # Tests that are about the pool fill it.
 SPARE_SCHEMAS = env.integer("SPARE_SCHEMAS", default=0, low=0, high=1000)
 # Suites that share a Redis take only their own tasks.

@@ -30,6 +30,7 @@ class Secrets:
 
     secret_key: str = field(default_factory=lambda: secrets.token_urlsafe(48))
     jwt_signing_keys: str = field(default_factory=lambda: f"local-1:{_signing_key()}")
+    audit_anchor_key: str = field(default_factory=lambda: _ed25519_seed())
     passwords: Mapping[str, str] = field(
         default_factory=lambda: {login: secrets.token_urlsafe(24) for login in LOGINS}
     )
@@ -42,6 +43,7 @@ def load_or_create_secrets(path: Path) -> Secrets:
     merged = Secrets(
         secret_key=stored.get("secret_key", fresh.secret_key),
         jwt_signing_keys=stored.get("jwt_signing_keys", fresh.jwt_signing_keys),
+        audit_anchor_key=stored.get("audit_anchor_key", fresh.audit_anchor_key),
         passwords={**fresh.passwords, **stored.get("passwords", {})},
     )
     if asdict(merged) != stored:
@@ -56,6 +58,7 @@ def product_environment(
     settings: str,
     files: Path | None = None,
     archives: Path | None = None,
+    anchors: Path | None = None,
     prefix: str = "freehold",
     public_host: str = "localhost",
     # Hosts are checked against the domains of the tenants; this list would be a further limit.
@@ -63,7 +66,8 @@ def product_environment(
 ) -> dict[str, str]:
     """The variables of the contract. `prefix` begins every login's and both databases' names.
 
-    `files` is where tenants' files are kept, if anywhere; `archives` where the provisioner exports them to.
+    `files` is where tenants' files are kept, if anywhere; `archives` where the provisioner exports them to;
+    `anchors` where it keeps those of the audit trail.
     """
 
     def login_url(server: str, login: str, database: str) -> str:
@@ -95,6 +99,8 @@ def product_environment(
         "CELERY_BROKER_URL": _next_redis_database(servers.redis_url),
         **({"FILES_ROOT": str(files)} if files else {}),
         **({"ARCHIVES_ROOT": str(archives)} if archives else {}),
+        **({"AUDIT_ANCHOR_PLACES": anchors.as_uri()} if anchors else {}),
+        "AUDIT_ANCHOR_KEY": generated.audit_anchor_key,
         "SECRET_KEY": generated.secret_key,
         "JWT_SIGNING_KEYS": generated.jwt_signing_keys,
         "ALLOWED_HOSTS": allowed_hosts,
@@ -119,3 +125,7 @@ def _next_redis_database(url: str) -> str:
 
 def _signing_key() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(48)).decode().rstrip("=")
+
+
+def _ed25519_seed() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")

@@ -85,6 +85,7 @@ def _start(supervisor: Supervisor, state: State, *, port: int, console: Console)
             settings=LOCAL_SETTINGS,
             files=state.files,
             archives=state.archives,
+            anchors=state.anchors,
         )
         state.archives.mkdir(exist_ok=True)
         state.save_environment(environment)

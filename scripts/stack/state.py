@@ -25,6 +25,7 @@ class State:
         self.redis = path / "redis"
         self.files = path / "files"
         self.archives = path / "archives"
+        self.anchors = path / "anchors"
         self.secrets = path / "secrets.json"
         self.accounts = path / "accounts.json"
         self.schedule = path / "celerybeat-schedule"
@@ -81,7 +82,14 @@ class State:
             StackError: quickstart did not make this directory.
         """
         self.check_marked()
-        for directory in (self.postgres, self.redis, self.logs, self.files, self.archives):
+        for directory in (
+            self.postgres,
+            self.redis,
+            self.logs,
+            self.files,
+            self.archives,
+            self.anchors,
+        ):
             if directory.exists():
                 shutil.rmtree(directory)
         files = (

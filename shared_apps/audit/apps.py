@@ -11,7 +11,9 @@ class AuditConfig(AppConfig):
     def ready(self) -> None:
         from shared_apps.audit import checks as declarations
         from shared_apps.audit import coverage
+        from shared_apps.audit.anchors import examining
 
         checks.register(declarations.check_declarations, checks.Tags.models)
         checks.register(coverage.check_database, checks.Tags.database)
         doctor.register("audit triggers", coverage.examine)
+        doctor.register("audit anchors", examining.find_problems)

@@ -1,4 +1,4 @@
-from shared_apps.core.errors import InvalidError, NotFoundError, UnavailableError
+from shared_apps.core.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 
 
 class EntryNotFoundError(NotFoundError):
@@ -29,3 +29,23 @@ class AuditUnavailableError(UnavailableError):
 class ExportError(InvalidError):
     code = "audit.export"
     message = "The audit trail cannot be exported."
+
+
+class AnchorKeyError(InvalidError):
+    code = "audit.anchor_key"
+    message = "The key of the anchors cannot be used."
+
+
+class AnchorPlaceError(InvalidError):
+    code = "audit.anchor_place"
+    message = "AUDIT_ANCHOR_PLACES names a place that is not known."
+
+
+class AnchorBusyError(ConflictError):
+    code = "audit.anchor_busy"
+    message = "Another process is taking an anchor."
+
+
+class AnchorRefusedError(ConflictError):
+    code = "audit.anchor_refused"
+    message = "A place refuses an anchor."

@@ -1,13 +1,19 @@
-"""Who was shown what of a tenant: an entry in that tenant's own trail."""
+"""What is said of readings in the trail, and what acts on the trail as a whole."""
 
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from enum import StrEnum
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from shared_apps.audit import hints
+from shared_apps.audit.anchors import taking
+from shared_apps.audit.anchors.keys import SigningKey
+from shared_apps.audit.anchors.places import naming
+from shared_apps.audit.errors import AnchorKeyError
 from shared_apps.core import context
 
 _SHARED_SCHEMA = "public"
@@ -46,3 +52,25 @@ def record_access(
             ],
         )
     hints.send(_SHARED_SCHEMA)
+
+
+def take_anchor() -> taking.Taken:
+    """Sign where all chains end and give it to all places.
+
+    Raises:
+        AnchorKeyError, AnchorPlaceError: a setting is missing or wrong.
+        AnchorBusyError: another process is at it.
+        psycopg.Error: the audit database does not answer.
+    """
+    if not settings.AUDIT_ANCHOR_KEY:
+        raise AnchorKeyError("AUDIT_ANCHOR_KEY is not set (nor AUDIT_ANCHOR_KEY_FILE)")
+    if not settings.AUDIT_AUDITOR_DATABASE_URL:
+        raise AnchorKeyError(
+            "AUDIT_AUDITOR_DATABASE_URL is not set (nor AUDIT_AUDITOR_DATABASE_URL_FILE)"
+        )
+    return taking.take(
+        url=settings.AUDIT_AUDITOR_DATABASE_URL,
+        key=SigningKey.from_setting(settings.AUDIT_ANCHOR_KEY),
+        places=naming.places(settings.AUDIT_ANCHOR_PLACES),
+        at=datetime.now(UTC),
+    )

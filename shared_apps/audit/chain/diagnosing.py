@@ -24,6 +24,9 @@ class Kind(StrEnum):
     TRANSPLANTED = "transplanted"
     TAIL_CUT = "tail cut"
     HEAD = "end of chain"
+    REWRITTEN = "rewritten"
+    ROLLED_BACK = "rolled back"
+    PRUNED = "pruned"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +131,9 @@ class Suspicion:
             ).fetchall()
         )
         moved = [link.hash for link in unfitting]
+        beginning = parts[0].stretch
         for number in numbers:
-            own = links.root(tenant_id) if number == 1 else before.get(number - 1)
+            own = beginning.previous if number == beginning.first else before.get(number - 1)
             for previous in ([own] if own else []) + moved:
                 yield _Place(tenant_id, number, previous)
 

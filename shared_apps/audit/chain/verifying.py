@@ -28,9 +28,13 @@ WITH RECURSIVE stored (tenant_id) AS (
     FROM stored WHERE stored.tenant_id IS NOT NULL
 )
 SELECT tenant_id, c.sequence, c.hash,
-       (SELECT max(e.sequence) FROM audit.entry e WHERE e.tenant_id = t.tenant_id)
+       (SELECT max(e.sequence) FROM audit.entry e WHERE e.tenant_id = t.tenant_id), p.sequence, p.hash,
+       p.sequence IS NULL OR EXISTS (
+           SELECT FROM audit.entry e WHERE e.tenant_id = t.tenant_id AND e.entity_type = 'audit.retention'
+           AND (e.new_values ->> 'pruned_up_to')::bigint >= p.sequence)
 FROM (SELECT tenant_id FROM audit.chain UNION SELECT tenant_id FROM stored) t
 LEFT JOIN audit.chain c USING (tenant_id)
+LEFT JOIN audit.checkpoint p USING (tenant_id)
 WHERE tenant_id IS NOT NULL AND (%(tenants)s::uuid[] IS NULL OR tenant_id = ANY(%(tenants)s))
 ORDER BY tenant_id
 """
@@ -41,7 +45,7 @@ ORDER BY tenant_id
 _PORTIONS = """
 SELECT sequence, total FROM (
     SELECT sequence, row_number() OVER (ORDER BY sequence) AS place, count(*) OVER () AS total
-    FROM audit.entry WHERE tenant_id = %s AND sequence <= %s) entries
+    FROM audit.entry WHERE tenant_id = %s AND sequence > %s AND sequence <= %s) entries
 WHERE (place - 1) %% %s = 0 ORDER BY sequence
 """
 
@@ -55,7 +59,13 @@ class Head:
     """None: the record of the chain's end is gone."""
     hash: bytes | None
     newest: int
-    """The highest number that an entry has; 0: there is no entry."""
+    """The highest number that an entry has, or the last one that retention removed; 0: there is none."""
+    pruned: int
+    """The last number that retention removed; what is still there of those before does not count."""
+    pruned_hash: bytes
+    """Its hash, which the first entry follows; the root of a chain that is there from its beginning."""
+    is_pruning_told: bool
+    """An entry of the chain tells of the removal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +77,8 @@ class Verdict:
     sequence: int
     hash: str
     """Of the end, in hexadecimal: to be compared with one that was written down elsewhere."""
+    pruned: int
+    """The last number that retention removed; 0: the chain is there from its beginning."""
     problems: tuple[Problem, ...]
     """In the order of the entries: the first is the first bad one."""
     has_more: bool
@@ -104,8 +116,12 @@ def _heads(connection: psycopg.Connection[Any], tenants: Sequence[UUID] | None) 
     asked = None if tenants is None else list(tenants)
     rows = connection.execute(_CHAINS, {"tenants": asked}).fetchall()
     return [
-        Head(tenant_id, sequence, end, newest or 0) for tenant_id, sequence, end, newest in rows
-    ]
+        Head(
+            tenant_id, sequence, end, max(newest or 0, pruned or 0),
+            pruned or 0, pruned_hash or links.root(tenant_id), is_told,
+        )
+        for tenant_id, sequence, end, newest, pruned, pruned_hash, is_told in rows
+    ]  # fmt: skip
 
 
 def _walk_all(
@@ -119,12 +135,14 @@ def _walk_all(
     stretches: list[Stretch] = []
     total = done = 0
     for head in heads:
-        rows = connection.execute(_PORTIONS, [head.tenant_id, head.newest, stretch]).fetchall()
-        # The first begins at 1, also where no entry does.
-        starts = [1, *(sequence for sequence, _ in rows[1:])]
+        limits = [head.tenant_id, head.pruned, head.newest, stretch]
+        rows = connection.execute(_PORTIONS, limits).fetchall()
         if rows:
+            # The first begins where the chain does, also where no entry does.
+            starts = [head.pruned + 1, *(sequence for sequence, _ in rows[1:])]
             ends = [*(start - 1 for start in starts[1:]), head.newest]
-            stretches += map(Stretch, [head.tenant_id] * len(starts), starts, ends)
+            beginnings = [head.pruned_hash, *[None] * len(rows[1:])]
+            stretches += map(Stretch, [head.tenant_id] * len(starts), starts, ends, beginnings)
             total += rows[0][1]
     for walked in _shared(url, stretches, jobs) if jobs > 1 else (walk(url, s) for s in stretches):
         done += walked.entries
@@ -164,12 +182,17 @@ def _judge(head: Head, parts: list[Walked], suspicion: diagnosing.Suspicion) -> 
                 Kind.HEAD, tail.sequence, detail="the last entry's hash is not the recorded one"
             )
         )
+    if not head.is_pruning_told:
+        problems.append(
+            Problem(Kind.PRUNED, 1, head.pruned, detail="removed, and no entry tells of it")
+        )
     problems = diagnosing.with_cut_tail(problems, newest=head.newest, recorded=head.sequence)
     return Verdict(
         tenant_id=head.tenant_id,
         entries=sum(part.entries for part in parts),
-        sequence=tail.sequence if tail else 0,
-        hash=(tail.hash if tail else links.root(head.tenant_id)).hex(),
+        sequence=tail.sequence if tail else head.pruned,
+        hash=(tail.hash if tail else head.pruned_hash).hex(),
+        pruned=head.pruned,
         problems=tuple(sorted(problems, key=lambda problem: problem.sequence)),
         has_more=any(part.has_more for part in parts),
     )

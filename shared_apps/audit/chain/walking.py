@@ -20,6 +20,8 @@ class Stretch:
     tenant_id: UUID
     first: int
     last: int
+    previous: bytes | None = None
+    """The hash that the first follows, where the chain begins; elsewhere the entry before has it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +53,11 @@ def walk(url: str, stretch: Stretch) -> Walked:
         psycopg.Error: the audit database does not answer, or the login may not read.
     """
     found = Walked(stretch)
-    previous = links.root(stretch.tenant_id) if stretch.first == 1 else None
+    previous = stretch.previous
     expected = stretch.first
     with links.connect(url) as connection:
         # The entry before says how the first is hashed; it is checked with its own stretch.
-        start = stretch.first - 1 if stretch.first > 1 else 1
+        start = stretch.first - 1 if stretch.previous is None else stretch.first
         for link in links.read(connection, stretch.tenant_id, first=start, last=stretch.last):
             if link.sequence < stretch.first:
                 previous = link.hash

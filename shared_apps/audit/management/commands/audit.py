@@ -1,4 +1,4 @@
-"""`manage.py audit relay|status|verify|export|check-export`."""
+"""`manage.py audit …`: a module of audit/management for each action."""
 
 import json
 import signal
@@ -11,9 +11,23 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from shared_apps.audit import backlog
-from shared_apps.audit.management import checking, exporting, showing_coverage, verifying
+from shared_apps.audit.management import (
+    anchoring,
+    checking,
+    exporting,
+    showing_coverage,
+    verifying,
+)
 from shared_apps.audit.relay import Relay
 from shared_apps.core.errors import explain
+
+
+_ACTIONS: dict[str, tuple[Any, str]] = {
+    "verify": (verifying, "whether every chain of entries is whole; exit 1 if not"),
+    "anchor": (anchoring, "sign the ends of all chains and give them away"),
+    "export": (exporting, "entries as a file that proves itself"),
+    "check-export": (checking, "prove such a file, without a database"),
+}
 
 
 class Command(BaseCommand):
@@ -33,26 +47,13 @@ class Command(BaseCommand):
         )
         status.add_argument("--json", action="store_true")
         showing_coverage.add_arguments(status)
-        verifying.add_arguments(
-            actions.add_parser(
-                "verify", help="whether every chain of entries is whole; exit 1 if not"
-            )
-        )
-        exporting.add_arguments(
-            actions.add_parser("export", help="entries as a file that proves itself")
-        )
-        checking.add_arguments(
-            actions.add_parser("check-export", help="prove such a file, without a database")
-        )
+        for name, (module, text) in _ACTIONS.items():
+            module.add_arguments(actions.add_parser(name, help=text))
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            if options["action"] == "verify":
-                verifying.run(self, options)
-            elif options["action"] == "export":
-                exporting.run(self, options)
-            elif options["action"] == "check-export":
-                checking.run(self, options)
+            if options["action"] in _ACTIONS:
+                _ACTIONS[options["action"]][0].run(self, options)
             else:
                 self._move(options)
         except psycopg.Error as error:

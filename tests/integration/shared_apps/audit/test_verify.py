@@ -2,95 +2,28 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from io import StringIO
-from typing import Any
-from uuid import UUID, uuid4
 
-import psycopg
 import pytest
-from django.conf import settings
 from django.core.management import CommandError, call_command
 
-from shared_apps.audit.chain import verifying
-from shared_apps.audit.chain.verifying import Verdict
 from shared_apps.core.context import TenantIdentity
+from tests.audit_chains import ENTRIES, Chains, two_chains
 from tests.installation import Installation
-
-_APPEND = (
-    "SELECT audit.append(%(tenant)s, %(uid)s, %(at)s, %(word)s, %(operation)s, %(record)s, %(none)s,"
-    " %(values)s, %(values)s, %(none)s, %(values)s, %(none)s, %(word)s, %(word)s)"
-)
-_ENTRIES = 9
-
-
-@dataclass(frozen=True)
-class Chains:
-    """Two tenants' chains of nine entries each, and the server's administrator at work in them."""
-
-    one: UUID
-    other: UUID
-    admin: psycopg.Connection[Any]
-
-    def run(self, statement: str) -> None:
-        self.admin.execute(
-            statement.replace("ONE", f"'{self.one}'").replace("OTHER", f"'{self.other}'")  # type: ignore[arg-type]
-        )
-
-    def verify(self, *, stretch: int = 4, jobs: int = 1) -> list[Verdict]:
-        verdicts = verifying.verify(
-            url=settings.AUDIT_AUDITOR_DATABASE_URL, tenants=[self.one, self.other], jobs=jobs,
-            stretch=stretch,
-        )  # fmt: skip
-        by_tenant = {verdict.tenant_id: verdict for verdict in verdicts}
-        return [by_tenant[tenant] for tenant in (self.one, self.other) if tenant in by_tenant]
-
-    def found(self, *, stretch: int = 4) -> list[tuple[str, str]]:
-        one, *rest = self.verify(stretch=stretch)
-        assert all(verdict.problems == () for verdict in rest)
-        return [(str(problem.kind), problem.numbers) for problem in one.problems]
 
 
 @pytest.fixture
 def chains(system: Installation) -> Iterator[Chains]:
-    name = psycopg.conninfo.conninfo_to_dict(settings.AUDIT_DATABASE_URL)["dbname"]
-    one, other = uuid4(), uuid4()
-    with psycopg.connect(settings.AUDIT_DATABASE_URL) as writer:
-        for tenant in (one, other):
-            _append(writer, tenant)
-    with psycopg.connect(settings.AUDIT_ADMIN_DATABASE_URL, dbname=name, autocommit=True) as admin:
-        yield Chains(one, other, admin)
-        for table in ("entry", "chain"):
-            admin.execute(
-                f"DELETE FROM audit.{table} WHERE tenant_id = ANY(%s)",  # type: ignore[arg-type]
-                [[one, other]],
-            )
-
-
-def _append(writer: psycopg.Connection[Any], tenant: UUID) -> None:
-    names = ["ä", None, '{"a": 1.50}', "", "x" * 3000, "\t", "-", "1:x", "end"]
-    writer.execute(
-        _APPEND,
-        {
-            "tenant": tenant,
-            "uid": [uuid4() for _ in range(_ENTRIES)],
-            "at": [datetime(2026, 11, 1 + day, tzinfo=UTC) for day in range(_ENTRIES)],
-            "word": ["word"] * _ENTRIES,
-            "operation": ["UPDATE"] * _ENTRIES,
-            "record": names,
-            "none": [None] * _ENTRIES,
-            "values": [json.dumps({"name": name}) for name in names],
-        },
-    )
+    with two_chains() as made:
+        yield made
 
 
 @pytest.mark.parametrize(("stretch", "jobs"), [(1, 1), (2, 1), (9, 1), (100, 1), (2, 3)])
 def test_chains_that_nobody_touched_are_whole(chains: Chains, stretch: int, jobs: int) -> None:
     one, other = chains.verify(stretch=stretch, jobs=jobs)
 
-    assert (one.entries, one.sequence, one.problems) == (_ENTRIES, _ENTRIES, ())
-    assert (other.entries, other.sequence, other.problems) == (_ENTRIES, _ENTRIES, ())
+    assert (one.entries, one.sequence, one.problems) == (ENTRIES, ENTRIES, ())
+    assert (other.entries, other.sequence, other.problems) == (ENTRIES, ENTRIES, ())
     assert one.hash != other.hash
 
 

@@ -1,0 +1,132 @@
+"""Anchors as somebody kept them: files of a directory, or a syslog server's log. What is wrong with them is told."""
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shared_apps.audit.anchors import documents, keys
+from shared_apps.audit.anchors.documents import End, Statement
+from shared_apps.audit.anchors.keys import PublicKey
+from shared_apps.audit.anchors.places import directory
+from shared_apps.audit.errors import AnchorKeyError, AnchorPlaceError
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    statement: Statement
+    ends: tuple[End, ...]
+
+
+@dataclass(slots=True)
+class Reader:
+    """Iterate over it once: the anchors that are good; then `problems` are known, and `first` and `last`."""
+
+    paths: Iterable[Path]
+    keys: Mapping[str, PublicKey]
+    problems: list[str] = field(default_factory=list)
+    first: Statement | None = None
+    last: Statement | None = None
+
+    def __iter__(self) -> Iterator[Anchor]:
+        seen: dict[int, tuple[str, str]] = {}
+        for jws, ends in self._documents():
+            try:
+                statement = documents.parse_claims(keys.opened(jws, self.keys))
+            except (AnchorKeyError, ValueError) as error:
+                self.problems.append(f"{_named(jws)}: {error}")
+                continue
+            name = f"anchor {statement.counter} of {statement.taken_at:%Y-%m-%d %H:%M:%S}"
+            own = (documents.digest(jws).hex(), statement.previous)
+            if seen.setdefault(statement.counter, own) != own:
+                self.problems.append(f"{name}: there are two of this number")
+            fitting = tuple(sorted(ends))
+            if (len(fitting), documents.root(fitting)) != (statement.ends, statement.root):
+                self.problems.append(f"{name}: its ends are altered or not complete")
+                continue
+            yield Anchor(statement, fitting)
+            self._follow(statement)
+        self._find_gaps(seen)
+
+    def _follow(self, statement: Statement) -> None:
+        if self.first is None or statement.counter < self.first.counter:
+            self.first = statement
+        if self.last is None or statement.counter > self.last.counter:
+            self.last = statement
+
+    def _find_gaps(self, seen: Mapping[int, tuple[str, str]]) -> None:
+        numbers = sorted(seen)
+        for before, number in itertools.pairwise(numbers):
+            if number > before + 1:
+                missing = f"{before + 1}" if number == before + 2 else f"{before + 1}-{number - 1}"
+                self.problems.append(f"anchor {missing}: missing")
+            elif seen[number][1] != seen[before][0]:
+                self.problems.append(
+                    f"anchor {number}: anchor {before} is not the one that it follows"
+                )
+
+    def _documents(self) -> Iterator[tuple[str, set[End]]]:
+        """Signed statements with the ends of the same number; the same one twice is one."""
+        done: set[bytes] = set()
+        for path in _files(self.paths):
+            # An anchor's ends come after it. More than it speaks of are somebody else's.
+            waiting: dict[str, tuple[int, int, set[End]]] = {}
+            for line in _lines(path):
+                found = documents.parse_line(line)
+                if isinstance(found, str):
+                    if documents.digest(found) not in done:
+                        waiting.setdefault(found, (*_claims(found), set()))
+                elif found is not None:
+                    for number, _, ends in waiting.values():
+                        if number == found[0]:
+                            ends.update(found[1])
+                for jws in [jws for jws, (_, most, ends) in waiting.items() if len(ends) >= most]:
+                    done.add(documents.digest(jws))
+                    yield jws, waiting.pop(jws)[2]
+            for jws, (_, _, ends) in waiting.items():
+                done.add(documents.digest(jws))
+                yield jws, ends
+
+
+def last_statement(path: Path) -> tuple[Statement, str] | None:
+    """The statement that a file begins with, unproven, and as it was signed; None: the file is something else."""
+    with path.open() as file:
+        found = documents.parse_line(file.readline())
+    if not isinstance(found, str):
+        return None
+    try:
+        return documents.parse_claims(keys.unproven(found)), found
+    except ValueError:
+        return None
+
+
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    for path in paths:
+        if path.is_dir():
+            yield from sorted(path.glob(directory.PATTERN))
+        elif path.exists():
+            yield path
+        else:
+            raise AnchorPlaceError(f"{path}: there is no such file or directory")
+
+
+def _lines(path: Path) -> Iterator[str]:
+    try:
+        with path.open(errors="replace") as file:
+            yield from file
+    except OSError as error:
+        raise AnchorPlaceError(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _claims(jws: str) -> tuple[int, int]:
+    """Number and count of ends, as it says itself; zeros: it cannot be read."""
+    try:
+        statement = documents.parse_claims(keys.unproven(jws))
+        return statement.counter, statement.ends
+    except ValueError:
+        return 0, 0
+
+
+def _named(jws: str) -> str:
+    number, _ = _claims(jws)
+    return f"anchor {number}" if number else "an anchor that cannot be read"
