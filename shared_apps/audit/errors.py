@@ -19,3 +19,8 @@ class FilterError(InvalidError):
 class AuditUnavailableError(UnavailableError):
     code = "audit.unavailable"
     message = "The audit database is not available."
+
+
+class SealingKeyError(UnavailableError):
+    code = "audit.sealing_key"
+    message = "Personal fields of the audit trail cannot be opened or sealed."

@@ -12,7 +12,8 @@ from django.db import models
 
 from shared_apps.audit.models import Auditable
 from shared_apps.core.personal import ACCOUNTABILITY, ID_ALONE, Kept, Masked, Rule
-from shared_apps.tenants.scoping import ALL_COLUMNS, RowRights, TenantScoped
+from shared_apps.core.row_rights import ALL_COLUMNS, RowRights
+from shared_apps.tenants.scoping import TenantScoped
 
 _KEPT_BY_THE_RELAY = RowRights(readers=ALL_COLUMNS, relay=("SELECT", "INSERT", "UPDATE", "DELETE"))
 

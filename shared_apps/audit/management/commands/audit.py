@@ -13,7 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from shared_apps.audit import backlog
 from shared_apps.audit.management import verifying
 from shared_apps.audit.relay import Relay
-from shared_apps.core.errors import explain
+from shared_apps.core.errors import AppError, explain
 
 
 class Command(BaseCommand):
@@ -42,7 +42,7 @@ class Command(BaseCommand):
                 verifying.run(self, options)
             else:
                 self._move(options)
-        except psycopg.Error as error:
+        except (psycopg.Error, AppError) as error:
             raise CommandError(explain(error)) from error
 
     def _move(self, options: dict[str, Any]) -> None:
