@@ -95,4 +95,8 @@ def _is_key(field: "models.Field[Any, Any]") -> bool:
 
 
 def _column(model: type[models.Model], name: str) -> str:
-    return str(model._meta.get_field(name).column)
+    return next(
+        str(field.column)
+        for field in model._meta.concrete_fields
+        if name in (field.name, field.attname)
+    )

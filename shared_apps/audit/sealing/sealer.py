@@ -38,6 +38,10 @@ class _Draft:
     def subjects(self) -> set[Subject]:
         return set().union(*self.owners.values())
 
+    @property
+    def people(self) -> set[Subject]:
+        return self.subjects | ({self.address[1]} if self.address else set())
+
 
 @dataclass(slots=True)
 class _Ring:
@@ -49,14 +53,14 @@ class _Ring:
     addresses: dict[tuple[str, Subject], str] = field(default_factory=dict)
 
     def seal(self, row: "OutboxRow", raw: str, whose: Iterable[Subject], place: Place) -> str:
-        if any(self._is_past(row, person) for person in whose):
+        if any(self.is_past(row, person) for person in whose):
             return values.ERASED
         in_order = sorted(whose, key=lambda person: person.text)
         return values.seal(raw, [self.keys[person] for person in in_order], place)
 
     def seal_address(self, row: "OutboxRow", raw: str, person: Subject) -> str:
         """Once for all rows of a batch: those of one request have the same."""
-        if self._is_past(row, person):
+        if self.is_past(row, person):
             return values.ERASED
         found = self.addresses.get((raw, person))
         if found is None:
@@ -64,7 +68,7 @@ class _Ring:
             found = self.addresses[raw, person] = values.seal(raw, [self.keys[person]], place)
         return found
 
-    def _is_past(self, row: "OutboxRow", person: Subject) -> bool:
+    def is_past(self, row: "OutboxRow", person: Subject) -> bool:
         """Whether the row is from before the person was erased."""
         return person in self.erased and row.created_at <= self.erased[person]
 
@@ -79,12 +83,17 @@ def sealed(
     """
     drafts = [_draft(row) for row in rows]
     ring = _Ring(trail_id)
-    entries = Counter(subject for draft in drafts for subject in draft.subjects)
-    actors = {draft.address[1] for draft in drafts if draft.address}
-    if entries or actors:
-        wanted = {subject: entries[subject] for subject in {*entries, *actors}}
-        ring.keys = keys.use(source, trail_id, wanted)
-        ring.erased = keys.erased_since(source, wanted)
+    people = {subject for draft in drafts for subject in draft.people}
+    if people:
+        ring.erased = keys.erased_since(source, people)
+        entries = Counter(
+            s for draft in drafts for s in draft.subjects if not ring.is_past(draft.row, s)
+        )
+        present = {s for draft in drafts for s in draft.people if not ring.is_past(draft.row, s)}
+        if present:
+            ring.keys = keys.use(source, trail_id, {person: entries[person] for person in present})
+            # Again, now that their keys are locked: somebody may have been erased meanwhile.
+            ring.erased = keys.erased_since(source, people)
     return [_sealed(draft, ring) for draft in drafts]
 
 

@@ -1,4 +1,4 @@
-"""`manage.py audit relay|status|verify`."""
+"""`manage.py audit relay|status|verify|rewrap`."""
 
 import json
 import signal
@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from shared_apps.audit import backlog
-from shared_apps.audit.management import verifying
+from shared_apps.audit.management import rewrapping, verifying
 from shared_apps.audit.relay import Relay
 from shared_apps.core.errors import AppError, explain
 
@@ -35,11 +35,18 @@ class Command(BaseCommand):
                 "verify", help="whether every chain of entries is whole; exit 1 if not"
             )
         )
+        rewrapping.add_arguments(
+            actions.add_parser(
+                "rewrap", help="wrap people's keys with the first AUDIT_SEALING_KEYS"
+            )
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             if options["action"] == "verify":
                 verifying.run(self, options)
+            elif options["action"] == "rewrap":
+                rewrapping.run(self, options)
             else:
                 self._move(options)
         except (psycopg.Error, AppError) as error:
