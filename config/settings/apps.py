@@ -3,6 +3,7 @@
 SHARED_APPS = [
     "shared_apps.core",
     "shared_apps.audit",
+    "shared_apps.audit.sealing",
     "shared_apps.tenants",
     "shared_apps.accounts",
     "shared_apps.authn",

@@ -14,3 +14,6 @@ PUBLIC_HOST = env.text("PUBLIC_HOST")
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+
+# The first wraps the keys of people's fields in the audit trail, the others still open what they wrapped.
+AUDIT_SEALING_KEYS = env.secrets_by_id("AUDIT_SEALING_KEYS")

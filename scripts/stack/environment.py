@@ -29,8 +29,9 @@ class Secrets:
     """What is generated once for an installation and then kept."""
 
     secret_key: str = field(default_factory=lambda: secrets.token_urlsafe(48))
-    jwt_signing_keys: str = field(default_factory=lambda: f"local-1:{_signing_key()}")
+    jwt_signing_keys: str = field(default_factory=lambda: f"local-1:{_random_key()}")
     audit_anchor_key: str = field(default_factory=lambda: _ed25519_seed())
+    audit_sealing_keys: str = field(default_factory=lambda: f"local-1:{_random_key()}")
     passwords: Mapping[str, str] = field(
         default_factory=lambda: {login: secrets.token_urlsafe(24) for login in LOGINS}
     )
@@ -44,6 +45,7 @@ def load_or_create_secrets(path: Path) -> Secrets:
         secret_key=stored.get("secret_key", fresh.secret_key),
         jwt_signing_keys=stored.get("jwt_signing_keys", fresh.jwt_signing_keys),
         audit_anchor_key=stored.get("audit_anchor_key", fresh.audit_anchor_key),
+        audit_sealing_keys=stored.get("audit_sealing_keys", fresh.audit_sealing_keys),
         passwords={**fresh.passwords, **stored.get("passwords", {})},
     )
     if asdict(merged) != stored:
@@ -103,6 +105,7 @@ def product_environment(
         "AUDIT_ANCHOR_KEY": generated.audit_anchor_key,
         "SECRET_KEY": generated.secret_key,
         "JWT_SIGNING_KEYS": generated.jwt_signing_keys,
+        "AUDIT_SEALING_KEYS": generated.audit_sealing_keys,
         "ALLOWED_HOSTS": allowed_hosts,
         "PUBLIC_HOST": public_host,
         "DJANGO_SETTINGS_MODULE": settings,
@@ -123,7 +126,7 @@ def _next_redis_database(url: str) -> str:
     return urlunsplit(parts._replace(path=f"/{database + 1}"))
 
 
-def _signing_key() -> str:
+def _random_key() -> str:
     return base64.urlsafe_b64encode(secrets.token_bytes(48)).decode().rstrip("=")
 
 

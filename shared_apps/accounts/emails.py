@@ -1,22 +1,12 @@
-"""The canonical form of an e-mail address. Pure functions."""
-
-import unicodedata
+"""Which text is an e-mail address."""
 
 from django.core.exceptions import ValidationError
 from django.core.validators import EmailValidator
 
 from shared_apps.accounts.errors import EmailError
+from shared_apps.core.emails import canonical_email
 
 _is_email = EmailValidator()
-
-
-def canonical_email(raw: str) -> str:
-    """NFKC, without surrounding blanks, lower case.
-
-    RFC 5321 lets a mail server tell `Bob@` from `bob@`; none does, and two accounts that differ in
-    case only are an attack, so the local part is folded as well.
-    """
-    return unicodedata.normalize("NFKC", raw).strip().lower()
 
 
 def validated_email(raw: str) -> str:

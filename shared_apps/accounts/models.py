@@ -8,8 +8,8 @@ from django.db import models
 from django.db.models.functions import Lower
 
 from shared_apps.accounts.choices import CrossTenantRole, Role
-from shared_apps.accounts.emails import canonical_email
 from shared_apps.audit.models import Auditable, AuditPolicy
+from shared_apps.core.emails import canonical_email
 from shared_apps.core.personal import ACCOUNTABILITY, ID_ALONE, Anonymised, Deleted, Kept, Rule
 
 
@@ -75,7 +75,7 @@ class UserTenantRole(Auditable):
     """What a person may do in one tenant."""
 
     personal: ClassVar[tuple[Rule, ...]] = (
-        Deleted(by="user"),
+        Deleted(by="user", accountable=("role", "granted_at")),
         Kept(by="granted_by", reason=ID_ALONE, ground=ACCOUNTABILITY),
     )
 
@@ -101,7 +101,7 @@ class CrossTenantGrant(Auditable):
     """One tenant that a cross-tenant role extends to. Granted by operators only."""
 
     personal: ClassVar[tuple[Rule, ...]] = (
-        Deleted(by="user"),
+        Deleted(by="user", accountable=("role", "granted_at")),
         Kept(by="granted_by", reason=ID_ALONE, ground=ACCOUNTABILITY),
     )
 

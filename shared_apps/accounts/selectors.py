@@ -10,10 +10,10 @@ from django.db.models import QuerySet
 
 from shared_apps.accounts import passwords
 from shared_apps.accounts.choices import OPERATOR_ROLE, Role
-from shared_apps.accounts.emails import canonical_email
 from shared_apps.accounts.errors import PersonNotFoundError
 from shared_apps.accounts.models import CrossTenantGrant, User, UserTenantRole
 from shared_apps.core import context
+from shared_apps.core.emails import canonical_email
 from shared_apps.tenants import names
 
 

@@ -49,3 +49,8 @@ class AnchorBusyError(ConflictError):
 class AnchorRefusedError(ConflictError):
     code = "audit.anchor_refused"
     message = "A place refuses an anchor."
+
+
+class SealingKeyError(UnavailableError):
+    code = "audit.sealing_key"
+    message = "Personal fields of the audit trail cannot be opened or sealed."

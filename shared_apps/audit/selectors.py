@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 
 from shared_apps.audit.errors import EntryNotFoundError, RecordNotFoundError
 from shared_apps.audit.reader import reading
+from shared_apps.audit.sealing import opening
 from shared_apps.audit.transfer import load_values
 
 
@@ -80,13 +81,16 @@ def list_entries(
     before: int | None = None,
     after: int | None = None,
     limit: int,
+    opened: bool = True,
 ) -> list[Entry]:
     """Entries newest first, `limit` of them beyond a sequence number (keyset, so no page is slow).
 
-    `before` pages towards the past, `after` towards the present.
+    `before` pages towards the past, `after` towards the present. Not `opened`, personal values are sealed
+    as they are stored, and as they were hashed.
 
     Raises:
         AuditUnavailableError: the audit database does not answer.
+        SealingKeyError: personal values cannot be opened.
     """
     conditions, values = _conditions(where)
     if before is not None:
@@ -102,18 +106,20 @@ def list_entries(
         direction=sql.SQL("ASC" if after is not None else "DESC"),
     )
     values |= {"tenant_id": tenant_id, "before": before, "after": after, "limit": limit}
-    entries = _fetch([tenant_id], query, values)
+    entries = _fetch([tenant_id], query, values, opened=opened)
     return entries[::-1] if after is not None else entries
 
 
-def iterate_entries(*, tenant_id: UUID, after: int = 0) -> Iterator[Entry]:
+def iterate_entries(*, tenant_id: UUID, after: int = 0, opened: bool = True) -> Iterator[Entry]:
     """All entries after a number, oldest first, read in pages.
 
     Raises:
         AuditUnavailableError: the audit database does not answer.
     """
     while True:
-        page = list_entries(tenant_id=tenant_id, where=EntryFilter(), after=after, limit=_PAGE)
+        page = list_entries(
+            tenant_id=tenant_id, where=EntryFilter(), after=after, limit=_PAGE, opened=opened
+        )
         yield from reversed(page)
         if len(page) < _PAGE:
             return
@@ -122,7 +128,7 @@ def iterate_entries(*, tenant_id: UUID, after: int = 0) -> Iterator[Entry]:
 
 def last_sequence(*, tenant_id: UUID) -> int:
     """The number of a tenant's newest entry; 0: it has none."""
-    newest = list_entries(tenant_id=tenant_id, where=EntryFilter(), limit=1)
+    newest = list_entries(tenant_id=tenant_id, where=EntryFilter(), limit=1, opened=False)
     return newest[0].sequence if newest else 0
 
 
@@ -266,9 +272,12 @@ def _conditions(where: EntryFilter) -> tuple[list[sql.Composable], dict[str, Any
     return conditions, values
 
 
-def _fetch(tenants: Sequence[UUID], query: sql.Composed, values: dict[str, Any]) -> list[Entry]:
+def _fetch(
+    tenants: Sequence[UUID], query: sql.Composed, values: dict[str, Any], *, opened: bool = True
+) -> list[Entry]:
     with (
         reading(tenants) as connection,
         connection.cursor(row_factory=class_row(Entry)) as cursor,
     ):
-        return cursor.execute(query, values).fetchall()
+        entries = cursor.execute(query, values).fetchall()
+    return opening.opened(entries) if opened else entries

@@ -20,6 +20,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from shared_apps.audit import projections
+from shared_apps.audit.sealing.sealer import sealed
 
 INSTALLATION = UUID(int=0)
 """The chain of what belongs to no tenant: people, tenants themselves."""
@@ -64,7 +65,7 @@ def move_batch(
         if rows:
             with target.transaction():
                 for owner, owned in _by_tenant(rows, tenant_id).items():
-                    _append(target, owner, owned, entities)
+                    _append(target, owner, sealed(source, owner, owned), entities)
             if tenant_id is not None:
                 changes = [_change(row, entities) for row in rows if row.record_id is not None]
                 projections.apply(source, tenant_id, changes)

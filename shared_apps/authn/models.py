@@ -19,7 +19,12 @@ class Session(Auditable):
     """
 
     audit = AuditPolicy(exclude=("last_used_at", "expires_at"))
-    personal: ClassVar[tuple[Rule, ...]] = (Deleted(by="user"),)
+    personal: ClassVar[tuple[Rule, ...]] = (
+        Deleted(
+            by="user",
+            accountable=("backend", "auth_time", "created_at", "revoked_at", "revoked_reason"),
+        ),
+    )
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey("accounts.User", on_delete=models.CASCADE, related_name="sessions")

@@ -15,12 +15,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from django.db import models
+
 
 @dataclass(frozen=True, slots=True)
 class Deleted:
     """The person's rows go."""
 
     by: str
+    accountable: tuple[str, ...] = ()
+    """What stays readable in the trail beside the keys: what was done, not who it was."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,18 @@ class Kept:
 
 
 Rule = Deleted | Emptied | Masked | Anonymised | Kept
+
+
+def rules_of(model: type[models.Model]) -> tuple[Rule, ...]:
+    found: tuple[Rule, ...] = getattr(model, "personal", ())
+    return found
+
+
+def is_by_address(model: type[models.Model], rule: Emptied | Kept | Deleted) -> bool:
+    """Whether the field that says whose row it is holds an address."""
+    field = model._meta.get_field(rule.by)
+    return isinstance(field, models.CharField | models.TextField)
+
 
 # Not longer than the shortest address, so that it fits wherever one stood.
 MASK: Final = "erased"

@@ -14,9 +14,9 @@ from django.apps import apps
 from django.conf import settings
 from psycopg import sql
 
+from shared_apps.core.row_rights import RowRights
 from shared_apps.fleet import roles
 from shared_apps.fleet.catalogue.relations import Relations
-from shared_apps.tenants.scoping import RowRights
 
 # Django's own lists of models and permissions; the same for every tenant.
 WITHOUT_ROWS_OF_TENANTS = frozenset(
@@ -96,6 +96,8 @@ def grants(declared: dict[str, RowRights]) -> list[Grant]:
             columns = () if rights.readers == ("*",) else rights.readers
             found.append(Grant(table, roles.readers_group(), "SELECT", columns))
         found += [Grant(table, roles.relay_login(), right) for right in rights.relay]
+        if rights.relay_updates:
+            found.append(Grant(table, roles.relay_login(), "UPDATE", rights.relay_updates))
     return found
 
 

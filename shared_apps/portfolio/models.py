@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 from django.db import models
 
 from shared_apps.core.personal import Masked, Rule
-from shared_apps.tenants.scoping import ALL_COLUMNS, RowRights, TenantScoped
+from shared_apps.core.row_rights import ALL_COLUMNS, RowRights
+from shared_apps.tenants.scoping import TenantScoped
 
 _KEPT_BY_THE_RELAY = RowRights(readers=ALL_COLUMNS, relay=("SELECT", "INSERT", "UPDATE", "DELETE"))
 

@@ -11,9 +11,9 @@ from shared_apps.audit.models import Auditable
 from shared_apps.core.context import TenantIdentity
 from shared_apps.core.limits import TenantLimits
 from shared_apps.core.personal import Masked, Rule
+from shared_apps.core.row_rights import RowRights
 from shared_apps.tenants.choices import OutcomeState, TenantState
 from shared_apps.tenants.quotas import TenantQuotas
-from shared_apps.tenants.scoping import RowRights
 
 
 class Tenant(Auditable, TenantMixin):

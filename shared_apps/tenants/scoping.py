@@ -9,8 +9,7 @@ with the one in which its SQL is made. Whatever Django derives from the QuerySet
 delete, subqueries, unions, prefetching) carries it along, so there is no list of methods to forget one in.
 """
 
-from dataclasses import dataclass
-from typing import Any, ClassVar, Final, Self, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 from uuid import UUID
 
 from django.core.exceptions import EmptyResultSet, FullResultSet
@@ -18,28 +17,10 @@ from django.db import models
 from django.db.models import F, Lookup
 
 from shared_apps.core import context
+from shared_apps.core.row_rights import RowRights
 from shared_apps.tenants.errors import ForeignRowError, ReadOnlyScopeError, TenantMismatchError
 
 _Row = TypeVar("_Row", bound=models.Model)
-
-ALL_COLUMNS: Final = ("*",)
-
-
-@dataclass(frozen=True, slots=True)
-class RowRights:
-    """What PostgreSQL roles may do with a shared table, each with the rows that it may see.
-
-    The default is nothing: the table is for the operator's context alone.
-    """
-
-    tenants: tuple[str, ...] = ()
-    """Of every tenant's role with its own rows: SELECT, INSERT, UPDATE, DELETE."""
-    readers: tuple[str, ...] = ()
-    """Columns that cross-tenant people may read in the rows of the tenants that they were granted."""
-    relay: tuple[str, ...] = ()
-    """Of the audit relay, with all rows: what it keeps up to date (audit/projections.py)."""
-    column: str = "tenant_id"
-    """Whose row it is."""
 
 
 class InScope(Lookup):  # type: ignore[type-arg]  # not generic at run time

@@ -8,9 +8,10 @@ from django.apps.registry import Apps
 from django.db import connections, models
 
 from shared_apps.core import context
+from shared_apps.core.row_rights import ALL_COLUMNS, RowRights
 from shared_apps.fleet import row_security
 from shared_apps.tenants.models import Tenant
-from shared_apps.tenants.scoping import ALL_COLUMNS, RowRights, TenantScoped
+from shared_apps.tenants.scoping import TenantScoped
 
 _EVERYTHING = RowRights(tenants=("SELECT", "INSERT", "UPDATE", "DELETE"), readers=ALL_COLUMNS)
 

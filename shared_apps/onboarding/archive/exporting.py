@@ -214,7 +214,8 @@ def _files(identity: TenantIdentity, writer: Writer, report: Report) -> int:
 def _audit(tenant_id: UUID, writer: Writer, directory: Path) -> int:
     count = 0
     with _spooled(writer, AUDIT, directory) as file:
-        for entry in trail.iterate_entries(tenant_id=tenant_id):
+        # Sealed: whoever is erased later is erased from archives' trails as well.
+        for entry in trail.iterate_entries(tenant_id=tenant_id, opened=False):
             count += 1
             _write_line(
                 file,

@@ -2,7 +2,8 @@
 
 The trail holds the old and the new values of every change, so a record is at its last new values. Its
 first old values have to be the archive's row, and all further ones the new values before them: a trail
-with a hole is refused, not guessed at. Whole transactions are replayed, those whose last change is
+with a hole is refused, not guessed at. What was erased from the trail is not compared; rows get what the
+rules leave of it (erasing/leaving_out.py). Whole transactions are replayed, those whose last change is
 earlier than the moment.
 """
 
@@ -22,6 +23,7 @@ from shared_apps.audit.triggers import AuditedTable
 from shared_apps.core import context
 from shared_apps.fleet.services import MIGRATION_ALIAS
 from shared_apps.onboarding.archive.manifest import Manifest
+from shared_apps.onboarding.erasing import leaving_out
 from shared_apps.onboarding.errors import MomentInvalidError, TrailPendingError, TrailUnfitError
 from shared_apps.tenants.models import Tenant
 
@@ -33,7 +35,11 @@ CREATE TEMPORARY TABLE trail_since (
     table_name text NOT NULL,
     record_id text NOT NULL,
     old_values jsonb,
-    new_values jsonb
+    new_values jsonb,
+    -- Fields that cannot be compared, and rows of people, because somebody was erased.
+    erased_old text[] NOT NULL,
+    erased_new text[] NOT NULL,
+    is_gone boolean NOT NULL
 ) ON COMMIT DROP
 """
 
@@ -54,18 +60,21 @@ WHERE pg_visible_in_snapshot(transaction_id, %(snapshot)s::pg_snapshot)
 _BROKEN = """
 SELECT table_name, record_id FROM (
     SELECT table_name, record_id, old_values, row_number() OVER record AS number,
-           lag(new_values) OVER record AS before
+           lag(new_values) OVER record AS before,
+           lag(erased_new) OVER record || erased_old AS erased,
+           is_gone OR lag(is_gone) OVER record AS is_gone
     FROM pg_temp.trail_since
     WINDOW record AS (PARTITION BY table_name, record_id ORDER BY sequence)) changes
-WHERE number > 1 AND before IS DISTINCT FROM old_values LIMIT 1
+WHERE number > 1 AND NOT is_gone AND before - erased IS DISTINCT FROM old_values - erased LIMIT 1
 """
 
 _UNLIKE_ARCHIVE = """
 SELECT first.record_id
-FROM (SELECT DISTINCT ON (record_id) record_id, old_values FROM pg_temp.trail_since
-      WHERE table_name = {name} ORDER BY record_id, sequence) first
+FROM (SELECT DISTINCT ON (record_id) record_id, old_values, erased_old, is_gone
+      FROM pg_temp.trail_since WHERE table_name = {name} ORDER BY record_id, sequence) first
 LEFT JOIN {table} now ON {record_id} = first.record_id
-WHERE first.old_values IS DISTINCT FROM to_jsonb(now) LIMIT 1
+WHERE NOT first.is_gone
+  AND first.old_values - first.erased_old IS DISTINCT FROM to_jsonb(now) - first.erased_old LIMIT 1
 """
 
 _REMOVE = """
@@ -228,6 +237,8 @@ def _gather(cursor: Any, manifest: Manifest, audited: dict[str, AuditedTable]) -
                     "The trail has a hole; perhaps what is old was pruned.", sequence=expected
                 )
             if (table := audited.get(entry.entity_type)) is not None:
+                old = leaving_out.without_erased(table.name, entry.old_values)
+                new = leaving_out.without_erased(table.name, entry.new_values)
                 copy.write_row(
                     (
                         entry.sequence,
@@ -235,8 +246,11 @@ def _gather(cursor: Any, manifest: Manifest, audited: dict[str, AuditedTable]) -
                         entry.transaction_id,
                         table.name,
                         entry.record_id,
-                        entry.old_values,
-                        entry.new_values,
+                        old.text,
+                        new.text,
+                        list(old.erased),
+                        list(new.erased),
+                        old.is_gone or new.is_gone,
                     )
                 )
 

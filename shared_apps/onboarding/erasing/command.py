@@ -10,8 +10,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
-from shared_apps.accounts.emails import canonical_email
 from shared_apps.accounts.errors import LastOperatorError, TenantOrphanedError
+from shared_apps.core.emails import canonical_email
 from shared_apps.core.errors import AppError
 from shared_apps.onboarding.erasing.erasing import Allowed, erase_person, plan_erasure
 from shared_apps.onboarding.erasing.reports import Report, State

@@ -10,7 +10,7 @@ from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage, Error
 from django.db import models
 
-from shared_apps.core.personal import Deleted, Emptied, Kept, Rule
+from shared_apps.core.personal import Deleted, Rule, rules_of
 
 _REFERS: Final = re.compile(
     r"(^|_)(e_?mail|user|person|actor|author|owner|assignee)(_id)?$|_by(_id)?$|^on_behalf_of$"
@@ -18,11 +18,6 @@ _REFERS: Final = re.compile(
 _DESCRIBES: Final = re.compile(
     r"(^|_)(ip|ip_address|user_agent|phone|mobile|first_name|last_name|surname|iban|birth\w*)$"
 )
-
-
-def rules_of(model: type[models.Model]) -> tuple[Rule, ...]:
-    found: tuple[Rule, ...] = getattr(model, "personal", ())
-    return found
 
 
 def declared(*, shared: bool) -> list[type[models.Model]]:
@@ -56,7 +51,7 @@ def find_undeclared(model: type[models.Model]) -> list[str]:
 
 
 def _columns(rule: Rule) -> tuple[str, ...]:
-    return tuple(rule.columns) if not isinstance(rule, Deleted) else ()
+    return tuple(rule.columns) if not isinstance(rule, Deleted) else rule.accountable
 
 
 def _refers(field: "models.Field[Any, Any]") -> bool:
@@ -87,9 +82,3 @@ def check_personal_data(
         for model in config.get_models()
         if (missing := find_undeclared(model))
     ]
-
-
-def is_by_address(model: type[models.Model], rule: Emptied | Kept | Deleted) -> bool:
-    """Whether the field that says whose row it is holds an address."""
-    field = model._meta.get_field(rule.by)
-    return isinstance(field, models.CharField | models.TextField)

@@ -15,6 +15,7 @@ from django.db import Error, connection, transaction
 
 from shared_apps.accounts import erasure as accounts
 from shared_apps.audit.errors import AuditUnavailableError
+from shared_apps.audit.sealing import destroying
 from shared_apps.audit.selectors import EntryFilter, count_entries
 from shared_apps.audit.transfer import INSTALLATION
 from shared_apps.core import attribution, context
@@ -23,7 +24,13 @@ from shared_apps.core.errors import AppError, explain
 from shared_apps.onboarding.erasing import rules, tombstones
 from shared_apps.onboarding.erasing.cases import Case, open_case
 from shared_apps.onboarding.erasing.reports import Report, State, TenantPart, Trail
-from shared_apps.onboarding.erasing.subjects import Line, Subject, is_changed, merged
+from shared_apps.onboarding.erasing.subjects import (
+    Line,
+    Subject,
+    is_changed,
+    merged,
+    unreadable,
+)
 from shared_apps.onboarding.errors import PersonUnknownError
 from shared_apps.onboarding.models import Erasure, TenantErasure
 from shared_apps.onboarding.provisioning import locks
@@ -54,8 +61,12 @@ def plan_erasure(*, email: str, tell: Tell = lambda line: None) -> Report:
     Raises:
         EmailError: this is no address.
         PersonUnknownError: nothing is known of it.
+        SealingKeyError: the keys of the trail cannot be found.
     """
     case = open_case(email)
+    sealed = destroying.count_entries(
+        destroying.subjects_of(user_id=case.subject.user_id, address=case.email)
+    )
     shared = _shared(case.subject, dry=True)
     parts = _visit(
         lambda tenant: [
@@ -72,7 +83,8 @@ def plan_erasure(*, email: str, tell: Tell = lambda line: None) -> Report:
         ]
         if accounts.is_last_operator(user_id=case.subject.user_id):
             warnings.append("nobody else operates the installation (--allow-last-operator)")
-    report = _report(case, State.PLANNED, shared.get(None, []), parts, warnings)
+    lines = [*shared.get(None, []), *unreadable(sealed)]
+    report = _report(case, State.PLANNED, lines, parts, warnings)
     is_known = case.subject.user_id is not None or case.erasure is not None
     if not is_known and not report.finds_anything and not report.failed:
         raise PersonUnknownError
@@ -87,9 +99,11 @@ def erase_person(
     Raises:
         EmailError, PersonUnknownError, TenantOrphanedError, LastOperatorError: nothing was changed.
         ErasureRunningError: another one, or a restore, is at work.
+        SealingKeyError: the keys of the trail cannot be found; nothing was changed.
     """
     with locks.only_erasure():
         case = open_case(email)
+        destroying.require_keys()
         if case.is_to_be_looked_for:
             plan = plan_erasure(email=email, tell=tell)
             if not plan.changes_anything and not plan.failed:
@@ -148,6 +162,7 @@ def _erase_tenant(tenant: Tenant, erasure: Erasure, case: Case, at: datetime) ->
 
 def _finish(erasure: Erasure, case: Case, at: datetime) -> None:
     user_id = case.subject.user_id
+    own = destroying.subjects_of(user_id=user_id, address=case.email)
     with context.operator(), transaction.atomic():
         # Once more: somebody may have given the person a role meanwhile.
         _erase_shared(erasure, case.subject, at)
@@ -156,6 +171,13 @@ def _finish(erasure: Erasure, case: Case, at: datetime) -> None:
                 "accounts_user", "anonymised", ("email", "name", "password", "password_changed_at"), 1
             )  # fmt: skip
             erasure.lines = _merged_json(erasure.lines, [line])
+        erasure.save(update_fields=["lines"])
+        # Last: what was changed up to here is on its way into the trail, and not to be read there.
+        destroying.bury(own)
+    with context.operator(), transaction.atomic():
+        # After that is committed (audit/sealing/destroying.py).
+        lines = unreadable(destroying.destroy(own))
+        erasure.lines = _merged_json(erasure.lines, lines)
         erasure.finished_at = at
         erasure.save(update_fields=["lines", "finished_at"])
 

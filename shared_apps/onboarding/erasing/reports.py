@@ -26,16 +26,17 @@ class Remainder:
 
 REMAINDERS: Final = (
     Remainder(
-        "entries of the audit trail: the values that rows had, among them address and name of the account "
-        "and of rows that were emptied, addresses and programs of sign-ins",
-        "entries are only ever added and each is chained to the one before; they are shown to "
-        "administrators and auditors only, and no longer with the person's address as their author",
+        "entries of the audit trail: that rows changed, when and by the id of which account, and the values "
+        "that stay in the rows as well",
+        "entries are only ever added and each is chained to the one before; values that were erased from the "
+        "rows cannot be opened any more, because their keys are destroyed",
         "GDPR Art. 17(3)(b), 17(3)(e): proof of who changed what",
     ),
     Remainder(
         "archives that `tenant export` wrote before, and backups of the databases",
         "they are files elsewhere; `tenant restore` in this installation leaves the person out of "
-        "archives. After a database is set back to before, erase again",
+        "archives. After the application's database is set back to before, erase again: a backup of before "
+        "holds the keys as well",
         "until their retention ends",
     ),
     Remainder(
@@ -67,7 +68,7 @@ class Trail:
     """Entries that stay. None: the audit database did not answer."""
 
     of_account: int | None
-    """Of the account's row; they hold address and name."""
+    """Of the account's row."""
     by_person: dict[str, int] = field(default_factory=dict)
     """Tenant's slug → entries that name the id of the account as their author."""
 
@@ -141,7 +142,7 @@ class Report:
             lines.append("  the audit database did not answer; its entries stay")
         else:
             lines.append(
-                f"  {count:>7} entries of the account, with address and name, stay, as do those of its "
+                f"  {count:>7} entries of the account stay, without address and name, as do those of its "
                 "erasure"
             )
             for slug, entries in sorted(self.trail.by_person.items()):

@@ -10,8 +10,18 @@ from django.db import connections, models
 from django.db.models import Count, F, Func, Value
 from django.db.models.functions import Cast
 
-from shared_apps.core.personal import MASK, Anonymised, Deleted, Emptied, Kept, Masked, Rule
-from shared_apps.onboarding.erasing.declarations import declared, is_by_address, rules_of
+from shared_apps.core.personal import (
+    MASK,
+    Anonymised,
+    Deleted,
+    Emptied,
+    Kept,
+    Masked,
+    Rule,
+    is_by_address,
+    rules_of,
+)
+from shared_apps.onboarding.erasing.declarations import declared
 from shared_apps.onboarding.erasing.subjects import Line, Subject
 
 Lines = dict[UUID | None, list[Line]]
@@ -215,7 +225,7 @@ def _rows(model: type[models.Model], using: str) -> "models.QuerySet[Any]":
 
 
 def _canonical(field: str) -> Func:
-    """As accounts.emails.canonical_email."""
+    """As core.emails.canonical_email."""
     return Func(
         F(field), template="lower(btrim(normalize(%(expressions)s, NFKC), E' \\t\\r\\n'))",
         output_field=models.TextField(),

@@ -20,7 +20,7 @@ class Line:
 
     table: str
     action: str
-    """deleted, emptied, masked, anonymised or kept."""
+    """deleted, emptied, masked, anonymised, unreadable or kept."""
     columns: tuple[str, ...]
     rows: int
     reason: str = ""
@@ -55,6 +55,11 @@ def merged(before: Iterable[Line], after: Iterable[Line]) -> list[Line]:
         else:
             lines[key] = replace(line, rows=known.rows + line.rows)
     return list(lines.values())
+
+
+def unreadable(entries: int) -> list[Line]:
+    """Of the trail: entries that lose what the person's keys open."""
+    return [Line("the audit trail", "unreadable", (), entries)] if entries else []
 
 
 def is_changed(lines: Iterable[Line]) -> bool:

@@ -15,11 +15,12 @@ from shared_apps.audit.management import (
     anchoring,
     checking,
     exporting,
+    rewrapping,
     showing_coverage,
     verifying,
 )
 from shared_apps.audit.relay import Relay
-from shared_apps.core.errors import explain
+from shared_apps.core.errors import AppError, explain
 
 
 _ACTIONS: dict[str, tuple[Any, str]] = {
@@ -27,6 +28,7 @@ _ACTIONS: dict[str, tuple[Any, str]] = {
     "anchor": (anchoring, "sign the ends of all chains and give them away"),
     "export": (exporting, "entries as a file that proves itself"),
     "check-export": (checking, "prove such a file, without a database"),
+    "rewrap": (rewrapping, "wrap people's keys with the first AUDIT_SEALING_KEYS"),
 }
 
 
@@ -56,7 +58,7 @@ class Command(BaseCommand):
                 _ACTIONS[options["action"]][0].run(self, options)
             else:
                 self._move(options)
-        except psycopg.Error as error:
+        except (psycopg.Error, AppError) as error:
             raise CommandError(explain(error)) from error
 
     def _move(self, options: dict[str, Any]) -> None:

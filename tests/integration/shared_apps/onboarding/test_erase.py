@@ -67,6 +67,11 @@ elif point == "between two tenants":
     erasing._erase_tenant = lambda tenant, *a: kill() if tenant.slug == "globex" else real(tenant, *a)
 elif point == "before the account loses its name":
     erasing.accounts.anonymise = kill
+elif point == "before the keys are destroyed":
+    erasing.destroying.destroy = kill
+elif point == "after the keys are destroyed, before that is recorded":
+    real = erasing.destroying.destroy
+    erasing.destroying.destroy = lambda subjects: kill(real(subjects))
 with context.operator(), attribution.acting(attribution.command("erase-person")):
     call_command("erase-person", email, "--yes")
 """
@@ -206,6 +211,40 @@ def test_the_address_is_free_and_brings_nothing_back(
     assert {part["slug"] for part in report["tenants"]} == {"acme"}
     with context.operator():
         assert Erasure.objects.filter(finished_at__isnull=False).count() == 2
+
+
+@pytest.mark.parametrize(
+    "point",
+    ["before the keys are destroyed", "after the keys are destroyed, before that is recorded"],
+)
+def test_killed_at_the_keys_it_is_taken_up_again(
+    person: Everywhere, acme: TenantIdentity, system: Installation, point: str
+) -> None:
+    """The account has no name any more, so it is found by the record of the erasure alone."""
+    system.relay()
+    killed = subprocess.run(
+        [sys.executable, "-c", _KILLED, point, person.email],
+        cwd=ROOT, env=os.environ, timeout=60, check=False, capture_output=True,
+    )  # fmt: skip
+    assert killed.returncode == -9, killed.stderr
+    assert account(person).email == f"erased:{person.id}"
+    assert len(cases.find_unfinished()) == 1
+    # What was changed up to here is moved before the same command comes again.
+    system.relay()
+    where = EntryFilter(record_id=str(person.vendor))
+    (last,) = list_entries(tenant_id=acme.id, where=where, limit=1)
+    assert json.loads(last.diff)["email"] == {"old": {"erased": True}, "new": ""}
+
+    ended = erase(person.email, "--yes", "--json")
+
+    assert ended.code == 0, ended.err
+    unreadable = [
+        line["rows"] for line in ended.json["installation"] if line["action"] == "unreadable"
+    ]
+    assert unreadable == [5], "account, vendor and three sign-ins; not those of the erasure"
+    entries = list_entries(tenant_id=acme.id, where=where, limit=10)
+    assert person.email not in str(entries).lower()
+    assert cases.find_unfinished() == []
 
 
 @pytest.mark.parametrize("point", POINTS)

@@ -1,7 +1,8 @@
 import pytest
 
-from shared_apps.accounts.emails import canonical_email, validated_email
+from shared_apps.accounts.emails import validated_email
 from shared_apps.accounts.errors import EmailError
+from shared_apps.core.emails import canonical_email
 
 
 @pytest.mark.parametrize(
