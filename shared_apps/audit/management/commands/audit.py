@@ -1,4 +1,4 @@
-"""`manage.py audit relay|status|verify`."""
+"""`manage.py audit relay|status|verify|reconcile`."""
 
 import json
 import signal
@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from shared_apps.audit import backlog
-from shared_apps.audit.management import verifying
+from shared_apps.audit.management import reconciling, verifying
 from shared_apps.audit.relay import Relay
 from shared_apps.core.errors import explain
 
@@ -36,10 +36,18 @@ class Command(BaseCommand):
             )
         )
 
+        reconciling.add_arguments(
+            actions.add_parser(
+                "reconcile", help="whether tables are what the trail says; exit 1 if not"
+            )
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             if options["action"] == "verify":
                 verifying.run(self, options)
+            elif options["action"] == "reconcile":
+                reconciling.run(self, options)
             else:
                 self._move(options)
         except psycopg.Error as error:

@@ -90,7 +90,8 @@ class Asking:
         return self._list(before=self._random.randrange(self._entries // 4, self._entries))
 
     def _person(self) -> Any:
-        return self._list(modified_by=f"person {self._random.randrange(1009)}")
+        number = 2 * self._random.randrange(1, self._entries // 2)  # of the first tenant's entries
+        return self._list(modified_by=f"person {number % 1009}")
 
     def _several(self) -> Any:
         from shared_apps.audit import selectors
