@@ -61,10 +61,10 @@ class Auditlog(Plain):
         for row in rows:
             row.save()
 
-    def change_all(self, rows: "models.QuerySet[Any]") -> None:
+    def change_all(self, rows: "models.QuerySet[Any]", column: str) -> None:
         """One by one: what update() changes is not recorded."""
         for row in rows:
-            row.quantity += 1
+            setattr(row, column, getattr(row, column) + 1)
             row.save()
 
 
@@ -83,14 +83,14 @@ class SimpleHistory(Plain):
 
         bulk_create_with_history(rows, self.model, default_user=self.user)
 
-    def change_all(self, rows: "models.QuerySet[Any]") -> None:
+    def change_all(self, rows: "models.QuerySet[Any]", column: str) -> None:
         """Its own way: what update() changes is not recorded."""
         from simple_history.utils import bulk_update_with_history
 
         found = list(rows)
         for row in found:
-            row.quantity += 1
-        bulk_update_with_history(found, self.model, ["quantity"], default_user=self.user)
+            setattr(row, column, getattr(row, column) + 1)
+        bulk_update_with_history(found, self.model, [column], default_user=self.user)
 
 
 class PgHistory(Plain):
