@@ -38,6 +38,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class LastImage:
+    """What the trail says last of a record; None: it was deleted."""
+
+    record_id: str
+    new_values: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class EntryFilter:
     """What to look for; None does not limit. `since` and `as_of` are inclusive, `until` is not."""
 
@@ -124,6 +132,42 @@ def iterate_entries(*, tenant_id: UUID, after: int = 0, opened: bool = True) -> 
         if len(page) < _PAGE:
             return
         after = page[0].sequence
+
+
+_LAST_IMAGES = """
+SELECT DISTINCT ON (record_id COLLATE "C") record_id, new_values::text AS new_values
+FROM audit.entry
+WHERE tenant_id = %(tenant_id)s AND entity_type = %(entity_type)s AND record_id IS NOT NULL
+  AND (sequence <= %(up_to)s
+       OR pg_visible_in_snapshot(transaction_id::xid8, %(snapshot)s::pg_snapshot))
+ORDER BY record_id COLLATE "C", sequence DESC
+"""
+
+
+def iterate_last_images(
+    *, tenant_id: UUID, entity_type: str, up_to: int, snapshot: str
+) -> Iterator[LastImage]:
+    """Of each record of an entity, in the order of the record ids' bytes.
+
+    Of the entries up to a number, and of later ones that were made before a moment of the
+    tenant's database, which is named by its `pg_snapshot`.
+
+    Raises:
+        AuditUnavailableError: the audit database does not answer.
+    """
+    values = {
+        "tenant_id": tenant_id,
+        "entity_type": entity_type,
+        "up_to": up_to,
+        "snapshot": snapshot,
+    }
+    with (
+        _reading([tenant_id]) as connection,
+        connection.cursor("last_images", row_factory=class_row(LastImage)) as cursor,
+    ):
+        cursor.itersize = _PAGE
+        cursor.execute(_LAST_IMAGES, values)
+        yield from cursor
 
 
 def last_sequence(*, tenant_id: UUID) -> int:

@@ -6,7 +6,7 @@ with the tenant's role.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
@@ -20,6 +20,7 @@ class Attribution:
 
     user_id: UUID | None = None
     on_behalf_of: UUID | None = None
+    """For whom the person acts, where they act for somebody else."""
     system: str | None = None
     """What acts when no person does: `command:migrate`, `task:invoicing.check_books`."""
     request_id: str | None = None
@@ -56,6 +57,11 @@ def acting(attribution: Attribution) -> Iterator[None]:
         yield
     finally:
         _attribution.reset(token)
+
+
+def on_behalf_of(person_id: UUID) -> AbstractContextManager[None]:
+    """Whoever acts does so for somebody else in this block: both are recorded."""
+    return acting(replace(_attribution.get(), on_behalf_of=person_id))
 
 
 def signed_in(user_id: UUID) -> None:

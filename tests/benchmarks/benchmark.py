@@ -62,7 +62,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A bound on a contender in every case that has it.
+    """A bound on a contender in every case that has it, or in the cases named.
 
     Of its samples, or of what it counts under the name `counted`; as a ratio to the contender
     `against`, or by itself.
@@ -73,6 +73,7 @@ class Goal:
     counted: str | None = None
     at_least: float | None = None
     at_most: float | None = None
+    cases: frozenset[str] | None = None
 
     def is_met_by(self, value: float) -> bool:
         return (self.at_least is None or value >= self.at_least) and (

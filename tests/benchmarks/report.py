@@ -40,7 +40,7 @@ def _benchmark(result: BenchmarkResult) -> Iterator[str]:
             verdict = "met" if goal.is_met else "MISSED"
             yield f"    goal {goal.goal}: {goal.measured:.3f}, {verdict}"
     yield ""
-    for contender in result.cases[0].contenders:
+    for contender in {c.name: c for case in result.cases for c in case.contenders}.values():
         yield f"  {contender.name} ({contender.part}): {contender.what}"
 
 

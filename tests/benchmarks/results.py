@@ -119,6 +119,8 @@ def _goals(measured: Measured, goals: Sequence[Goal]) -> Iterator[GoalResult]:
 
 
 def _concerns(goal: Goal, case: Case) -> bool:
+    if goal.cases is not None and case.name not in goal.cases:
+        return False
     names = {contender.name for contender in case.contenders}
     return goal.contender in names and (goal.against is None or goal.against in names)
 

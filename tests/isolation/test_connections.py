@@ -159,6 +159,17 @@ def test_rows_of_a_server_side_cursor_are_fetched_in_its_own_context_only(
             cursor.close()
 
 
+def test_rows_of_a_server_side_cursor_are_iterated_in_its_own_context_only(
+    mode: Mode, acme: TenantIdentity, globex: TenantIdentity, vendors: Names
+) -> None:
+    with transaction.atomic(), context.tenant(acme), connection.chunked_cursor() as cursor:
+        cursor.execute("SELECT name FROM invoicing_vendor")
+        assert list(cursor) == [(vendors[acme.id],)]
+        cursor.execute("SELECT name FROM invoicing_vendor")
+        with context.tenant(globex), pytest.raises(RuntimeError, match="another context"):
+            next(iter(cursor))
+
+
 def test_a_named_cursor_outside_of_a_transaction_is_refused_where_it_would_be_shared(
     mode: Mode, acme: TenantIdentity
 ) -> None:

@@ -187,6 +187,21 @@ def test_request_prints_json_and_leaves_nothing(place: Path) -> None:
         assert ours["counts"]["round trips"] == plain["counts"]["round trips"]
 
 
+def test_audit_compares_contenders_that_record_all_rows_they_write(place: Path) -> None:
+    finished = _bench("audit", "relay", "trail", "--quick", "--json", TMPDIR=str(place))
+
+    assert finished.returncode == 0, finished.stderr
+    assert list(place.iterdir()) == []
+    assert processes_of(place) == []
+    audit, relay, trail = json.loads(finished.stdout)["benchmarks"]
+    assert [len(result["cases"]) for result in (audit, relay, trail)] == [10, 3, 6]
+    for case in audit["cases"]:
+        recorded = {c["name"]: c["counts"]["entries/row"] for c in case["contenders"]}
+        # Nothing is compared with somebody who leaves it out.
+        assert recorded == {name: 0 if "no audit" in name else 1 for name in recorded}
+        assert {"no audit", "ours, no audit", "django-pghistory", "ours"} <= recorded.keys()
+
+
 def _bench(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "tests.benchmarks", *arguments],

@@ -215,10 +215,9 @@ class TenantServerSideCursor(_ContextMixin, ServerSideCursor):
         _require_scope(self._scope)
         return super().fetchall()
 
-    def __iter__(self) -> Iterator[Any]:
-        for row in super().__iter__():
-            _require_scope(self._scope)
-            yield row
+    def __next__(self) -> Any:
+        _require_scope(self._scope)
+        return super().__next__()
 
 
 def _require_scope(scope: context.Scope | None) -> None:

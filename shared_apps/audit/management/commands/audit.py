@@ -15,6 +15,7 @@ from shared_apps.audit.management import (
     anchoring,
     checking,
     exporting,
+    reconciling,
     rewrapping,
     showing_coverage,
     verifying,
@@ -25,6 +26,7 @@ from shared_apps.core.errors import AppError, explain
 
 _ACTIONS: dict[str, tuple[Any, str]] = {
     "verify": (verifying, "whether every chain of entries is whole; exit 1 if not"),
+    "reconcile": (reconciling, "whether tables are what the trail says; exit 1 if not"),
     "anchor": (anchoring, "sign the ends of all chains and give them away"),
     "export": (exporting, "entries as a file that proves itself"),
     "check-export": (checking, "prove such a file, without a database"),
