@@ -162,7 +162,7 @@ def iterate_last_images(
         "snapshot": snapshot,
     }
     with (
-        _reading([tenant_id]) as connection,
+        reading([tenant_id]) as connection,
         connection.cursor("last_images", row_factory=class_row(LastImage)) as cursor,
     ):
         cursor.itersize = _PAGE

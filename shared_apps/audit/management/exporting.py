@@ -14,9 +14,9 @@ import psycopg
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
+from shared_apps.audit import people
 from shared_apps.audit.chain import links
 from shared_apps.audit.errors import ExportError
-from shared_apps.audit import people
 from shared_apps.audit.exports import files
 from shared_apps.audit.exports.entries import ChainRead, last_number
 from shared_apps.audit.exports.files import Written

@@ -23,7 +23,6 @@ from shared_apps.audit.management import (
 from shared_apps.audit.relay import Relay
 from shared_apps.core.errors import AppError, explain
 
-
 _ACTIONS: dict[str, tuple[Any, str]] = {
     "verify": (verifying, "whether every chain of entries is whole; exit 1 if not"),
     "reconcile": (reconciling, "whether tables are what the trail says; exit 1 if not"),
