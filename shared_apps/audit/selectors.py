@@ -38,14 +38,6 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class LastImage:
-    """What the trail says last of a record; None: it was deleted."""
-
-    record_id: str
-    new_values: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class EntryFilter:
     """What to look for; None does not limit. `since` and `as_of` are inclusive, `until` is not."""
 
@@ -134,20 +126,20 @@ def iterate_entries(*, tenant_id: UUID, after: int = 0, opened: bool = True) -> 
         after = page[0].sequence
 
 
-_LAST_IMAGES = """
-SELECT DISTINCT ON (record_id COLLATE "C") record_id, new_values::text AS new_values
+_LAST_IMAGES = sql.SQL("""
+SELECT DISTINCT ON (record_id COLLATE "C") {columns}
 FROM audit.entry
 WHERE tenant_id = %(tenant_id)s AND entity_type = %(entity_type)s AND record_id IS NOT NULL
   AND (sequence <= %(up_to)s
        OR pg_visible_in_snapshot(transaction_id::xid8, %(snapshot)s::pg_snapshot))
 ORDER BY record_id COLLATE "C", sequence DESC
-"""
+""").format(columns=_COLUMNS)
 
 
 def iterate_last_images(
     *, tenant_id: UUID, entity_type: str, up_to: int, snapshot: str
-) -> Iterator[LastImage]:
-    """Of each record of an entity, in the order of the record ids' bytes.
+) -> Iterator[Entry]:
+    """The last entry of each record of an entity, in the order of the record ids' bytes.
 
     Of the entries up to a number, and of later ones that were made before a moment of the
     tenant's database, which is named by its `pg_snapshot`.
@@ -163,11 +155,11 @@ def iterate_last_images(
     }
     with (
         reading([tenant_id]) as connection,
-        connection.cursor("last_images", row_factory=class_row(LastImage)) as cursor,
+        connection.cursor("last_images", row_factory=class_row(Entry)) as cursor,
     ):
-        cursor.itersize = _PAGE
         cursor.execute(_LAST_IMAGES, values)
-        yield from cursor
+        while page := cursor.fetchmany(_PAGE):
+            yield from opening.opened(page)
 
 
 def last_sequence(*, tenant_id: UUID) -> int:

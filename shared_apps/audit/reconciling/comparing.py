@@ -7,11 +7,15 @@ from enum import StrEnum
 from typing import Any
 
 from shared_apps.audit.reconciling.live import LiveRecord
-from shared_apps.audit.selectors import LastImage
+from shared_apps.audit.sealing.values import ERASED
+from shared_apps.audit.selectors import Entry
 from shared_apps.audit.transfer import load_values
 
 Normalise = Callable[[str], str | None]
 """An image as today's table would hold it."""
+
+
+_ERASED = load_values(ERASED)
 
 
 class Kind(StrEnum):
@@ -42,7 +46,7 @@ class Pair:
     image: str | None
 
 
-def pairs(live: Iterable[LiveRecord], stored: Iterable[LastImage]) -> Iterator[Pair]:
+def pairs(live: Iterable[LiveRecord], stored: Iterable[Entry]) -> Iterator[Pair]:
     """Each record of either side once. What waits in the outbox is newer than what is stored."""
     images = iter(stored)
     image = next(images, None)
@@ -84,9 +88,14 @@ def difference(pair: Pair, normalise: Normalise) -> Difference | None:
 
 
 def _differing(row: str, image: str) -> tuple[str, ...]:
-    """Of the columns that both have: one that was added later was never recorded, one that is gone is gone."""
+    """Of the columns that both have: one that was added later was never recorded, one that is gone is gone.
+
+    What the trail held of a person who was erased cannot be compared with anything.
+    """
     now, then = _values(row), _values(image)
-    return tuple(name for name in now if name in then and now[name] != then[name])
+    return tuple(
+        name for name in now if name in then and then[name] != _ERASED and now[name] != then[name]
+    )
 
 
 def _values(text: str) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import connections, transaction
 from psycopg import errors, sql
 
+from shared_apps.audit import capture
 from shared_apps.audit.triggers import AuditedTable
 from shared_apps.core import context
 
@@ -19,7 +20,7 @@ _PAGE = 1000
 # anything that was moved. Bytes decide the order, as they do in the audit database.
 _ROWS = """
 SELECT coalesce(row.id, waiting.id), row.image, waiting.id IS NOT NULL, waiting.image
-FROM (SELECT to_jsonb(r) ->> {key} AS id, (to_jsonb(r) - {excluded}::text[])::text AS image
+FROM (SELECT {record_id} AS id, (to_jsonb(r) - {unrecorded}::text[])::text AS image
       FROM {table} r) row
 FULL JOIN (SELECT DISTINCT ON (o.record_id) o.record_id AS id, o.new_values::text AS image
            FROM {outbox} o WHERE o.table_name = {name} AND o.record_id IS NOT NULL
@@ -54,8 +55,8 @@ class Snapshot:
     def records(self, table: AuditedTable) -> Iterator[LiveRecord]:
         """In the order of their keys; those that only the outbox knows too."""
         query = sql.SQL(_ROWS).format(
-            key=sql.Literal(table.key),
-            excluded=sql.Literal("{" + ",".join(f'"{column}"' for column in table.exclude) + "}"),
+            record_id=capture.record_id_of("to_jsonb(r)", table.keys),
+            unrecorded=sql.Literal([*table.exclude, *table.redact]),
             table=sql.Identifier(self.schema, table.name),
             outbox=self._outbox,
             name=sql.Literal(table.name),
