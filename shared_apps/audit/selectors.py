@@ -38,6 +38,14 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
+class LastImage:
+    """What the trail says last of a record; None: it was deleted."""
+
+    record_id: str
+    new_values: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class EntryFilter:
     """What to look for; None does not limit. `since` and `as_of` are inclusive, `until` is not."""
 
@@ -138,8 +146,8 @@ ORDER BY record_id COLLATE "C", sequence DESC
 
 def iterate_last_images(
     *, tenant_id: UUID, entity_type: str, up_to: int, snapshot: str
-) -> Iterator[Entry]:
-    """The last entry of each record of an entity, in the order of the record ids' bytes.
+) -> Iterator[LastImage]:
+    """Of each record of an entity, in the order of the record ids' bytes.
 
     Of the entries up to a number, and of later ones that were made before a moment of the
     tenant's database, which is named by its `pg_snapshot`.
@@ -159,7 +167,8 @@ def iterate_last_images(
     ):
         cursor.execute(_LAST_IMAGES, values)
         while page := cursor.fetchmany(_PAGE):
-            yield from opening.opened(page)
+            for entry in opening.opened(page):
+                yield LastImage(entry.record_id or "", entry.new_values)
 
 
 def last_sequence(*, tenant_id: UUID) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 from shared_apps.audit.reconciling.live import LiveRecord
 from shared_apps.audit.sealing.values import ERASED
-from shared_apps.audit.selectors import Entry
+from shared_apps.audit.selectors import LastImage
 from shared_apps.audit.transfer import load_values
 
 Normalise = Callable[[str], str | None]
@@ -46,7 +46,7 @@ class Pair:
     image: str | None
 
 
-def pairs(live: Iterable[LiveRecord], stored: Iterable[Entry]) -> Iterator[Pair]:
+def pairs(live: Iterable[LiveRecord], stored: Iterable[LastImage]) -> Iterator[Pair]:
     """Each record of either side once. What waits in the outbox is newer than what is stored."""
     images = iter(stored)
     image = next(images, None)
