@@ -88,15 +88,16 @@ _UPDATED = """
     "<old>", _images("old_rows")
 ).replace("<new>", _images("new_rows"))
 
-_UPDATED_OPENLY = _UPDATED.replace("<hiding>", "").replace("<changed>", "")
-
 _CHANGED = """ || coalesce(
                    (SELECT jsonb_object_agg(k, '<mark>'::text) FROM jsonb_object_keys(hidden) k
-                    WHERE o.image IS NOT NULL AND o.image -> k IS DISTINCT FROM n.image -> k), '{}')"""
-
-_UPDATED_REDACTED = _UPDATED.replace("<hiding>", " || hidden").replace(
-    "<changed>", _CHANGED.replace("<mark>", REDACTED_CHANGED)
+                    WHERE o.image IS NOT NULL AND o.image -> k IS DISTINCT FROM n.image -> k), '{}')""".replace(
+    "<mark>", REDACTED_CHANGED
 )
+
+
+def _updated(*, hiding: str, changed: str) -> str:
+    return _UPDATED.replace("<hiding>", hiding).replace("<changed>", changed)
+
 
 _COLUMNS = "table_name, operation, record_id, old_values, new_values, attribution, database_role"
 
@@ -163,8 +164,8 @@ def body(*, is_on_node: bool) -> str:
     for name, query in (
         ("<inserted>", _INSERTED),
         ("<deleted>", _DELETED),
-        ("<updated>", _UPDATED_OPENLY),
-        ("<updated redacted>", _UPDATED_REDACTED),
+        ("<updated>", _updated(hiding="", changed="")),
+        ("<updated redacted>", _updated(hiding=" || hidden", changed=_CHANGED)),
     ):
         text = text.replace(name, write.replace("<query>", query.strip()))
     return text.replace("<columns>", _COLUMNS)

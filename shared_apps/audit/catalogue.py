@@ -95,7 +95,7 @@ _OUTBOXES = """
             WHEN o.oid IS NULL THEN 'is missing'
             WHEN o.relkind <> 'r' THEN 'is no table'
             WHEN o.relpersistence <> 'p' THEN 'is unlogged: a crash would empty it'
-            WHEN o.relrowsecurity THEN 'has row-level security'
+            WHEN o.relrowsecurity AND o.relforcerowsecurity THEN 'has row-level security for its owner'
             WHEN EXISTS (SELECT FROM pg_rewrite w WHERE w.ev_class = o.oid) THEN 'has a rule'
             WHEN EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = o.oid AND NOT t.tgisinternal)
                 THEN 'has a trigger' END

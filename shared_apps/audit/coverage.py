@@ -18,7 +18,7 @@ SHARED_SCHEMA = "public"
 REPAIR = "manage.py audit status --repair"
 # How long a repair waits for somebody's transaction on a table, which it would otherwise hold up with all
 # who come after.
-_LOCK_TIMEOUT = "5s"
+_LOCK_TIMEOUT = "3s"
 
 
 @dataclass(frozen=True, slots=True)
