@@ -34,16 +34,23 @@ class PersonalColumns:
     """The column that says whose they are; None: addresses in them do."""
     is_address: bool = False
 
-    def whose(self, raw: str, image: Mapping[str, str]) -> Iterable[Subject]:
-        """The people of a value, as JSON text, in a row."""
+    def owners(
+        self, columns: Iterable[str], image: Mapping[str, str]
+    ) -> Iterable[tuple[str, frozenset[Subject]]]:
+        """Whose each of these columns is in a row, whose values are JSON texts."""
         if self.by is None:
-            found = _ADDRESSES.findall(text_of(raw))
-            return [Subject.of_address(address.strip("'")) for address in found]
+            return [(name, _mentioned(image[name])) for name in columns]
         owner = image.get(self.by, "null")
-        if owner in _NOBODYS:
+        if is_empty(owner):
             return []
         make = Subject.of_address if self.is_address else Subject.of_account
-        return [make(text_of(owner))]
+        whose = frozenset([make(text_of(owner))])
+        return [(name, whose) for name in columns]
+
+
+def _mentioned(raw: str) -> frozenset[Subject]:
+    found = _ADDRESSES.findall(text_of(raw))
+    return frozenset(Subject.of_address(address.strip("'")) for address in found)
 
 
 def is_empty(raw: str) -> bool:

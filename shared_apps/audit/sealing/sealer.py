@@ -1,7 +1,7 @@
 """What the relay does to rows between the outbox and the trail."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -50,7 +50,8 @@ class _Ring:
     trail_id: UUID
     keys: Mapping[Subject, DataKey] = field(default_factory=dict)
     erased: Mapping[Subject, datetime] = field(default_factory=dict)
-    addresses: dict[tuple[str, Subject], str] = field(default_factory=dict)
+    attributions: dict[str, str] = field(default_factory=dict)
+    """As they were → with the IP address sealed: those of one request are the same."""
 
     def seal(self, row: "OutboxRow", raw: str, whose: Iterable[Subject], place: Place) -> str:
         if any(self.is_past(row, person) for person in whose):
@@ -58,15 +59,16 @@ class _Ring:
         in_order = sorted(whose, key=lambda person: person.text)
         return values.seal(raw, [self.keys[person] for person in in_order], place)
 
-    def seal_address(self, row: "OutboxRow", raw: str, person: Subject) -> str:
-        """Once for all rows of a batch: those of one request have the same."""
+    def seal_address(self, row: "OutboxRow", text: str, raw: str, person: Subject) -> str:
+        def with_token(token: str) -> str:
+            return values.replaced(text, lambda name, found: token if name == _IP else found)
+
         if self.is_past(row, person):
-            return values.ERASED
-        found = self.addresses.get((raw, person))
-        if found is None:
+            return with_token(values.ERASED)
+        if text not in self.attributions:
             place = Place(self.trail_id, _NOWHERE, ATTRIBUTION_FIELD)
-            found = self.addresses[raw, person] = values.seal(raw, [self.keys[person]], place)
-        return found
+            self.attributions[text] = with_token(values.seal(raw, [self.keys[person]], place))
+        return self.attributions[text]
 
     def is_past(self, row: "OutboxRow", person: Subject) -> bool:
         """Whether the row is from before the person was erased."""
@@ -81,7 +83,11 @@ def sealed(
     Raises:
         SealingKeyError: AUDIT_SEALING_KEYS is not what keys were wrapped with; roll back.
     """
-    drafts = [_draft(row) for row in rows]
+    actors: dict[str | None, tuple[str, Subject] | None] = {}
+    for row in rows:
+        if row.attribution not in actors:
+            actors[row.attribution] = _actor(row.attribution)
+    drafts = [_draft(row, actors[row.attribution]) for row in rows]
     ring = _Ring(trail_id)
     people = {subject for draft in drafts for subject in draft.people}
     if people:
@@ -97,31 +103,38 @@ def sealed(
     return [_sealed(draft, ring) for draft in drafts]
 
 
-def _draft(row: "OutboxRow") -> _Draft:
+def _draft(row: "OutboxRow", address: tuple[str, Subject] | None) -> _Draft:
     rules = personal_tables().get(row.table_name, ())
-    owners: dict[tuple[str, str], set[Subject]] = {}
+    owners: Owners = {}
     for text in (row.old_values, row.new_values):
-        # A value that only looks sealed would be shown as an erased one.
         if text is not None and (rules or values.may_hold_sealed(text)):
             image = {name: text[begin:end] for name, begin, end in values.members(text)}
-            for name, raw in image.items():
-                whose = {s for rule in _of(rules, name, raw) for s in rule.whose(raw, image)}
-                if whose or values.looks_sealed(raw):
-                    owners.setdefault((name, raw), set()).update(whose)
-    return _Draft(row, {key: frozenset(whose) for key, whose in owners.items()}, _actor(row))
+            for name, raw, whose in _owned(rules, image):
+                owners[name, raw] = owners.get((name, raw), frozenset()) | whose
+    return _Draft(row, owners, address)
 
 
-def _of(rules: Iterable[PersonalColumns], name: str, raw: str) -> list[PersonalColumns]:
-    return [] if is_empty(raw) else [rule for rule in rules if name in rule.columns]
+def _owned(
+    rules: Iterable[PersonalColumns], image: Mapping[str, str]
+) -> Iterator[tuple[str, str, frozenset[Subject]]]:
+    for rule in rules:
+        filled = [name for name in rule.columns if not is_empty(image.get(name, "null"))]
+        for name, whose in rule.owners(filled, image):
+            if whose:
+                yield name, image[name], whose
+    for name, raw in image.items():
+        # What only looks sealed would be shown as an erased value.
+        if raw.startswith("{") and values.looks_sealed(raw):
+            yield name, raw, frozenset()
 
 
-def _actor(row: "OutboxRow") -> tuple[str, Subject] | None:
-    text = row.attribution
+def _actor(text: str | None) -> tuple[str, Subject] | None:
+    """The IP address of who did it, if that is known, and their account."""
     if text is None or '"ip"' not in text or '"user_id"' not in text:
         return None
     try:
         known = {name: text[begin:end] for name, begin, end in values.members(text)}
-    except (ValueError, IndexError):
+    except ValueError:
         return None
     address, user = known.get(_IP, "null"), known.get("user_id", "null")
     if is_empty(address) or is_empty(user):
@@ -144,7 +157,6 @@ def _sealed(draft: _Draft, ring: _Ring) -> "OutboxRow":
 
         row = replace(row, old_values=image(row.old_values), new_values=image(row.new_values))
     if draft.address is not None and row.attribution is not None:
-        token = ring.seal_address(row, *draft.address)
-        who = values.replaced(row.attribution, lambda name, raw: token if name == _IP else raw)
+        who = ring.seal_address(row, row.attribution, *draft.address)
         row = replace(row, attribution=who)
     return row

@@ -27,7 +27,10 @@ _SEALED = re.compile(r'\{\s*"sealed"\s*:\s*"([0-9a-f,]*):([A-Za-z0-9+/]*={0,2})"
 _MARK: Final = '"sealed"'
 # Texts for numbers: they are passed over, and one of 5,000 digits is no reason to stop.
 _decoder = json.JSONDecoder(parse_float=str, parse_int=str)
-_blank = re.compile(r"[ \t\n\r]*")
+_STRING: Final = r'"((?:[^"\\]*(?:\\.[^"\\]*)*))"'
+_MEMBER = re.compile(
+    rf'\s*,?\s*{_STRING}\s*:\s*("[^"\\]*(?:\\.[^"\\]*)*"|[^\s",:{{}}\[\]]+)?', re.DOTALL
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,17 +52,15 @@ class Place:
         return self.trail_id.bytes + self.uid.bytes + self.field.encode()
 
 
-def members(text: str, start: int = 0) -> Iterator[tuple[str, int, int]]:
+def members(text: str) -> Iterator[tuple[str, int, int]]:
     """Each member of an object: its name, and where its value begins and ends."""
-    position = _skip(text, start + 1)
-    while text[position] != "}":
-        name, position = _decoder.raw_decode(text, position)
-        position = _skip(text, _skip(text, position) + 1)  # the colon
-        _, end = _decoder.raw_decode(text, position)
-        yield name, position, end
-        position = _skip(text, end)
-        if text[position] == ",":
-            position = _skip(text, position + 1)
+    position = text.index("{") + 1
+    while found := _MEMBER.match(text, position):
+        name, begin, position = found[1], found.start(2), found.end()
+        if begin < 0:  # an object or an array
+            begin = position
+            _, position = _decoder.raw_decode(text, begin)
+        yield (_decoder.decode(f'"{name}"') if "\\" in name else name), begin, position
 
 
 def replaced(text: str, replace: Callable[[str, str], str]) -> str:
@@ -129,9 +130,3 @@ def _cipher(keys: Sequence[DataKey]) -> AESGCM:
     if len(keys) == 1:
         return AESGCM(keys[0].secret)
     return AESGCM(hashlib.sha256(b"".join(key.secret for key in keys)).digest())
-
-
-def _skip(text: str, position: int) -> int:
-    found = _blank.match(text, position)
-    assert found is not None  # it matches nothing as well
-    return found.end()
