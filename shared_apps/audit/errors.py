@@ -39,3 +39,13 @@ class AnchorBusyError(ConflictError):
 class AnchorRefusedError(ConflictError):
     code = "audit.anchor_refused"
     message = "A place refuses an anchor."
+
+
+class RetentionRefusedError(ConflictError):
+    code = "audit.retention_refused"
+    message = "These entries may not be removed."
+
+
+class RetentionPendingError(UnavailableError):
+    code = "audit.retention_pending"
+    message = "The trail does not tell of the removal yet."

@@ -10,7 +10,6 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import Error, connection
 
 from shared_apps.audit.anchors import comparing, keys
 from shared_apps.audit.anchors.comparing import Comparison
@@ -18,8 +17,7 @@ from shared_apps.audit.anchors.keys import PublicKey, SigningKey
 from shared_apps.audit.anchors.reading import Reader
 from shared_apps.audit.chain import verifying
 from shared_apps.audit.chain.verifying import Verdict
-from shared_apps.audit.transfer import INSTALLATION
-from shared_apps.core import context
+from shared_apps.audit.management import trails
 from shared_apps.core.errors import AppError, explain
 from shared_apps.core.progress import Progress
 
@@ -57,8 +55,10 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
         )
     if options["public_key"] and not options["anchors"]:
         raise CommandError("--public-key belongs to --anchors")
-    names = _names()
-    tenants = None if options["tenant"] is None else [_id(t, names) for t in options["tenant"]]
+    names = trails.names()
+    tenants = (
+        None if options["tenant"] is None else [trails.id_of(t, names) for t in options["tenant"]]
+    )
     anchored = _compare(url, options, tenants) if options["anchors"] else None
     progress = Progress(command.stderr, unit="entries")
     verdicts = verifying.verify(
@@ -84,7 +84,7 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
 def _compare(url: str, options: dict[str, Any], tenants: Sequence[UUID] | None) -> Comparison:
     """Before the chains are followed: what is written meanwhile must not look like something cut off."""
     try:
-        reader = Reader(options["anchors"], _public_keys(options["public_key"]))
+        reader = Reader(options["anchors"], public_keys(options["public_key"]))
         compared = comparing.compare(url=url, reader=reader, tenants=tenants)
     except AppError as error:
         raise CommandError(explain(error)) from error
@@ -93,7 +93,8 @@ def _compare(url: str, options: dict[str, Any], tenants: Sequence[UUID] | None) 
     return compared
 
 
-def _public_keys(path: Path | None) -> Mapping[str, PublicKey]:
+def public_keys(path: Path | None) -> Mapping[str, PublicKey]:
+    """Those of a JWK set, else of the installation's, else the one that signs here."""
     if path or settings.AUDIT_ANCHOR_PUBLIC_KEYS:
         return keys.read_public_keys(path or Path(settings.AUDIT_ANCHOR_PUBLIC_KEYS))
     if not settings.AUDIT_ANCHOR_KEY:
@@ -141,28 +142,6 @@ def _described(
             "problems": anchored.of_anchors,
         }
     return described
-
-
-def _names() -> Mapping[UUID, str]:
-    """Tenant → slug; none where only the audit database can be reached, as where an auditor works."""
-    try:
-        with context.operator(), connection.cursor() as cursor:
-            cursor.execute("SELECT id, slug FROM public.tenants_tenant")
-            return {INSTALLATION: "(installation)", **dict(cursor.fetchall())}
-    except Error:
-        return {INSTALLATION: "(installation)"}
-
-
-def _id(text: str, names: Mapping[UUID, str]) -> UUID:
-    found = next((tenant_id for tenant_id, slug in names.items() if slug == text), None)
-    if found is not None:
-        return found
-    try:
-        return UUID(text)
-    except ValueError:
-        raise CommandError(
-            f"there is no tenant {text}; one that was deleted is named by its id"
-        ) from None
 
 
 def _all_whole(verdicts: list[Verdict]) -> bool:

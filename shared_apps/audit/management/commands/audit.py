@@ -1,4 +1,4 @@
-"""`manage.py audit relay|status|verify|anchor`."""
+"""`manage.py audit relay|status|verify|anchor|prune|retention`."""
 
 import json
 import signal
@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from shared_apps.audit import backlog
-from shared_apps.audit.management import anchoring, verifying
+from shared_apps.audit.management import anchoring, pruning, retaining, verifying
 from shared_apps.audit.relay import Relay
 from shared_apps.core.errors import explain
 
@@ -38,6 +38,12 @@ class Command(BaseCommand):
         anchoring.add_arguments(
             actions.add_parser("anchor", help="sign the ends of all chains and give them away")
         )
+        pruning.add_arguments(
+            actions.add_parser("prune", help="remove what was kept long enough, if it is anchored")
+        )
+        retaining.add_arguments(
+            actions.add_parser("retention", help="what trails are kept for, and which are held")
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -45,6 +51,10 @@ class Command(BaseCommand):
                 verifying.run(self, options)
             elif options["action"] == "anchor":
                 anchoring.run(self, options)
+            elif options["action"] == "prune":
+                pruning.run(self, options)
+            elif options["action"] == "retention":
+                retaining.run(self, options)
             else:
                 self._move(options)
         except psycopg.Error as error:
