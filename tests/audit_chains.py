@@ -50,12 +50,15 @@ class Chains:
         return [(str(problem.kind), problem.numbers) for problem in one.problems]
 
 
+_FIRST = datetime(2026, 11, 1, tzinfo=UTC)
+
+
 @contextmanager
-def two_chains() -> Iterator[Chains]:
+def two_chains(first: datetime = _FIRST) -> Iterator[Chains]:
     one, other = uuid4(), uuid4()
     with psycopg.connect(settings.AUDIT_DATABASE_URL) as writer:
         for tenant in (one, other):
-            append(writer, tenant)
+            append(writer, tenant, first=first)
     with administrator() as admin:
         yield Chains(one, other, admin)
         for table in ("entry", "chain", "anchored", "checkpoint", "retention"):
@@ -78,7 +81,7 @@ def append(
     writer: psycopg.Connection[Any],
     tenant: UUID,
     *,
-    first: datetime = datetime(2026, 11, 1, tzinfo=UTC),
+    first: datetime = _FIRST,
     count: int = ENTRIES,
 ) -> None:
     """Entries of a day each."""

@@ -54,3 +54,13 @@ class AnchorRefusedError(ConflictError):
 class SealingKeyError(UnavailableError):
     code = "audit.sealing_key"
     message = "Personal fields of the audit trail cannot be opened or sealed."
+
+
+class RetentionRefusedError(ConflictError):
+    code = "audit.retention_refused"
+    message = "These entries may not be removed."
+
+
+class RetentionPendingError(UnavailableError):
+    code = "audit.retention_pending"
+    message = "The trail does not tell of the removal yet."

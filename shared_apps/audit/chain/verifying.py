@@ -144,7 +144,11 @@ def _walk_all(
             beginnings = [head.pruned_hash, *[None] * len(rows[1:])]
             stretches += map(Stretch, [head.tenant_id] * len(starts), starts, ends, beginnings)
             total += rows[0][1]
-    for walked in _shared(url, stretches, jobs) if jobs > 1 else (walk(url, s) for s in stretches):
+    # A process of its own takes longer to start than a few entries take to follow.
+    is_worth_it = jobs > 1 and total > stretch
+    for walked in (
+        _shared(url, stretches, jobs) if is_worth_it else (walk(url, s) for s in stretches)
+    ):
         done += walked.entries
         report(done, total)
         yield walked

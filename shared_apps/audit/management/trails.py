@@ -1,5 +1,7 @@
 """Whose trail is meant: slugs where the application's database can be asked, ids everywhere."""
 
+import re
+from argparse import ArgumentTypeError
 from collections.abc import Mapping
 from uuid import UUID
 
@@ -8,6 +10,8 @@ from django.db import Error, connection
 
 from shared_apps.audit.transfer import INSTALLATION
 from shared_apps.core import context
+
+_UNITS = {"y": "years", "m": "months", "d": "days"}
 
 
 def known_names() -> Mapping[UUID, str]:
@@ -31,3 +35,11 @@ def id_of(text: str, names: Mapping[UUID, str]) -> UUID:
         raise CommandError(
             f"there is no tenant {text}; one that was deleted is named by its id"
         ) from None
+
+
+def interval(text: str) -> str:
+    """`7y`, `18m`, `90d` as PostgreSQL understands it."""
+    match = re.fullmatch(r"([1-9][0-9]{0,3})([ymd])", text)
+    if match is None:
+        raise ArgumentTypeError(f"years, months or days as in 7y, 18m or 90d, not {text!r}")
+    return f"{match[1]} {_UNITS[match[2]]}"

@@ -82,7 +82,7 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
 def _compare(url: str, options: dict[str, Any], tenants: Sequence[UUID] | None) -> Comparison:
     """Before the chains are followed: what is written meanwhile must not look like something cut off."""
     try:
-        reader = Reader(options["anchors"], _public_keys(options["public_key"]))
+        reader = Reader(options["anchors"], public_keys(options["public_key"]))
         compared = comparing.compare(url=url, reader=reader, tenants=tenants)
     except AppError as error:
         raise CommandError(explain(error)) from error
@@ -91,7 +91,8 @@ def _compare(url: str, options: dict[str, Any], tenants: Sequence[UUID] | None) 
     return compared
 
 
-def _public_keys(path: Path | None) -> Mapping[str, PublicKey]:
+def public_keys(path: Path | None) -> Mapping[str, PublicKey]:
+    """Those of a JWK set, else of the installation's, else the one that signs here."""
     if path or settings.AUDIT_ANCHOR_PUBLIC_KEYS:
         return keys.read_public_keys(path or Path(settings.AUDIT_ANCHOR_PUBLIC_KEYS))
     if not settings.AUDIT_ANCHOR_KEY:

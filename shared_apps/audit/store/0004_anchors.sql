@@ -159,4 +159,5 @@ END $$;
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA audit FROM PUBLIC;
 GRANT SELECT ON audit.anchor, audit.anchored, audit.checkpoint, audit.retention, audit.retention_limit TO {auditor};
 GRANT EXECUTE ON FUNCTION audit.begin_anchor, audit.anchor_delivered, audit.record_ends TO {auditor};
+GRANT USAGE ON SCHEMA audit TO {retention};
 GRANT EXECUTE ON FUNCTION audit.set_checkpoint, audit.delete_pruned, audit.drop_pruned_month TO {retention};

@@ -15,7 +15,9 @@ from shared_apps.audit.management import (
     anchoring,
     checking,
     exporting,
+    pruning,
     reconciling,
+    retaining,
     rewrapping,
     showing_coverage,
     verifying,
@@ -29,6 +31,8 @@ _ACTIONS: dict[str, tuple[Any, str]] = {
     "anchor": (anchoring, "sign the ends of all chains and give them away"),
     "export": (exporting, "entries as a file that proves itself"),
     "check-export": (checking, "prove such a file, without a database"),
+    "prune": (pruning, "remove what was kept long enough, if it is anchored"),
+    "retention": (retaining, "what trails are kept for, and which are held"),
     "rewrap": (rewrapping, "wrap people's keys with the first AUDIT_SEALING_KEYS"),
 }
 
