@@ -22,6 +22,8 @@ _FOR_COMMANDS_ONLY = {
     "AUDIT_MIGRATION_DATABASE_URL",
 }
 _FOR_THE_RELAY = {"RELAY_DATABASE_URL"}
+# It reads all entries and says how far sinks are.
+_FOR_AUDIT_COMMANDS = {"AUDIT_AUDITOR_DATABASE_URL"}
 _CELERY = ("celery", "-A", "config.celery")
 
 
@@ -63,7 +65,7 @@ def prepare_data(
 def programs(state: State, environment: Mapping[str, str], *, port: int) -> list[Program]:
     """Web, workers, beat and relay, in the order in which they start."""
     provisioning = _without(environment, _FOR_COMMANDS_ONLY - {"MIGRATION_DATABASE_URL"})
-    serving = _without(environment, _FOR_COMMANDS_ONLY | _FOR_THE_RELAY)
+    serving = _without(environment, _FOR_COMMANDS_ONLY | _FOR_THE_RELAY | _FOR_AUDIT_COMMANDS)
     relaying = _without(environment, _FOR_COMMANDS_ONLY)
 
     def program(

@@ -24,3 +24,15 @@ class AuditUnavailableError(UnavailableError):
 class ExportError(InvalidError):
     code = "audit.export"
     message = "The audit trail cannot be exported."
+
+
+class SinkError(InvalidError):
+    code = "audit.sink"
+    message = "There can be no such sink."
+
+
+class DeliveryError(UnavailableError):
+    """A destination did not take what it was sent; it is sent again."""
+
+    code = "audit.delivery"
+    message = "The destination did not take the entries."

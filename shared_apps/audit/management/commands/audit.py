@@ -1,4 +1,4 @@
-"""`manage.py audit relay|status|verify|export|check-export`."""
+"""`manage.py audit relay|status|verify|export|check-export|sink`."""
 
 import json
 import signal
@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from shared_apps.audit import backlog
-from shared_apps.audit.management import checking, exporting, verifying
+from shared_apps.audit.management import checking, exporting, sinking, verifying
 from shared_apps.audit.relay import Relay
 from shared_apps.core.errors import explain
 
@@ -41,6 +41,9 @@ class Command(BaseCommand):
         checking.add_arguments(
             actions.add_parser("check-export", help="prove such a file, without a database")
         )
+        sinking.add_arguments(
+            actions.add_parser("sink", help="webhooks and syslog that entries are sent on to")
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -50,6 +53,8 @@ class Command(BaseCommand):
                 exporting.run(self, options)
             elif options["action"] == "check-export":
                 checking.run(self, options)
+            elif options["action"] == "sink":
+                sinking.run(self, options)
             else:
                 self._move(options)
         except psycopg.Error as error:
