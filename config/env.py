@@ -8,6 +8,7 @@ because an operator who fixes one variable per restart has a bad night.
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
@@ -15,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 T = TypeVar("T")
+IPNetwork = IPv4Network | IPv6Network
 
 _MISSING: Any = object()
 MINIMUM_SECRET_LENGTH = 32
@@ -65,6 +67,17 @@ class Environment:
             default,
             blank=[],
         )
+
+    def networks(self, name: str, *, default: list[IPNetwork] = _MISSING) -> list[IPNetwork]:
+        """A list of networks in CIDR notation, separated by commas."""
+
+        def parse(raw: str) -> list[IPNetwork]:
+            try:
+                return [ip_network(part.strip()) for part in raw.split(",") if part.strip()]
+            except ValueError:
+                raise ValueError("must be networks as 10.1.0.0/16, separated by commas") from None
+
+        return self._read(name, parse, default, blank=[])
 
     def secret(self, name: str, *, default: str = _MISSING) -> str:
         """A secret of at least `MINIMUM_SECRET_LENGTH` characters that is no known placeholder."""

@@ -16,6 +16,7 @@ from config.settings.fleet import *
 from config.settings.lifecycle import *
 from config.settings.logging import *
 from config.settings.security import *
+from config.settings.sinks import *
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 

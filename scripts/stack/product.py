@@ -23,8 +23,9 @@ _FOR_COMMANDS_ONLY = {
     "AUDIT_RETENTION_DATABASE_URL",
 }
 _FOR_THE_RELAY = {"RELAY_DATABASE_URL"}
-# Reads all trails, and signs their anchors.
-_FOR_THE_PROVISIONER = {"AUDIT_AUDITOR_DATABASE_URL", "AUDIT_ANCHOR_KEY", "AUDIT_ANCHOR_PLACES"}
+# Reads all trails: for what signs their ends, and what sends them on.
+_FOR_AUDITING = {"AUDIT_AUDITOR_DATABASE_URL"}
+_FOR_ANCHORS = {"AUDIT_ANCHOR_KEY", "AUDIT_ANCHOR_PLACES"}
 _CELERY = ("celery", "-A", "config.celery")
 
 
@@ -66,8 +67,10 @@ def prepare_data(
 def programs(state: State, environment: Mapping[str, str], *, port: int) -> list[Program]:
     """Web, workers, beat and relay, in the order in which they start."""
     provisioning = _without(environment, _FOR_COMMANDS_ONLY - {"MIGRATION_DATABASE_URL"})
-    serving = _without(environment, _FOR_COMMANDS_ONLY | _FOR_THE_RELAY | _FOR_THE_PROVISIONER)
-    relaying = _without(environment, _FOR_COMMANDS_ONLY | _FOR_THE_PROVISIONER)
+    serving = _without(
+        environment, _FOR_COMMANDS_ONLY | _FOR_THE_RELAY | _FOR_AUDITING | _FOR_ANCHORS
+    )
+    relaying = _without(environment, _FOR_COMMANDS_ONLY | _FOR_ANCHORS)
 
     def program(
         name: str, *arguments: str, ready_line: str | None, env: Mapping[str, str]

@@ -12,8 +12,10 @@ class AuditConfig(AppConfig):
         from shared_apps.audit import checks as declarations
         from shared_apps.audit import coverage
         from shared_apps.audit.anchors import examining
+        from shared_apps.audit.sinks import health
 
         checks.register(declarations.check_declarations, checks.Tags.models)
         checks.register(coverage.check_database, checks.Tags.database)
         doctor.register("audit triggers", coverage.examine)
         doctor.register("audit anchors", examining.find_problems)
+        doctor.register("audit sinks", health.find_problems)

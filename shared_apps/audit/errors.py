@@ -64,3 +64,15 @@ class RetentionRefusedError(ConflictError):
 class RetentionPendingError(UnavailableError):
     code = "audit.retention_pending"
     message = "The trail does not tell of the removal yet."
+
+
+class SinkError(InvalidError):
+    code = "audit.sink"
+    message = "There can be no such sink."
+
+
+class DeliveryError(UnavailableError):
+    """A destination did not take what it was sent; it is sent again."""
+
+    code = "audit.delivery"
+    message = "The destination did not take the entries."

@@ -20,6 +20,7 @@ from shared_apps.audit.management import (
     retaining,
     rewrapping,
     showing_coverage,
+    sinking,
     verifying,
 )
 from shared_apps.audit.relay import Relay
@@ -31,6 +32,7 @@ _ACTIONS: dict[str, tuple[Any, str]] = {
     "anchor": (anchoring, "sign the ends of all chains and give them away"),
     "export": (exporting, "entries as a file that proves itself"),
     "check-export": (checking, "prove such a file, without a database"),
+    "sink": (sinking, "webhooks and syslog that entries are sent on to"),
     "prune": (pruning, "remove what was kept long enough, if it is anchored"),
     "retention": (retaining, "what trails are kept for, and which are held"),
     "rewrap": (rewrapping, "wrap people's keys with the first AUDIT_SEALING_KEYS"),
