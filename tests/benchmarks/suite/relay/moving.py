@@ -87,7 +87,7 @@ class Moving:
             with cursor.copy(reading) as rows:
                 for data in rows:
                     digest.update(data)
-            return cursor.rowcount / (time.perf_counter() - started)
+            return float(cursor.rowcount) / (time.perf_counter() - started)
 
     def _fill_all(self, tenants: int, rows: int) -> None:
         self._move()  # what other work has left behind
