@@ -19,7 +19,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import class_row
 
-from shared_apps.audit import projections
+from shared_apps.audit import attributing, projections
 from shared_apps.audit.sealing.sealer import sealed
 
 INSTALLATION = UUID(int=0)
@@ -103,7 +103,7 @@ def _append(
     rows: list[OutboxRow],
     entities: Mapping[str, str],
 ) -> None:
-    attributions = [_attribution(row) for row in rows]
+    attributions = [attributing.read(row.attribution) for row in rows]
     target.execute(
         "SELECT audit.append(%s, %s::uuid[], %s::timestamptz[], %s::text[], %s::text[], %s::text[],"
         " %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[])",
@@ -117,29 +117,13 @@ def _append(
             [row.old_values for row in rows],
             [row.new_values for row in rows],
             [json.dumps(difference(row.old_values, row.new_values)) for row in rows],
-            [_modified_by(who) for who in attributions],
+            [attributing.modified_by(who) for who in attributions],
             [json.dumps(who, separators=(",", ":"), sort_keys=True) for who in attributions],
             [who.get("request_id") for who in attributions],
             [row.database_role for row in rows],
             [row.transaction_id for row in rows],
         ],
     )
-
-
-def _attribution(row: OutboxRow) -> dict[str, str]:
-    """What was recorded of who did it. A write that nobody announced is marked as such."""
-    try:
-        who = json.loads(row.attribution or "null")
-    except ValueError:
-        who = None
-    return who if isinstance(who, dict) and who else {"unknown": "no attribution was set"}
-
-
-def _modified_by(who: Mapping[str, str]) -> str | None:
-    """The person's id, else `system:<what acted>`, else None."""
-    if who.get("user_id"):
-        return who["user_id"]
-    return f"system:{who['system']}" if who.get("system") else None
 
 
 def difference(old_text: str | None, new_text: str | None) -> dict[str, dict[str, Any]]:

@@ -15,8 +15,8 @@ from tests.benchmarks.tenants.ours import Ours
 
 _VERIFIED = 0  # number of the tenant whose trail is verified; those of the others grow meanwhile
 _FILL = """
-INSERT INTO {schema}.ours_audited (name, code, amount, quantity, note, created_at)
-SELECT 'row ' || n, md5(n::text), n + 0.25, n, 'so long that it is worth a note', now()
+INSERT INTO {schema}.ours_audited (name, code, amount, quantity, status, note, created_at)
+SELECT 'row ' || n, md5(n::text), n + 0.25, n, 0, 'so long that it is worth a note', now()
 FROM generate_series(1, %s) n
 """
 
@@ -87,7 +87,7 @@ class Moving:
             with cursor.copy(reading) as rows:
                 for data in rows:
                     digest.update(data)
-            return float(cursor.rowcount / (time.perf_counter() - started))
+            return float(cursor.rowcount) / (time.perf_counter() - started)
 
     def _fill_all(self, tenants: int, rows: int) -> None:
         self._move()  # what other work has left behind
