@@ -9,7 +9,7 @@ import logging
 import zlib
 from collections.abc import Callable
 from datetime import UTC, datetime
-from time import perf_counter
+from time import perf_counter_ns
 from types import TracebackType
 from typing import Any, Self
 from uuid import uuid4
@@ -64,19 +64,19 @@ class Watch:
     ) -> None:  # fmt: skip
         self._text, self._alias, self._least = text, alias, least
         self._values, self._rows = values, rows
-        self._start = 0.0
+        self._start = 0
         self.times = 1
         """How often the statement is executed: more than once by `executemany`."""
 
     def __enter__(self) -> Self:
-        self._start = perf_counter()
+        self._start = perf_counter_ns()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:  # fmt: skip
-        duration = (perf_counter() - self._start) * 1000
+        duration = (perf_counter_ns() - self._start) // 1000 / 1000
         if duration >= self._least and (self.times or error):
             self._write(duration, kind)
 
@@ -91,7 +91,7 @@ class Watch:
             "user_id": str(who.user_id) if who.user_id else None,
             "route": route.current() or who.system,
             "alias": self._alias,
-            "duration_ms": round(duration, 3),
+            "duration_ms": duration,
             "rows": rows if rows >= 0 else None,
             "times": self.times,
             "sql": self._shown(),
