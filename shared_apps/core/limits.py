@@ -1,6 +1,16 @@
 """How much of the system one tenant may use at a time."""
 
 from dataclasses import dataclass
+from enum import StrEnum
+
+
+class QueryLogMode(StrEnum):
+    """Which statements are written into the query log (docs/query-log.md)."""
+
+    OFF = "off"
+    SLOW = "slow"
+    SAMPLED = "sampled"
+    FULL = "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,6 +23,8 @@ class TenantLimits:
     """The longest that an open transaction may wait for its next statement."""
     connections: int | None = None
     """Requests, each with a database connection, that one process works on at a time."""
+    query_log: QueryLogMode | None = None
+    """Which of its statements are logged."""
 
 
 DEFAULT_LIMITS = TenantLimits()

@@ -1,6 +1,7 @@
 """Puts on whose behalf, for which request and in which task on every log record."""
 
 import logging
+from logging.handlers import WatchedFileHandler
 
 from shared_apps.core import attribution, context
 
@@ -8,18 +9,32 @@ from shared_apps.core import attribution, context
 _CONTROL = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 
 
+def name_of(scope: context.Scope | None) -> str:
+    """What stands for a context in a log."""
+    match scope:
+        case context.TenantIdentity():
+            return scope.slug
+        case context.OperatorScope():
+            return "-operator-"
+        case context.CrossTenantScope():
+            return "-portfolio-"
+        case None:
+            return "-"
+
+
+class QueryLogFile(WatchedFileHandler):
+    """A file that may be moved away at any time. Where it cannot be written, lines are lost and nothing else."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            super().emit(record)
+        except OSError:
+            self.handleError(record)
+
+
 class ContextFilter(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
-        scope = context.current()
-        match scope:
-            case context.TenantIdentity():
-                record.tenant = scope.slug
-            case context.OperatorScope():
-                record.tenant = "-operator-"
-            case context.CrossTenantScope():
-                record.tenant = "-portfolio-"
-            case None:
-                record.tenant = "-"
+        record.tenant = name_of(context.current())
         who = attribution.current()
         record.request_id = who.request_id or "-"
         record.task_id = who.task_id or "-"

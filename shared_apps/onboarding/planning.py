@@ -243,10 +243,11 @@ def present_limits(tenant: Tenant) -> LimitsSpec:
         statement_timeout_ms=tenant.statement_timeout_ms,
         connections=tenant.connection_limit,
         storage_mb=tenant.storage_mb,
+        query_log=tenant.query_log,
     )
 
 
-def declared_limits(tenant: Tenant) -> dict[str, int]:
+def declared_limits(tenant: Tenant) -> dict[str, int | str]:
     """Those that are not the installation's default."""
     limits = asdict(present_limits(tenant))
     return {name: value for name, value in limits.items() if value is not None}

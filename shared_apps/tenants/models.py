@@ -9,11 +9,13 @@ from django_tenants.models import DomainMixin, TenantMixin
 
 from shared_apps.audit.models import Auditable
 from shared_apps.core.context import TenantIdentity
-from shared_apps.core.limits import TenantLimits
+from shared_apps.core.limits import QueryLogMode, TenantLimits
 from shared_apps.core.personal import Masked, Rule
 from shared_apps.core.row_rights import RowRights
 from shared_apps.tenants.choices import OutcomeState, TenantState
 from shared_apps.tenants.quotas import TenantQuotas
+
+_QUERY_LOG_MODES = [(mode.value, mode.value) for mode in QueryLogMode]
 
 
 class Tenant(Auditable, TenantMixin):
@@ -40,6 +42,7 @@ class Tenant(Auditable, TenantMixin):
     connection_limit = models.PositiveIntegerField(null=True, blank=True)
     requests_per_minute = models.PositiveIntegerField(null=True, blank=True)
     storage_mb = models.PositiveIntegerField(null=True, blank=True)
+    query_log = models.CharField(max_length=7, choices=_QUERY_LOG_MODES, null=True, blank=True)
     # With the database's own default: a version that does not know the column adds tenants too.
     features = models.JSONField(
         default=dict, db_default=models.Value({}, models.JSONField()), blank=True
@@ -80,6 +83,10 @@ class Tenant(Auditable, TenantMixin):
                 ),
             ),
             models.CheckConstraint(
+                name="tenant_query_log_rule",
+                condition=models.Q(query_log__in=[mode.value for mode in QueryLogMode]),
+            ),
+            models.CheckConstraint(
                 name="tenant_quotas_rule",
                 condition=models.Q(requests_per_minute__gte=1, storage_mb__gte=1),
             ),
@@ -104,6 +111,7 @@ class Tenant(Auditable, TenantMixin):
             statement_timeout_ms=self.statement_timeout_ms,
             idle_in_transaction_timeout_ms=self.idle_in_transaction_timeout_ms,
             connections=self.connection_limit,
+            query_log=QueryLogMode(self.query_log) if self.query_log else None,
         )
 
     @property

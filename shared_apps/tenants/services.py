@@ -127,10 +127,12 @@ def change_limits(*, tenant_id: UUID, limits: TenantLimits) -> Tenant:
         TenantNotFoundError: no such tenant.
         LimitsError: a limit is less than 1 or more than PostgreSQL can hold.
     """
-    if any(value is not None and not 1 <= value <= _LARGEST_LIMIT for value in astuple(limits)):
+    numbers = [value for value in astuple(limits) if isinstance(value, int)]
+    if any(not 1 <= number <= _LARGEST_LIMIT for number in numbers):
         raise LimitsError
     with context.operator(), transaction.atomic():
         tenant = _lock(tenant_id)
+        tenant.query_log = limits.query_log
         tenant.statement_timeout_ms = limits.statement_timeout_ms
         tenant.idle_in_transaction_timeout_ms = limits.idle_in_transaction_timeout_ms
         tenant.connection_limit = limits.connections
@@ -139,6 +141,7 @@ def change_limits(*, tenant_id: UUID, limits: TenantLimits) -> Tenant:
                 "statement_timeout_ms",
                 "idle_in_transaction_timeout_ms",
                 "connection_limit",
+                "query_log",
             ]
         )
         transaction.on_commit(routing.announce_change)

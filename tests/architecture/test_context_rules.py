@@ -40,6 +40,7 @@ PROCESS_MEMORY = {
     "shared_apps/onboarding/declaration/validation.py:schema": "the JSON Schema of tenants.yaml",
     "shared_apps/portfolio/sources.py:_sources": "names of entities, registered at start",
     "shared_apps/tenants/database/replica.py:_verdict": "of a server, the same for everybody",
+    "shared_apps/tenants/database/masking.py:_remembered": "keyed by the text that it masks, for every tenant the same",
     "shared_apps/tenants/database/comment.py:_place": "names to their encoding, for every tenant the same",
     "shared_apps/tenants/database/statement.py:_remembered": "keyed by text without values, for every tenant the same",
     "shared_apps/tenants/middleware.py:_canonical": "a host name to its canonical form, for every tenant the same",

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared_apps.core.limits import TenantLimits
+from shared_apps.core.limits import QueryLogMode, TenantLimits
 from shared_apps.core.references import Reference
 from shared_apps.onboarding.choices import SetupFlag
 from shared_apps.tenants.choices import TenantState
@@ -30,6 +30,7 @@ class LimitsSpec:
     statement_timeout_ms: int | None = None
     connections: int | None = None
     storage_mb: int | None = None
+    query_log: str | None = None
 
     def limits(self, *, present: TenantLimits) -> TenantLimits:
         """What cannot be declared stays as it is."""
@@ -37,6 +38,7 @@ class LimitsSpec:
             statement_timeout_ms=self.statement_timeout_ms,
             idle_in_transaction_timeout_ms=present.idle_in_transaction_timeout_ms,
             connections=self.connections,
+            query_log=None if self.query_log is None else QueryLogMode(self.query_log),
         )
 
     def quotas(self) -> TenantQuotas:

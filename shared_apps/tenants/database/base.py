@@ -106,7 +106,7 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
 
     def _configure_connection(self, connection: TenantConnection) -> bool:
         """Everything that a new connection is given once, by us or by the pool."""
-        connection.session = ConnectionSession(self.profile)
+        connection.session = ConnectionSession(self.profile, self.alias)
         wanted = self.timezone_name
         if wanted and connection.info.parameter_status("TimeZone") != wanted:
             with connection.bare_cursor() as cursor:

@@ -6,8 +6,12 @@ from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg import sql
+from psycopg.abc import PQGen
+from psycopg.pq import ExecStatus, Format, TransactionStatus
+from psycopg.pq.abc import PGresult
 
+from shared_apps.tenants.database import query_log
 from shared_apps.tenants.database.session import ConnectionSession
 
 # The time zone is set by a SELECT.
@@ -50,6 +54,21 @@ class TenantConnection(psycopg.Connection[Any]):
                 yield transaction
         finally:
             self.session.forget()
+
+    def _exec_command(
+        self, command: Any, result_format: Format = Format.TEXT
+    ) -> PQGen[PGresult | None]:
+        """psycopg's own commands, each a message: BEGIN, COMMIT, savepoints, FETCH and CLOSE of cursors."""
+        session = getattr(self, "session", None)
+        if session is None:
+            return (yield from super()._exec_command(command, result_format))
+        text = command if isinstance(command, bytes) else _as_bytes(command, self)
+        commented = session.comment_of_command().encode() + text
+        least = query_log.threshold()
+        if least is None:
+            return (yield from super()._exec_command(commented, result_format))
+        with query_log.Watch(text.decode(), alias=session.alias, least=least):
+            return (yield from super()._exec_command(commented, result_format))
 
     def bare_cursor(self) -> psycopg.Cursor[Any]:
         """One that sends what it is given and nothing else."""
@@ -95,3 +114,9 @@ class TenantConnection(psycopg.Connection[Any]):
         except psycopg.OperationalError:
             return True
         return bool(self.closed)
+
+
+def _as_bytes(command: Any, connection: TenantConnection) -> bytes:
+    if isinstance(command, sql.Composable):
+        return command.as_bytes(connection)
+    return str(command).encode()

@@ -1,7 +1,7 @@
 """psycopg cursors that send the context ahead of a statement."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Self
 
 import psycopg
@@ -10,6 +10,7 @@ from psycopg import sql
 from psycopg.pq import PipelineStatus, TransactionStatus
 
 from shared_apps.core import context
+from shared_apps.tenants.database import query_log
 from shared_apps.tenants.database.connection import TenantConnection
 from shared_apps.tenants.database.statement import kind_of
 from shared_apps.tenants.errors import TenantMismatchError
@@ -40,6 +41,22 @@ class _ContextMixin:
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
         text = query if type(query) is str else _as_text(query, self)
+        least = query_log.threshold()
+        if least is None:
+            return self._execute(text, params, options)
+        with self._watch(text, least, params):
+            return self._execute(text, params, options)
+
+    def _watch(self, text: str, least: float, values: Any = None) -> query_log.Watch:
+        return query_log.Watch(
+            text,
+            alias=self.connection.session.alias,
+            least=least,
+            values=values,
+            rows=lambda: self.rowcount,  # type: ignore[attr-defined]  # mixin
+        )
+
+    def _execute(self, text: str, params: Any, options: dict[str, Any]) -> Self:
         kind = kind_of(text)
         connection = self.connection
         session, pgconn = connection.session, connection.pgconn
@@ -48,7 +65,11 @@ class _ContextMixin:
             session.note_traces()
         if status == _IN_ERROR or kind.controls_transaction:
             context.require()
-            super().execute(text, params, **options)  # type: ignore[misc]  # mixin
+            self._head = session.comment().encode()
+            try:
+                super().execute(text, params, **options)  # type: ignore[misc]  # mixin
+            finally:
+                self._head = b""
             if kind.controls_transaction:
                 session.forget()
             return self
@@ -113,15 +134,28 @@ class _ContextMixin:
         super()._execute_send(query, **options)  # type: ignore[misc]  # mixin
 
     def executemany(self, query: Any, params_seq: Iterable[Any], **options: Any) -> None:
+        least = query_log.threshold()
         with self._context_apart():
-            super().executemany(self._commented(query), params_seq, **options)  # type: ignore[misc]  # mixin
+            text = self._commented(query)
+            if least is None:
+                super().executemany(text, params_seq, **options)  # type: ignore[misc]  # mixin
+            else:
+                with self._watch(_as_text(query, self), least) as watch:
+                    counted = _counted(params_seq, watch)
+                    super().executemany(text, counted, **options)  # type: ignore[misc]  # mixin
         self.connection.session.note_write(autocommit=self.connection.autocommit)
 
     @contextmanager
     def copy(self, statement: Any, *args: Any, **options: Any) -> Iterator[psycopg.Copy]:
         with self._context_apart():
             text = self._commented(statement, has_parameters=bool(args))
-            with super().copy(text, *args, **options) as copy:  # type: ignore[misc]  # mixin
+            least = query_log.threshold()
+            with (
+                nullcontext()
+                if least is None
+                else self._watch(_as_text(statement, self), least, *args),
+                super().copy(text, *args, **options) as copy,  # type: ignore[misc]  # mixin
+            ):
                 yield copy
         self.connection.session.note_write(autocommit=self.connection.autocommit)
 
@@ -135,7 +169,11 @@ class _ContextMixin:
         _require_scope(scope)
         with self._context_apart():
             text = self._commented(query, has_parameters=bool(args))
-            yield from super().stream(text, *args, **options)  # type: ignore[misc]  # mixin
+            least = query_log.threshold()
+            with (
+                nullcontext() if least is None else self._watch(_as_text(query, self), least, *args)
+            ):
+                yield from super().stream(text, *args, **options)  # type: ignore[misc]  # mixin
 
     @contextmanager
     def _context_apart(self) -> Iterator[None]:
@@ -161,9 +199,13 @@ class _ContextMixin:
         if not pending:
             return
         connection = self.connection
+        told, least = "; ".join(pending), query_log.threshold()
         try:
-            with connection.bare_cursor() as cursor:
-                cursor.execute(connection.session.comment() + "; ".join(pending))
+            with (
+                nullcontext() if least is None else self._watch(told, least),
+                connection.bare_cursor() as cursor,
+            ):
+                cursor.execute(connection.session.comment() + told)
         except BaseException:
             connection.session.forget()
             raise
@@ -199,8 +241,10 @@ class TenantServerSideCursor(_ContextMixin, ServerSideCursor):
         self._scope = context.require()
         session.note_traces()  # outside of a transaction it lasts until it is closed
         self._tell(session.pending(status))
-        body = _as_text(query, self) if params is None else self.mogrify(query, params)
-        ServerSideCursor.execute(self, session.comment() + body, None, **options)
+        text, least = _as_text(query, self), query_log.threshold()
+        body = text if params is None else self.mogrify(query, params)
+        with nullcontext() if least is None else self._watch(text, least, params):
+            ServerSideCursor.execute(self, session.comment() + body, None, **options)
         return self
 
     def fetchone(self) -> Any:
@@ -226,6 +270,13 @@ def _require_scope(scope: context.Scope | None) -> None:
         raise TenantMismatchError(
             "these rows were asked for in another context than the present one"
         )
+
+
+def _counted(values: Iterable[Any], watch: query_log.Watch) -> Iterator[Any]:
+    watch.times = 0
+    for value in values:
+        watch.times += 1
+        yield value
 
 
 def _as_text(query: Any, cursor: Any) -> str:

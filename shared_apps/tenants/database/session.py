@@ -36,14 +36,16 @@ class ConnectionSession:
         "_scope",
         "_written",
         "acquaintance",
+        "alias",
         "has_leftovers",
         "is_per_transaction",
         "profile",
         "set_up",
     )
 
-    def __init__(self, profile: Profile) -> None:
+    def __init__(self, profile: Profile, alias: str) -> None:
         self.profile = profile
+        self.alias = alias
         self.is_per_transaction = profile.is_per_transaction
         # Statements may have left more in the session than what is told here.
         self.has_leftovers = False
@@ -121,7 +123,15 @@ class ConnectionSession:
         """What goes ahead of each statement; made once a request."""
         if not self.profile.has_comments:
             return ""
-        scope, who, where = context.require(), attribution.current(), route.current()
+        return self._comment_of(context.require())
+
+    def comment_of_command(self) -> str:
+        """For psycopg's own commands, which end a transaction also where the context was left."""
+        scope = context.current()
+        return self._comment_of(scope) if scope and self.profile.has_comments else ""
+
+    def _comment_of(self, scope: context.Scope) -> str:
+        who, where = attribution.current(), route.current()
         known = self._comment_for
         if known[0] is not scope or known[1] is not who or known[2] is not where:
             self._comment = statement_comment(scope, who, where)
