@@ -13,6 +13,10 @@ class TenantLimits:
     """The longest that an open transaction may wait for its next statement."""
     connections: int | None = None
     """Requests, each with a database connection, that one process works on at a time."""
+    audit_backlog_rows: int | None = None
+    """Changes that may wait for the audit database before further ones are refused; None: all may."""
+    audit_backlog_seconds: int | None = None
+    """How long one may wait for it."""
 
 
 DEFAULT_LIMITS = TenantLimits()

@@ -243,6 +243,8 @@ def present_limits(tenant: Tenant) -> LimitsSpec:
         statement_timeout_ms=tenant.statement_timeout_ms,
         connections=tenant.connection_limit,
         storage_mb=tenant.storage_mb,
+        audit_backlog_rows=tenant.audit_backlog_rows,
+        audit_backlog_seconds=tenant.audit_backlog_seconds,
     )
 
 

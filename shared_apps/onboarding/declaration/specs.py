@@ -30,6 +30,8 @@ class LimitsSpec:
     statement_timeout_ms: int | None = None
     connections: int | None = None
     storage_mb: int | None = None
+    audit_backlog_rows: int | None = None
+    audit_backlog_seconds: int | None = None
 
     def limits(self, *, present: TenantLimits) -> TenantLimits:
         """What cannot be declared stays as it is."""
@@ -37,6 +39,8 @@ class LimitsSpec:
             statement_timeout_ms=self.statement_timeout_ms,
             idle_in_transaction_timeout_ms=present.idle_in_transaction_timeout_ms,
             connections=self.connections,
+            audit_backlog_rows=self.audit_backlog_rows,
+            audit_backlog_seconds=self.audit_backlog_seconds,
         )
 
     def quotas(self) -> TenantQuotas:
