@@ -7,7 +7,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from shared_apps.audit.relay import filled_outboxes, outbox_schemas
+from shared_apps.audit.relay import outboxes
+from shared_apps.audit.relay.shards import shard_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,16 +16,18 @@ class Backlog:
     schema: str
     rows: int
     oldest_seconds: float
+    shard: int
 
 
 def measure(source: psycopg.Connection[Any], *, now: datetime) -> list[Backlog]:
     """Every outbox that is not empty, the one that has waited longest first."""
     found: list[Backlog] = []
-    for schema in list(filled_outboxes(source, list(outbox_schemas(source)))):
+    for schema in outboxes.look(source, outboxes.list_outboxes(source)).oldest:
         query = sql.SQL("SELECT count(*), min(created_at) FROM {}").format(
             sql.Identifier(schema, "audit_outbox")
         )
         rows, oldest = source.execute(query).fetchone() or (0, None)
         if rows and oldest:
-            found.append(Backlog(schema, rows, max(0.0, (now - oldest).total_seconds())))
+            age = max(0.0, (now - oldest).total_seconds())
+            found.append(Backlog(schema, rows, age, shard_of(schema)))
     return sorted(found, key=lambda outbox: -outbox.oldest_seconds)

@@ -1,3 +1,5 @@
+from collections.abc import Mapping
+
 from shared_apps.core.errors import ConflictError, InvalidError, NotFoundError, UnavailableError
 
 
@@ -76,3 +78,14 @@ class DeliveryError(UnavailableError):
 
     code = "audit.delivery"
     message = "The destination did not take the entries."
+
+
+class OutboxesLeftError(UnavailableError):
+    code = "audit.outboxes_left"
+    message = "Some changes could not be moved into the audit database."
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        """`reasons`: schema → why."""
+        shown = "; ".join(f"{schema}: {reason}" for schema, reason in sorted(reasons.items()))
+        super().__init__(f"{self.message} {shown}")
+        self.reasons = reasons

@@ -7,6 +7,8 @@ relay's sweep finds what no hint told of.
 import logging
 import threading
 import time
+from collections.abc import Callable
+from typing import cast
 
 import redis
 from django.conf import settings
@@ -67,3 +69,17 @@ _sender = _Sender()
 def send(schema: str) -> None:
     """A transaction that wrote in `schema` has been committed."""
     _sender.add(schema)
+
+
+def take(client: "redis.Redis", *, is_ours: Callable[[str], bool]) -> set[str]:
+    """The schemas with news that this relay works on; those of others stay for them.
+
+    Raises:
+        redis.RedisError: none can be had.
+    """
+    told = {name.decode() for name in cast("set[bytes]", client.smembers(key()))}
+    ours = {schema for schema in told if is_ours(schema)}
+    if ours:
+        # Before the outboxes are looked into: what is told from now on is kept for the next time.
+        client.srem(key(), *ours)
+    return ours

@@ -25,12 +25,17 @@ from shared_apps.audit.sealing.sealer import sealed
 INSTALLATION = UUID(int=0)
 """The chain of what belongs to no tenant: people, tenants themselves."""
 
+# NOWAIT: what another relay claimed and has not committed may turn up again, and comes before the rest.
 _CLAIM = sql.SQL("""
     DELETE FROM {outbox} WHERE id IN (
-        SELECT id FROM {outbox} ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED)
+        SELECT id FROM {outbox} ORDER BY id LIMIT %s FOR UPDATE NOWAIT)
     RETURNING id, uid, created_at, table_name, operation, record_id, old_values::text AS old_values,
         new_values::text AS new_values, attribution, database_role, transaction_id::text AS transaction_id
 """)
+
+
+class OwnerChangedError(Exception):
+    """The schema is not this tenant's any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +62,20 @@ def move_batch(
     entities: Mapping[str, str],
     limit: int,
 ) -> int:
-    """Move at most `limit` rows of a schema; returns how many. `tenant_id` None: the shared schema."""
+    """Move at most `limit` rows of a schema; returns how many. `tenant_id` None: the shared schema.
+
+    Raises:
+        OwnerChangedError: the schema was dropped meanwhile, and perhaps made again for another tenant.
+        psycopg.errors.LockNotAvailable: another relay has claimed rows and neither finished nor ended.
+    """
     with source.transaction():
         with source.cursor(row_factory=class_row(OutboxRow)) as cursor:
             cursor.execute(_CLAIM.format(outbox=sql.Identifier(schema, "audit_outbox")), [limit])
             rows = sorted(cursor.fetchall(), key=lambda row: row.id)
         if rows:
+            # While there is a claim the schema cannot be dropped, so the answer holds.
+            if tenant_id is not None and _owner_of(source, schema) != tenant_id:
+                raise OwnerChangedError(schema)
             with target.transaction():
                 for owner, owned in _by_tenant(rows, tenant_id).items():
                     _append(target, owner, sealed(source, owner, owned), entities)
@@ -70,6 +83,12 @@ def move_batch(
                 changes = [_change(row, entities) for row in rows if row.record_id is not None]
                 projections.apply(source, tenant_id, changes)
     return len(rows)
+
+
+def _owner_of(source: psycopg.Connection[Any], schema: str) -> UUID | None:
+    query = "SELECT id FROM public.tenants_tenant WHERE schema_name = %s"
+    row = source.execute(query, [schema]).fetchone()
+    return row[0] if row else None
 
 
 def _change(row: OutboxRow, entities: Mapping[str, str]) -> projections.Change:

@@ -25,6 +25,10 @@ class TenantLimits:
     """Requests, each with a database connection, that one process works on at a time."""
     query_log: QueryLogMode | None = None
     """Which of its statements are logged."""
+    audit_backlog_rows: int | None = None
+    """Changes that may wait for the audit database before further ones are refused; None: all may."""
+    audit_backlog_seconds: int | None = None
+    """How long one may wait for it."""
 
 
 DEFAULT_LIMITS = TenantLimits()

@@ -152,12 +152,24 @@ _DATABASE_ERRORS: list[tuple[tuple[type[psycopg.Error], ...], tuple[int, str, st
 ]
 
 
+# What our own functions in the database refuse.
+_OWN_STATES = {
+    "FH001": (
+        503,
+        "Changes are refused until the earlier ones are in the audit database.",
+        "audit.backlog_full",
+    ),
+}
+
+
 def _describe_database_error(error: Exception) -> dict[str, Any] | None:
     """What PostgreSQL refused or could not do; None for what only a defect can cause."""
     cause = error.__cause__
     for kinds, described in _DATABASE_ERRORS:
         if isinstance(cause, kinds):
             return _of_database(*described)
+    if described := _OWN_STATES.get(getattr(cause, "sqlstate", None) or ""):
+        return _of_database(*described)
     if isinstance(cause, postgres.UndefinedTable) and isinstance(
         context.current(), context.TenantIdentity
     ):

@@ -104,13 +104,41 @@ BEGIN
 END $$
 """
 
+# A tenant's outbox refuses changes or takes all, as its row says. The trigger is switched, not made: all
+# schemas have the same objects.
+_LIMIT_BACKLOG = """
+CREATE OR REPLACE FUNCTION public.limit_audit_backlog(tenant uuid) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '2s'
+AS $$
+DECLARE
+    outbox regclass;
+    has_limit boolean;
+    is_on boolean;
+BEGIN
+    SELECT to_regclass(format('%I.audit_outbox', t.schema_name)),
+           num_nonnulls(t.audit_backlog_rows, t.audit_backlog_seconds) > 0
+    INTO outbox, has_limit FROM public.tenants_tenant t WHERE t.id = tenant;
+    SELECT tgenabled <> 'D' INTO is_on FROM pg_trigger
+    WHERE tgrelid = outbox AND tgname = 'audit_admission';
+    IF is_on IS NULL AND has_limit THEN
+        RAISE undefined_object USING MESSAGE = 'this schema cannot limit its audit backlog: migrate it first';
+    ELSIF is_on <> has_limit THEN
+        EXECUTE format('ALTER TABLE %s %s TRIGGER audit_admission', outbox,
+            CASE WHEN has_limit THEN 'ENABLE ALWAYS' ELSE 'DISABLE' END);
+    END IF;
+END $$
+"""
+
 _RIGHTS = [
     "REVOKE ALL ON FUNCTION public.own_tenant, public.granted_tenants, public.ensure_person_role,"
-    " public.drop_person_role, public.audit_capture, public.record_access FROM PUBLIC",
+    " public.drop_person_role, public.limit_audit_backlog, public.audit_capture, public.record_access"
+    " FROM PUBLIC",
     "GRANT EXECUTE ON FUNCTION public.record_access TO {application}",
     "GRANT EXECUTE ON FUNCTION public.own_tenant TO {tenants}",
     "GRANT EXECUTE ON FUNCTION public.granted_tenants TO {readers}",
-    "GRANT EXECUTE ON FUNCTION public.ensure_person_role, public.drop_person_role TO {application}",
+    "GRANT EXECUTE ON FUNCTION public.ensure_person_role, public.drop_person_role,"
+    " public.limit_audit_backlog TO {application}",
 ]
 
 
@@ -128,5 +156,5 @@ def statements(*, server_version: int) -> list[sql.Composed]:
             inherits=sql.Literal(" WITH INHERIT TRUE, SET FALSE" if has_options else ""),
             becomes=sql.Literal(" WITH INHERIT FALSE, SET TRUE" if has_options else ""),
         )
-        for text in (_OWN, _GRANTED, _ENSURE, _DROP, _RECORD_ACCESS, *_RIGHTS)
+        for text in (_OWN, _GRANTED, _ENSURE, _DROP, _RECORD_ACCESS, _LIMIT_BACKLOG, *_RIGHTS)
     ]

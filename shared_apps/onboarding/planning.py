@@ -244,6 +244,8 @@ def present_limits(tenant: Tenant) -> LimitsSpec:
         connections=tenant.connection_limit,
         storage_mb=tenant.storage_mb,
         query_log=tenant.query_log,
+        audit_backlog_rows=tenant.audit_backlog_rows,
+        audit_backlog_seconds=tenant.audit_backlog_seconds,
     )
 
 

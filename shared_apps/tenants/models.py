@@ -40,6 +40,8 @@ class Tenant(Auditable, TenantMixin):
     statement_timeout_ms = models.PositiveIntegerField(null=True, blank=True)
     idle_in_transaction_timeout_ms = models.PositiveIntegerField(null=True, blank=True)
     connection_limit = models.PositiveIntegerField(null=True, blank=True)
+    audit_backlog_rows = models.PositiveIntegerField(null=True, blank=True)
+    audit_backlog_seconds = models.PositiveIntegerField(null=True, blank=True)
     requests_per_minute = models.PositiveIntegerField(null=True, blank=True)
     storage_mb = models.PositiveIntegerField(null=True, blank=True)
     query_log = models.CharField(max_length=7, choices=_QUERY_LOG_MODES, null=True, blank=True)
@@ -90,6 +92,10 @@ class Tenant(Auditable, TenantMixin):
                 name="tenant_quotas_rule",
                 condition=models.Q(requests_per_minute__gte=1, storage_mb__gte=1),
             ),
+            models.CheckConstraint(
+                name="tenant_audit_backlog_rule",
+                condition=models.Q(audit_backlog_rows__gte=1, audit_backlog_seconds__gte=1),
+            ),
         ]
 
     def __str__(self) -> str:
@@ -112,6 +118,8 @@ class Tenant(Auditable, TenantMixin):
             idle_in_transaction_timeout_ms=self.idle_in_transaction_timeout_ms,
             connections=self.connection_limit,
             query_log=QueryLogMode(self.query_log) if self.query_log else None,
+            audit_backlog_rows=self.audit_backlog_rows,
+            audit_backlog_seconds=self.audit_backlog_seconds,
         )
 
     @property

@@ -6,8 +6,9 @@ from datetime import datetime
 from uuid import UUID
 
 from django.conf import settings
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
+from shared_apps.audit import admission
 from shared_apps.core import context
 from shared_apps.core.limits import TenantLimits
 from shared_apps.tenants import names, routing
@@ -125,25 +126,35 @@ def change_limits(*, tenant_id: UUID, limits: TenantLimits) -> Tenant:
 
     Raises:
         TenantNotFoundError: no such tenant.
-        LimitsError: a limit is less than 1 or more than PostgreSQL can hold.
+        LimitsError: a limit is less than 1 or more than PostgreSQL can hold, or cannot be had on Citus.
     """
     numbers = [value for value in astuple(limits) if isinstance(value, int)]
     if any(not 1 <= number <= _LARGEST_LIMIT for number in numbers):
         raise LimitsError
+    has_backlog_limit = limits.audit_backlog_rows or limits.audit_backlog_seconds
+    if has_backlog_limit and settings.DATABASE_SHARDING == "citus":
+        # There the trigger would fire on a node, which does not know the tenant's row.
+        raise LimitsError("The audit backlog cannot be limited on Citus.")
     with context.operator(), transaction.atomic():
         tenant = _lock(tenant_id)
         tenant.query_log = limits.query_log
         tenant.statement_timeout_ms = limits.statement_timeout_ms
         tenant.idle_in_transaction_timeout_ms = limits.idle_in_transaction_timeout_ms
         tenant.connection_limit = limits.connections
+        tenant.audit_backlog_rows = limits.audit_backlog_rows
+        tenant.audit_backlog_seconds = limits.audit_backlog_seconds
         tenant.save(
             update_fields=[
                 "statement_timeout_ms",
                 "idle_in_transaction_timeout_ms",
                 "connection_limit",
                 "query_log",
+                "audit_backlog_rows",
+                "audit_backlog_seconds",
             ]
         )
+        with connection.cursor() as cursor:
+            admission.apply(cursor, tenant_id=tenant.id)
         transaction.on_commit(routing.announce_change)
     return tenant
 

@@ -1,178 +1,137 @@
-"""The relay is killed with -9 while it moves many rows: each change is in the trail once, in order."""
+"""The relay is killed with -9 at every moment while people write: each change is in the trail once, in order."""
 
 import os
 import random
 import signal
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from itertools import pairwise
+from collections.abc import Generator, Iterator
 from typing import Any
-from uuid import UUID
 
 import psycopg
 import pytest
-from django.conf import settings
-from django.db import connection
-from psycopg.conninfo import conninfo_to_dict
+from django.db import connections
 
-from shared_apps.audit import relay, transfer, triggers
-from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from tests.installation import Installation
-from tests.stack.processes import exit_code, fork, wait_until
+from tests.relays import (
+    CHANGES_OF_A_VENDOR,
+    assert_each_is_in_the_trail_once,
+    at_work,
+    change_vendors,
+    end,
+    new_relay,
+    taken_back,
+    waiting,
+)
+from tests.stack.processes import exit_code, fork
+from tests.waiting import wait_until
 
-_VENDORS = 4000
-_RENAMED = 3
-_KILLS = 12
-_CHANGES = _VENDORS * (1 + _RENAMED)
+_KILLS = int(os.environ.get("FREEHOLD_TEST_KILLS", "12"))
+_WRITERS = 8
 
 
 @pytest.fixture
-def changes(acme: TenantIdentity) -> Iterator[None]:
-    """Vendors, each made and then renamed several times; the relay has seen nothing of it.
-
-    They are taken out of the trail again, as nobody but the superuser can.
-    """
-    with _audit_superuser() as audit:
-        before = audit.execute(
-            "SELECT sequence, hash FROM audit.chain WHERE tenant_id = %s", [acme.id]
-        ).fetchone()
-    assert before is not None
-    with context.tenant(acme), connection.cursor() as cursor:
-        cursor.execute(
-            "INSERT INTO invoicing_vendor (id, name, vat_id, email, address, created_by, created_at)"
-            " SELECT gen_random_uuid(), '0', '', '', '', gen_random_uuid(), now()"
-            " FROM generate_series(1, %s)",
-            [_VENDORS],
-        )
-        for number in range(1, _RENAMED + 1):
-            cursor.execute("UPDATE invoicing_vendor SET name = %s", [str(number)])
-    yield
-    with _audit_superuser() as audit:
-        audit.execute(
-            "DELETE FROM audit.entry WHERE tenant_id = %s AND sequence > %s", [acme.id, before[0]]
-        )
-        audit.execute(
-            "UPDATE audit.chain SET sequence = %s, hash = %s WHERE tenant_id = %s",
-            [*before, acme.id],
-        )
+def tenants(acme: TenantIdentity, globex: TenantIdentity) -> Iterator[list[TenantIdentity]]:
+    with taken_back([acme, globex]):
+        yield [acme, globex]
 
 
-@pytest.mark.usefixtures("changes")
-def test_killed_at_any_moment(
-    system: Installation, acme: TenantIdentity, monkeypatch: pytest.MonkeyPatch
+def test_killed_at_any_moment_under_eight_writers(
+    system: Installation, tenants: list[TenantIdentity]
 ) -> None:
-    monkeypatch.setattr(relay, "BATCH", 20)  # more moments
     generator = random.Random(4711)
-
-    for _ in range(_KILLS):
-        waiting = _waiting(acme)
-        child = fork(lambda: _new_relay().run())
-        moving = _becomes_less(acme, waiting)
-        time.sleep(generator.uniform(0, 0.05))
-        os.kill(child, signal.SIGKILL)
-        assert exit_code(child) == -signal.SIGKILL
-        assert moving
-    assert _waiting(acme) > 0
+    with _Writers(tenants) as writers:
+        for _ in range(_KILLS):
+            writers.wait_for_more()
+            with at_work() as child:
+                wait_until(lambda: any(map(waiting, tenants)), "there is something to move")
+                time.sleep(generator.uniform(0, 0.3))
+                os.kill(child, signal.SIGKILL)
+                end(child)
     system.relay()
 
-    _assert_trail_is_whole(acme)
+    moved = assert_each_is_in_the_trail_once(tenants)
+    assert moved == writers.vendors * CHANGES_OF_A_VENDOR
+    print(f"{_KILLS} kills, {moved} changes")  # the figure is what a long run is for
 
 
-@pytest.mark.usefixtures("changes")
-def test_killed_between_the_two_commits(system: Installation, acme: TenantIdentity) -> None:
-    """The entries are committed, the outbox still has the rows: they are sent again."""
-
-    def move_and_die() -> None:
-        with (
-            _Doomed.connect(settings.RELAY_DATABASE_URL, autocommit=True) as source,
-            psycopg.connect(settings.AUDIT_DATABASE_URL, autocommit=True) as target,
-        ):
-            source.execute("SET timezone = 'UTC'")
-            transfer.move_batch(
-                source=source, target=target, schema=acme.schema, tenant_id=acme.id,
-                entities=triggers.entity_names(), limit=100,
-            )  # fmt: skip
-
-    for _ in range(3):
-        assert exit_code(fork(move_and_die)) == -signal.SIGKILL
-    assert _waiting(acme) == _CHANGES
-    assert len(_trail(acme)) == 100
-
+def test_killed_before_every_statement(system: Installation, tenants: list[TenantIdentity]) -> None:
+    """Each statement of a relay that empties two outboxes, COMMIT included, in turn."""
+    for tenant in tenants:
+        change_vendors(tenant, count=10)
+    count, survived = 0, False
+    while not survived:
+        for tenant in tenants:
+            change_vendors(tenant, count=1)
+        child = fork(lambda: _empty_until(count))  # noqa: B023 (called at once, in the child)
+        code = exit_code(child)
+        survived = code == 0
+        assert survived or code == -signal.SIGKILL
+        count += 1
     system.relay()
 
-    _assert_trail_is_whole(acme)
+    assert assert_each_is_in_the_trail_once(tenants) == 2 * (10 + count) * CHANGES_OF_A_VENDOR
+    assert count > 20
 
 
 class _Doomed(psycopg.Connection[Any]):
-    """Its process is killed at the moment in which it would commit."""
+    """Its process is killed before a statement is sent, the one of that number on all such connections."""
 
-    @contextmanager
-    def transaction(self, *arguments: Any, **options: Any) -> Iterator[psycopg.Transaction]:
-        with super().transaction(*arguments, **options) as transaction:
-            yield transaction
+    left = -1
+
+    def wait(self, gen: Generator[Any, Any, Any], *arguments: Any, **options: Any) -> Any:
+        if _Doomed.left == 0:
             os.kill(os.getpid(), signal.SIGKILL)
+        _Doomed.left -= 1
+        return super().wait(gen, *arguments, **options)
 
 
-def _audit_superuser() -> psycopg.Connection[Any]:
-    database = conninfo_to_dict(settings.AUDIT_DATABASE_URL)["dbname"]
-    return psycopg.connect(settings.AUDIT_ADMIN_DATABASE_URL, dbname=str(database))
+def _empty_until(statement: int) -> None:
+    relay = new_relay()
+    with (
+        _Doomed.connect(relay.source_url, autocommit=True) as source,
+        _Doomed.connect(relay.target_url, autocommit=True) as target,
+    ):
+        source.execute("SET timezone = 'UTC'")
+        _Doomed.left = statement
+        failed = relay.shift(source, target).empty()
+        _Doomed.left = -1
+    assert failed == {}
 
 
-def _new_relay() -> relay.Relay:
-    return relay.Relay(
-        source_url=settings.RELAY_DATABASE_URL,
-        target_url=settings.AUDIT_DATABASE_URL,
-        redis_url=settings.REDIS_URL,
-    )
+class _Writers:
+    """Threads that change vendors of two tenants, each change in a transaction of its own."""
 
+    def __init__(self, tenants: list[TenantIdentity]) -> None:
+        self._stopping = threading.Event()
+        self._made = [0] * _WRITERS
+        self._threads = [
+            threading.Thread(target=self._write, args=(number, tenants[number % len(tenants)]))
+            for number in range(_WRITERS)
+        ]
 
-def _waiting(tenant: TenantIdentity) -> int:
-    with psycopg.connect(settings.RELAY_DATABASE_URL) as source:
-        row = source.execute(
-            f"SELECT count(*) FROM {tenant.schema}.audit_outbox"  # type: ignore[arg-type]
-        ).fetchone()
-    assert row is not None
-    return int(row[0])
+    def __enter__(self) -> "_Writers":
+        for thread in self._threads:
+            thread.start()
+        return self
 
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(30)
 
-def _becomes_less(tenant: TenantIdentity, waiting: int) -> bool:
-    return wait_until(lambda: _waiting(tenant) < waiting, seconds=30)
+    @property
+    def vendors(self) -> int:
+        return sum(self._made)
 
+    def wait_for_more(self) -> None:
+        before = self.vendors
+        wait_until(lambda: self.vendors > before + _WRITERS, "they write")
 
-def _trail(tenant: TenantIdentity) -> list[tuple[str, str, dict[str, Any]]]:
-    """Record, operation and difference of what was done to vendors since the last clean-up."""
-    vendors = _vendors(tenant)
-    with psycopg.connect(settings.AUDIT_AUDITOR_DATABASE_URL) as audit:
-        return audit.execute(
-            "SELECT record_id, operation, diff FROM audit.entry"
-            " WHERE tenant_id = %s AND record_id = ANY(%s) ORDER BY sequence",
-            [tenant.id, [str(vendor) for vendor in vendors]],
-        ).fetchall()
-
-
-def _vendors(tenant: TenantIdentity) -> list[UUID]:
-    with context.tenant(tenant), connection.cursor() as cursor:
-        cursor.execute("SELECT id FROM invoicing_vendor")
-        return [row[0] for row in cursor.fetchall()]
-
-
-def _assert_trail_is_whole(tenant: TenantIdentity) -> None:
-    trail = _trail(tenant)
-    names: dict[str, list[str]] = {}
-    for record, _, difference in trail:
-        names.setdefault(record, []).append(difference["name"]["new"])
-    assert len(trail) == _CHANGES
-    assert set(map(tuple, names.values())) == {tuple(map(str, range(_RENAMED + 1)))}
-    with psycopg.connect(settings.AUDIT_AUDITOR_DATABASE_URL) as audit:
-        chain = audit.execute(
-            "SELECT sequence, hash = audit.entry_hash(coalesce(lag(hash) OVER w,"
-            " sha256(convert_to(tenant_id::text, 'UTF8'))), entry)"
-            " FROM audit.entry WHERE tenant_id = %s WINDOW w AS (ORDER BY sequence)"
-            " ORDER BY sequence",
-            [tenant.id],
-        ).fetchall()
-    assert all(follows for _, follows in chain)
-    assert all(after == before + 1 for (before, _), (after, _) in pairwise(chain))
-    assert chain[0][0] == 1
+    def _write(self, number: int, tenant: TenantIdentity) -> None:
+        while not self._stopping.is_set():
+            change_vendors(tenant, count=1)
+            self._made[number] += 1
+            time.sleep(0.02)  # the load is there to be interrupted, not to be heavy
+        connections.close_all()

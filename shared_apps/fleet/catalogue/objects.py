@@ -63,7 +63,10 @@ OBJECTS = """
                 WHERE classid = 'pg_class'::regclass AND objid = r.oid AND deptype IN ('a', 'i')))
         FROM relations r JOIN pg_sequence s ON s.seqrelid = r.oid
         UNION ALL
-        SELECT r.nspname, 'trigger', r.relname || '.' || t.tgname, t.tgenabled::text || ' ' || pg_get_triggerdef(t.oid)
+        -- One is on or off as the tenant's limits say (audit/admission.py).
+        SELECT r.nspname, 'trigger', r.relname || '.' || t.tgname,
+               CASE WHEN t.tgname = 'audit_admission' THEN '' ELSE t.tgenabled::text END
+               || ' ' || pg_get_triggerdef(t.oid)
         FROM relations r JOIN pg_trigger t ON t.tgrelid = r.oid AND NOT t.tgisinternal
         UNION ALL
         SELECT r.nspname, 'policy', r.relname || '.' || p.polname, concat_ws(' ', p.polcmd, p.polpermissive,

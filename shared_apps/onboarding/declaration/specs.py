@@ -31,6 +31,8 @@ class LimitsSpec:
     connections: int | None = None
     storage_mb: int | None = None
     query_log: str | None = None
+    audit_backlog_rows: int | None = None
+    audit_backlog_seconds: int | None = None
 
     def limits(self, *, present: TenantLimits) -> TenantLimits:
         """What cannot be declared stays as it is."""
@@ -39,6 +41,8 @@ class LimitsSpec:
             idle_in_transaction_timeout_ms=present.idle_in_transaction_timeout_ms,
             connections=self.connections,
             query_log=None if self.query_log is None else QueryLogMode(self.query_log),
+            audit_backlog_rows=self.audit_backlog_rows,
+            audit_backlog_seconds=self.audit_backlog_seconds,
         )
 
     def quotas(self) -> TenantQuotas:

@@ -1,32 +1,35 @@
 """`manage.py audit …`: a module of audit/management for each action."""
 
-import json
-import signal
 from argparse import ArgumentParser
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 import psycopg
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from shared_apps.audit import backlog
 from shared_apps.audit.management import (
     anchoring,
     checking,
     exporting,
     pruning,
     reconciling,
+    relaying,
+    reporting,
     retaining,
     rewrapping,
-    showing_coverage,
     sinking,
     verifying,
 )
-from shared_apps.audit.relay import Relay
 from shared_apps.core.errors import AppError, explain
 
-_ACTIONS: dict[str, tuple[Any, str]] = {
+
+class _Action(Protocol):
+    def add_arguments(self, parser: ArgumentParser) -> None: ...
+    def run(self, command: BaseCommand, options: dict[str, Any]) -> None: ...
+
+
+_ACTIONS: dict[str, tuple[_Action, str]] = {
+    "relay": (relaying, "move outboxes into the audit database, until stopped"),
+    "status": (reporting, "whether every change is recorded, what waits, and who moves it"),
     "verify": (verifying, "whether every chain of entries is whole; exit 1 if not"),
     "reconcile": (reconciling, "whether tables are what the trail says; exit 1 if not"),
     "anchor": (anchoring, "sign the ends of all chains and give them away"),
@@ -40,80 +43,16 @@ _ACTIONS: dict[str, tuple[Any, str]] = {
 
 
 class Command(BaseCommand):
-    help = (
-        "The audit trail: move what waits in the outboxes, show what waits, prove what is stored."
-    )
+    help = "The audit trail: move it, watch it, prove it, give it away and take it away in time."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
-        relay = actions.add_parser(
-            "relay", help="move outboxes into the audit database, until stopped"
-        )
-        relay.add_argument("--once", action="store_true", help="stop when every outbox is empty")
-        status = actions.add_parser(
-            "status", help="what waits in the outboxes; exit 1 if a change could go unrecorded"
-        )
-        status.add_argument("--json", action="store_true")
-        showing_coverage.add_arguments(status)
         for name, (module, text) in _ACTIONS.items():
-            module.add_arguments(actions.add_parser(name, help=text))
+            module.add_arguments(actions.add_parser(name, help=text, description=text))
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            if options["action"] in _ACTIONS:
-                _ACTIONS[options["action"]][0].run(self, options)
-            else:
-                self._move(options)
+            _ACTIONS[options["action"]][0].run(self, options)
         except (psycopg.Error, AppError) as error:
             raise CommandError(explain(error)) from error
-
-    def _move(self, options: dict[str, Any]) -> None:
-        if not settings.RELAY_DATABASE_URL:
-            raise CommandError("RELAY_DATABASE_URL is not set (nor RELAY_DATABASE_URL_FILE)")
-        if options["action"] == "relay":
-            self._relay(once=options["once"])
-        else:
-            self._status(options)
-
-    def _relay(self, *, once: bool) -> None:
-        relay = Relay(
-            source_url=settings.RELAY_DATABASE_URL,
-            target_url=settings.AUDIT_DATABASE_URL,
-            redis_url=settings.REDIS_URL,
-        )
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: relay.stop())
-        if once:
-            self.stdout.write(f"moved {relay.run_once()} entries")
-        else:
-            relay.run()
-
-    def _status(self, options: dict[str, Any]) -> None:
-        with psycopg.connect(
-            settings.RELAY_DATABASE_URL, autocommit=True, connect_timeout=5
-        ) as source:
-            waiting = backlog.measure(source, now=datetime.now(UTC))
-        gaps = showing_coverage.look(self, options)
-        if options["json"]:
-            rows = [
-                {"schema": w.schema, "rows": w.rows, "oldest_seconds": w.oldest_seconds}
-                for w in waiting
-            ]
-            total = sum(w.rows for w in waiting)
-            self.stdout.write(
-                json.dumps({"waiting": rows, "rows": total, **showing_coverage.as_json(gaps)})
-            )
-        else:
-            self._tell(waiting)
-            showing_coverage.tell(self, gaps)
-        if gaps:
-            raise SystemExit(1)
-
-    def _tell(self, waiting: list[backlog.Backlog]) -> None:
-        for outbox in waiting:
-            self.stdout.write(
-                f"{outbox.schema}: {outbox.rows} rows, the oldest {outbox.oldest_seconds:.0f} s old"
-            )
-        if not waiting:
-            self.stdout.write("nothing waits")

@@ -232,13 +232,13 @@ class Operations:
     def _sweep(self) -> Any:
         from django.conf import settings
 
-        from shared_apps.audit import relay
+        from shared_apps.audit.relay import outboxes
 
         self._relay()
         with psycopg.connect(settings.RELAY_DATABASE_URL, autocommit=True) as source:
-            list(relay.filled_outboxes(source, list(relay.outbox_schemas(source))))
+            outboxes.look(source, outboxes.list_outboxes(source))
             yield
-            list(relay.filled_outboxes(source, list(relay.outbox_schemas(source))))
+            outboxes.look(source, outboxes.list_outboxes(source))
             yield
 
     def _portfolio(self) -> Any:

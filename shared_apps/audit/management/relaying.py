@@ -1,0 +1,39 @@
+"""`manage.py audit relay`."""
+
+import signal
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from shared_apps.audit.errors import OutboxesLeftError
+from shared_apps.audit.relay import Relay
+from shared_apps.core.errors import explain
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--once", action="store_true", help="stop when every outbox is empty")
+
+
+def run(command: BaseCommand, options: dict[str, Any]) -> None:
+    require_login()
+    relay = Relay(
+        source_url=settings.RELAY_DATABASE_URL,
+        target_url=settings.AUDIT_DATABASE_URL,
+        redis_url=settings.REDIS_URL,
+    )
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: relay.stop())
+    if not options["once"]:
+        relay.run()
+        return
+    try:
+        command.stdout.write(f"moved {relay.run_once()} entries")
+    except OutboxesLeftError as error:
+        raise CommandError(f"moved {relay.moved} entries. {explain(error)}") from error
+
+
+def require_login() -> None:
+    if not settings.RELAY_DATABASE_URL:
+        raise CommandError("RELAY_DATABASE_URL is not set (nor RELAY_DATABASE_URL_FILE)")

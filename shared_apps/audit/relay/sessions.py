@@ -1,0 +1,61 @@
+"""The relay's two sessions, which their servers end when the relay stands still or cannot be reached."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds after which a server takes back what a relay holds.
+
+    A process that was stopped, or that the network has cut off, keeps its locks no longer than that.
+    """
+
+    lock: float = 2.0
+    """To wait for a lock that another session holds."""
+    statement: float = 30.0
+    silence: float = 40.0
+    """Longer than a statement: in one session the relay is silent while it waits for the other."""
+
+
+# For both ends: a peer that is gone without a word is noticed within half a minute.
+_KEEPALIVE = {"idle": 10, "interval": 5, "count": 3}
+_USER_TIMEOUT_MS = 25_000
+
+
+@contextmanager
+def opened(url: str, *, patience: Patience) -> Iterator[psycopg.Connection[Any]]:
+    """A session to an outbox database or the audit database, in autocommit."""
+    address = make_conninfo(
+        url,
+        connect_timeout=5,
+        application_name="freehold relay",
+        tcp_user_timeout=_USER_TIMEOUT_MS,
+        **{f"keepalives_{name}": value for name, value in _KEEPALIVE.items()},
+    )
+    with psycopg.connect(address, autocommit=True) as session:
+        # As a statement: poolers refuse them among the options of the connection.
+        values = {
+            "TimeZone": "UTC",
+            "lock_timeout": _milliseconds(patience.lock),
+            "statement_timeout": _milliseconds(patience.statement),
+            "idle_in_transaction_session_timeout": _milliseconds(patience.silence),
+            "idle_session_timeout": _milliseconds(patience.silence),
+            "tcp_user_timeout": str(_USER_TIMEOUT_MS),
+            **{f"tcp_keepalives_{name}": str(value) for name, value in _KEEPALIVE.items()},
+        }
+        session.execute(
+            "SELECT set_config(name, value, false)"
+            " FROM unnest(%s::text[], %s::text[]) AS s (name, value)",
+            [list(values), list(values.values())],
+        )
+        yield session
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1000:.0f}"

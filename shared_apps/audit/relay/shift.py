@@ -1,0 +1,202 @@
+"""A relay's work for as long as its two sessions last."""
+
+import logging
+import threading
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import redis
+
+from shared_apps.audit import hints, triggers
+from shared_apps.audit.relay import outboxes
+from shared_apps.audit.relay.heartbeat import Heartbeat
+from shared_apps.audit.relay.shards import Shards, shard_of
+from shared_apps.audit.relay.turns import Turns
+from shared_apps.audit.transfer import OwnerChangedError, move_batch
+from shared_apps.core.errors import explain
+
+logger = logging.getLogger(__name__)
+
+_IDLE_PAUSE = 0.05  # seconds; a hint waits at most this long
+_SWEEP_AT_LEAST_EVERY = 0.5  # seconds
+_SWEEP_AT_MOST_EVERY = 10.0
+_SWEEP_SHARE = 20  # a sweep may take a twentieth of the time
+_ATTEND_EVERY = 1.0  # seconds between two looks at who else is at work
+_WAIT_FOR_OTHERS = 0.2  # seconds
+_WITHOUT_HINTS = 5.0  # seconds, when Redis did not answer
+
+# What is wrong with one outbox or its rows. An error of any other kind is a fault of the program.
+_OF_ROWS = (psycopg.Error, OwnerChangedError, LookupError, ValueError, TypeError, ArithmeticError)
+_OF_A_SERVER = ("08", "53", "58", "57P")  # disk full, too many connections, shutting down
+_READ_ONLY = "25006"
+_GONE = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName, OwnerChangedError)
+
+
+@dataclass
+class Progress:
+    """What a relay has done since it was started."""
+
+    moved: int = 0
+    moved_at: datetime | None = None
+    waiting: dict[str, datetime] = field(default_factory=dict)
+    """Its outboxes that were not empty when it last looked → since when."""
+
+
+@dataclass
+class Shift:
+    source: psycopg.Connection[Any]
+    target: psycopg.Connection[Any]
+    turns: Turns
+    progress: Progress
+    heartbeat: Heartbeat
+    stopping: threading.Event
+
+    def __post_init__(self) -> None:
+        self.shards = Shards(self.target)
+        self._outboxes: dict[str, UUID | None] = {}
+        self._entities = triggers.entity_names()
+        self._next_attention = self._next_sweep = self._next_hints = 0.0
+
+    # -- until stopped ------------------------------------------------------------------------------
+
+    def work(self, redis_url: str) -> None:
+        client = redis.Redis.from_url(redis_url, socket_timeout=1, socket_connect_timeout=1)
+        self.shards.join()
+        logger.info("The relay is working")
+        while not self.stopping.is_set():
+            self._attend()
+            self._take_hints(client)
+            self._sweep()
+            schema = self.turns.take()
+            if schema is None:
+                self.stopping.wait(_IDLE_PAUSE)
+            elif self.shards.holds(schema):
+                self._move(schema)
+        self.heartbeat.end()
+
+    def _attend(self) -> None:
+        """Share the work with other relays; the session's server sees that we are alive."""
+        if time.monotonic() < self._next_attention:
+            return
+        if has_changed := self.shards.balance():
+            logger.info("Working on %d shards", len(self.shards.held))
+            self._next_sweep = 0.0
+        self.heartbeat.give(
+            shards=self.shards.held,
+            moved=self.progress.moved,
+            moved_at=self.progress.moved_at,
+            waiting=self.progress.waiting,
+            failing=self.turns.failing,
+            at_once=has_changed,
+        )
+        self._next_attention = time.monotonic() + _ATTEND_EVERY
+
+    def _take_hints(self, client: "redis.Redis") -> None:
+        if time.monotonic() < self._next_hints:
+            return
+        self._next_hints = time.monotonic() + _IDLE_PAUSE / 2
+        try:
+            hinted = hints.take(client, is_ours=self.shards.holds)
+        except redis.RedisError:
+            self._next_hints = time.monotonic() + _WITHOUT_HINTS
+            return
+        if not hinted <= self._outboxes.keys():
+            self._outboxes = outboxes.list_outboxes(self.source)
+        for schema in hinted & self._outboxes.keys():
+            self.turns.call(schema, now=time.monotonic())
+
+    def _sweep(self) -> None:
+        started = time.monotonic()
+        if started < self._next_sweep:
+            return
+        self._outboxes = outboxes.list_outboxes(self.source)
+        ours = {schema for schema in self._outboxes if self.shards.holds(schema)}
+        found = outboxes.look(self.source, ours - self.turns.resting(now=started))
+        self._note(found, ours)
+        for schema in found.oldest:
+            self.turns.call(schema, now=started)
+        took = time.monotonic() - started
+        # Time that was spent waiting for a lock says nothing of what a sweep costs.
+        pause = 0.0 if found.refused else min(took * _SWEEP_SHARE, _SWEEP_AT_MOST_EVERY)
+        self._next_sweep = time.monotonic() + max(_SWEEP_AT_LEAST_EVERY, pause)
+
+    def _note(self, found: outboxes.Found, ours: set[str]) -> None:
+        resting = self.turns.resting(now=time.monotonic())
+        kept = {s: at for s, at in self.progress.waiting.items() if s in resting & ours}
+        self.progress.waiting = {**kept, **found.oldest}
+        for schema, error in found.refused.items():
+            self._fail(schema, error)
+        self.turns.forget_others(set(self.progress.waiting) | found.refused.keys())
+
+    # -- once ---------------------------------------------------------------------------------------
+
+    def empty(self) -> dict[str, str]:
+        """Move what waits now, or see other relays do it; returns what could not be moved, and why."""
+        self._outboxes = outboxes.list_outboxes(self.source)
+        found = outboxes.look(self.source, self._outboxes)
+        failed = {schema: explain(error) for schema, error in found.refused.items()}
+        left = {schema: outboxes.newest(self.source, schema) for schema in found.oldest}
+        while left and not self.stopping.is_set():
+            self.shards.take(sorted({shard_of(schema) for schema in left}))
+            for schema in [schema for schema in left if self.shards.holds(schema)]:
+                del left[schema]
+                self.turns.call(schema, now=time.monotonic())
+            while (next_one := self.turns.take()) is not None and not self.stopping.is_set():
+                self._move(next_one)
+            # Kept, they could be what another relay waits for that we wait for.
+            self.shards.release()
+            if left:
+                self.stopping.wait(_WAIT_FOR_OTHERS)
+                left = {
+                    schema: number
+                    for schema, number in left.items()
+                    if outboxes.has_until(self.source, schema, number)
+                }
+        return failed | {schema: failure.reason for schema, failure in self.turns.failing.items()}
+
+    # -- one batch ----------------------------------------------------------------------------------
+
+    def _move(self, schema: str) -> None:
+        if schema not in self._outboxes:
+            return
+        try:
+            moved = move_batch(
+                source=self.source,
+                target=self.target,
+                schema=schema,
+                tenant_id=self._outboxes[schema],
+                entities=self._entities,
+                limit=self.turns.limit(schema),
+            )
+        except _OF_ROWS as error:
+            if self._is_of_a_server(error):
+                raise
+            self._fail(schema, error)
+        else:
+            self.turns.moved(schema, moved)
+            self.progress.moved += moved
+            if moved:
+                self.progress.moved_at = datetime.now(UTC)
+
+    def _fail(self, schema: str, error: Exception) -> None:
+        if isinstance(error, _GONE):
+            owner = self._outboxes.get(schema)
+            self._outboxes = outboxes.list_outboxes(self.source)
+            if schema not in self._outboxes or self._outboxes[schema] != owner:
+                self.turns.forget(schema)
+                return
+        failure = self.turns.failed(
+            schema, explain(error), now=time.monotonic(), at=datetime.now(UTC)
+        )
+        level = logging.ERROR if failure.times == 1 else logging.DEBUG
+        logger.log(level, "%s cannot be moved and will be tried again: %s", schema, failure.reason)
+
+    def _is_of_a_server(self, error: Exception) -> bool:
+        if self.source.closed or self.target.closed:
+            return True
+        state = getattr(error, "sqlstate", None) or ""
+        return state.startswith(_OF_A_SERVER) or state == _READ_ONLY

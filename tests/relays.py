@@ -1,0 +1,145 @@
+"""Relays as processes of their own, changes for them to move, and whether the trail has each once."""
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from django.conf import settings
+from django.db import connection
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
+
+from shared_apps.audit.chain import verifying
+from shared_apps.audit.relay import Relay
+from shared_apps.audit.relay.sessions import Patience
+from shared_apps.core import context
+from shared_apps.core.context import TenantIdentity
+from tests.stack.processes import exit_code, fork
+from tests.waiting import wait_until
+
+QUICK = Patience(lock=0.5, statement=4.0, silence=5.0)
+_RENAMED = 3
+CHANGES_OF_A_VENDOR = 1 + _RENAMED
+
+
+def new_relay(*, batch: int = 20, patience: Patience = QUICK) -> Relay:
+    """With small batches: more moments at which something may happen."""
+    return Relay(
+        source_url=settings.RELAY_DATABASE_URL,
+        target_url=settings.AUDIT_DATABASE_URL,
+        redis_url=settings.REDIS_URL,
+        batch=batch,
+        patience=patience,
+        heartbeat_every=0.5,
+    )
+
+
+@contextmanager
+def at_work(relay: Callable[[], Relay] = new_relay) -> Iterator[int]:
+    """A relay's process; killed afterwards unless the test did it."""
+    child = fork(lambda: relay().run())
+    try:
+        yield child
+    finally:
+        end(child)
+
+
+def end(child: int) -> None:
+    """Kill it, if it is still there."""
+    try:
+        os.kill(child, signal.SIGKILL)
+        exit_code(child)
+    except (ProcessLookupError, ChildProcessError):
+        return
+
+
+def waiting(tenant: TenantIdentity) -> int:
+    """Rows in its outbox."""
+    query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(tenant.schema, "audit_outbox"))
+    with psycopg.connect(settings.RELAY_DATABASE_URL) as source:
+        row = source.execute(query).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def wait_until_moved(tenants: Sequence[TenantIdentity], *, timeout: float = 60.0) -> None:
+    wait_until(
+        lambda: not any(map(waiting, tenants)),
+        "everything is in the audit database",
+        timeout=timeout,
+    )
+
+
+def change_vendors(tenant: TenantIdentity, *, count: int) -> None:
+    """Make so many, then rename all of them several times, each time in a transaction of its own."""
+    with context.tenant(tenant), connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO invoicing_vendor (id, name, vat_id, email, address, created_by, created_at)"
+            " SELECT gen_random_uuid(), '0', '', '', '', gen_random_uuid(), now()"
+            " FROM generate_series(1, %s) RETURNING id",
+            [count],
+        )
+        made = [row[0] for row in cursor.fetchall()]
+        for number in range(1, _RENAMED + 1):
+            cursor.execute(
+                "UPDATE invoicing_vendor SET name = %s WHERE id = ANY(%s)", [str(number), made]
+            )
+
+
+def assert_each_is_in_the_trail_once(
+    tenants: Sequence[TenantIdentity], *, audit_url: str | None = None
+) -> int:
+    """All of `change_vendors`, in their order, in whole chains; returns how many changes that were."""
+    url = audit_url or settings.AUDIT_AUDITOR_DATABASE_URL
+    total = 0
+    for tenant in tenants:
+        with context.tenant(tenant), connection.cursor() as cursor:
+            cursor.execute("SELECT id::text FROM invoicing_vendor")
+            vendors = {row[0] for row in cursor.fetchall()}
+        with psycopg.connect(url) as audit:
+            found: dict[str, tuple[list[str], int]] = {
+                record: (names, distinct)
+                for record, names, distinct in audit.execute(
+                    "SELECT record_id, array_agg(diff -> 'name' ->> 'new' ORDER BY sequence),"
+                    " count(DISTINCT uid) FROM audit.entry"
+                    " WHERE tenant_id = %s AND record_id = ANY(%s) GROUP BY 1",
+                    [tenant.id, list(vendors)],
+                )
+            }
+        expected = [str(number) for number in range(CHANGES_OF_A_VENDOR)]
+        assert found.keys() == vendors
+        assert [v for v in found.values() if v != (expected, CHANGES_OF_A_VENDOR)] == []
+        total += len(vendors) * CHANGES_OF_A_VENDOR
+    verdicts = verifying.verify(url=url, tenants=[tenant.id for tenant in tenants], jobs=1)
+    assert [verdict.problems for verdict in verdicts] == [()] * len(tenants)
+    return total
+
+
+@contextmanager
+def taken_back(tenants: Sequence[TenantIdentity]) -> Iterator[None]:
+    """Their entries of the block are removed again, as nobody but the superuser can."""
+    with audit_superuser() as audit:
+        before = audit.execute(
+            "SELECT sequence, hash, tenant_id FROM audit.chain WHERE tenant_id = ANY(%s)",
+            [[tenant.id for tenant in tenants]],
+        ).fetchall()
+    assert len(before) == len(tenants)
+    yield
+    with audit_superuser() as audit:
+        for sequence, stored, tenant_id in before:
+            audit.execute(
+                "DELETE FROM audit.entry WHERE tenant_id = %s AND sequence > %s",
+                [tenant_id, sequence],
+            )
+            audit.execute(
+                "UPDATE audit.chain SET sequence = %s, hash = %s WHERE tenant_id = %s",
+                [sequence, stored, tenant_id],
+            )
+
+
+def audit_superuser() -> psycopg.Connection[Any]:
+    database = conninfo_to_dict(settings.AUDIT_DATABASE_URL)["dbname"]
+    return psycopg.connect(settings.AUDIT_ADMIN_DATABASE_URL, dbname=str(database))
