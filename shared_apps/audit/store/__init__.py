@@ -37,7 +37,10 @@ def upgrade(connection: psycopg.Connection[Any], roles: Roles) -> list[str]:
 
 def missing_scripts(connection: psycopg.Connection[Any]) -> list[str]:
     """Those that this database has not seen, in order."""
-    seen = {row[0] for row in connection.execute("SELECT script FROM public.audit_store_version")}
+    seen: set[str] = set()
+    if connection.execute("SELECT to_regclass('public.audit_store_version')").fetchone() != (None,):
+        rows = connection.execute("SELECT script FROM public.audit_store_version")
+        seen = {row[0] for row in rows}
     return [name for name in script_names() if name not in seen]
 
 
