@@ -10,6 +10,7 @@ from shared_apps.audit.management import (
     anchoring,
     checking,
     exporting,
+    installing,
     pruning,
     reconciling,
     relaying,
@@ -28,6 +29,7 @@ class _Action(Protocol):
 
 
 _ACTIONS: dict[str, tuple[_Action, str]] = {
+    "install": (installing, "make the audit database, or check it"),
     "relay": (relaying, "move outboxes into the audit database, until stopped"),
     "status": (reporting, "whether every change is recorded, what waits, and who moves it"),
     "verify": (verifying, "whether every chain of entries is whole; exit 1 if not"),
