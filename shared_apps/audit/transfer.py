@@ -10,7 +10,7 @@ after number n": numbers become visible out of order.
 import json
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -86,7 +86,7 @@ def move_batch(
             if tenant_id is not None and _owner_of(source, schema) != tenant_id:
                 raise OwnerChangedError(schema)
             with target.transaction():
-                for owner, owned in _by_tenant(rows, tenant_id).items():
+                for owner, owned in _by_tenant(_attributed(rows), tenant_id).items():
                     _append(target, owner, sealed(source, owner, owned), entities)
             if tenant_id is not None:
                 projections.apply(source, tenant_id, _projected(rows, entities))
@@ -179,12 +179,22 @@ class _Attribution:
 
 
 def _attribution(stored: str | None) -> _Attribution:
-    who = attributing.read(stored)
+    """Of one that was read by `_attributed`; an address in it may have been sealed since."""
+    who = json.loads(stored or "{}")
     return _Attribution(
-        text=json.dumps(who, separators=(",", ":"), sort_keys=True),
+        text=stored or "{}",
         modified_by=attributing.modified_by(who),
         request_id=who.get("request_id"),
     )
+
+
+def _attributed(rows: list[OutboxRow]) -> list[OutboxRow]:
+    """With attributions that can be believed to be such, each written in one way."""
+    known = {
+        text: json.dumps(attributing.read(text), separators=(",", ":"), sort_keys=True)
+        for text in {row.attribution for row in rows}
+    }
+    return [replace(row, attribution=known[row.attribution]) for row in rows]
 
 
 def difference(old_text: str | None, new_text: str | None) -> dict[str, dict[str, Any]]:

@@ -19,7 +19,7 @@ from uuid import UUID
 
 import psycopg
 
-from shared_apps.audit import selectors
+from shared_apps.audit import reader, selectors
 from shared_apps.audit.errors import AuditUnavailableError, DeliveryError
 from shared_apps.audit.exports.entries import ChainRead, StoredEntry, pages
 from shared_apps.audit.sinks import records, syslog, webhooks
@@ -186,4 +186,4 @@ def _next_entries(sink: Sink) -> list[StoredEntry]:
 
 
 def _reading(tenant_id: UUID) -> AbstractContextManager[psycopg.Connection[Any]]:
-    return selectors.reading([tenant_id])
+    return reader.reading([tenant_id])
