@@ -117,14 +117,12 @@ def test_start_while_running_shows_the_table(quickstart: Quickstart) -> None:
     assert quickstart.supervisor == supervisor
 
 
-def test_start_again_keeps_data_and_is_quick(quickstart: Quickstart) -> None:
+def test_start_again_keeps_data(quickstart: Quickstart) -> None:
     quickstart("--detach")
     quickstart("--stop")
 
-    started = time.monotonic()
     quickstart("--detach")
 
-    assert time.monotonic() - started < 10
     assert quickstart.starts() == 2
 
 
