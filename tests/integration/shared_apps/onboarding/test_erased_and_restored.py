@@ -14,6 +14,7 @@ from shared_apps.audit.selectors import EntryFilter, list_entries
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.onboarding.archive import loading
+from shared_apps.onboarding.archive.manifest import AUDIT
 from shared_apps.onboarding.models import Erasure
 from shared_apps.tenants import selectors
 from tenant_apps.invoicing.models import Vendor
@@ -89,6 +90,20 @@ def test_an_older_archive_leaves_the_person_out(
     assert [line["rows"] for line in left_out if line["action"] == "emptied"] == [1]
     again = {"email": person.email, "password": PASSWORD}
     assert Api(copy).post("auth/login/", again).status_code == 401
+
+
+def test_an_archive_holds_the_trail_as_it_is_stored_and_no_key(
+    person: Everywhere, console: Console, system: Installation, tmp_path: Path
+) -> None:
+    """So that an erasure reaches the trail of every archive."""
+    system.relay()
+    trail = contents_of(export(console, tmp_path / "acme.tar.gz"))[AUDIT].decode()
+    entries = {
+        entry["uid"]: entry for entry in map(json.loads, trail.splitlines())
+        if entry["record_id"] == str(person.vendor)
+    }  # fmt: skip
+    assert person.email not in trail.lower()
+    assert ['"sealed"' in entry["new_values"] for entry in entries.values()] == [True]
 
 
 def test_who_has_the_address_now_is_not_given_the_role_of_who_had_it(
