@@ -53,6 +53,11 @@ def register(*, entities: Collection[str], apply: Apply, fail: Fail) -> None:
     _projections.append(_Projection(frozenset(entities), apply, fail))
 
 
+def entities() -> frozenset[str]:
+    """Those whose changes somebody registered for."""
+    return frozenset().union(*(projection.entities for projection in _projections))
+
+
 def apply(connection: psycopg.Connection[Any], tenant_id: UUID, changes: Sequence[Change]) -> None:
     """Hand changes to whoever registered for them.
 

@@ -1,4 +1,4 @@
-"""`manage.py audit relay|status|verify|anchor|prune|retention`."""
+"""`manage.py audit install|relay|status|verify|anchor|prune|retention`."""
 
 import json
 import signal
@@ -11,7 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
 from shared_apps.audit import backlog
-from shared_apps.audit.management import anchoring, pruning, retaining, verifying
+from shared_apps.audit.management import anchoring, installing, pruning, retaining, verifying
 from shared_apps.audit.relay import Relay
 from shared_apps.core.errors import explain
 
@@ -24,6 +24,9 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
+        installing.add_arguments(
+            actions.add_parser("install", help="make the audit database, or check it")
+        )
         relay = actions.add_parser(
             "relay", help="move outboxes into the audit database, until stopped"
         )
@@ -55,6 +58,8 @@ class Command(BaseCommand):
                 pruning.run(self, options)
             elif options["action"] == "retention":
                 retaining.run(self, options)
+            elif options["action"] == "install":
+                installing.run(self, options)
             else:
                 self._move(options)
         except psycopg.Error as error:
