@@ -33,12 +33,12 @@ class OldTrails:
     key: SigningKey
     public: Path
 
-    def anchor(self) -> None:
+    def anchor(self, *, at: datetime | None = None) -> None:
         taking.take(
             url=settings.AUDIT_AUDITOR_DATABASE_URL,
             key=self.key,
             places=[Directory(self.directory)],
-            at=datetime.now(UTC),
+            at=at or self.now,
         )
 
     def append(self, first: datetime, count: int) -> None:
@@ -46,12 +46,21 @@ class OldTrails:
             for tenant in (self.chains.one, self.chains.other):
                 append(writer, tenant, first=first, count=count)
 
-    def run(self, *arguments: str) -> tuple[int, dict[str, Any]]:
-        """`audit prune` of both, without a relay."""
-        out = StringIO()
+    @property
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+    def arguments(self) -> list[str]:
+        """Of `audit prune`, for these two."""
         asked = ["--anchors", str(self.directory), "--public-key", str(self.public), "--json"]
         for tenant in (self.chains.one, self.chains.other):
             asked += ["--tenant", str(tenant)]
+        return asked
+
+    def run(self, *arguments: str) -> tuple[int, dict[str, Any]]:
+        """`audit prune` of both, without a relay."""
+        out = StringIO()
+        asked = self.arguments()
         with context.operator(), attribution.acting(attribution.command("audit")):
             try:
                 call_command("audit", "prune", *asked, *arguments, stdout=out, stderr=StringIO())
