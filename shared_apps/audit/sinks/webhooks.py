@@ -55,7 +55,8 @@ def send(
     }
     with destinations.connect(destination) as plain, plain.dup() as watched:
         # Ends also what comes a byte at a time, for which the timeout of each byte never comes.
-        timer = threading.Timer(seconds, _shut, [watched])
+        is_late = threading.Event()
+        timer = threading.Timer(seconds, _shut, [watched, is_late])
         timer.start()
         try:
             status = _post(destination, plain, body, headers, seconds)
@@ -64,6 +65,9 @@ def send(
             raise DeliveryError(f"{destination.host}: {reason}") from error
         finally:
             timer.cancel()
+    if is_late.is_set():
+        # What was cut off may read like an answer.
+        raise DeliveryError(f"{destination.host} took longer than {seconds:.0f} s")
     if not 200 <= status < 300:
         raise DeliveryError(f"{destination.host} answered {status}")
 
@@ -96,7 +100,8 @@ def _body(sink: Sink, entries: Sequence[StoredEntry]) -> bytes:
     return b"".join(map(as_line, entries))
 
 
-def _shut(connection: socket.socket) -> None:
+def _shut(connection: socket.socket, is_late: threading.Event) -> None:
+    is_late.set()
     try:
         connection.shutdown(socket.SHUT_RDWR)
     except OSError:
