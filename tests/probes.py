@@ -43,6 +43,14 @@ def describe(*_: Any, **__: Any) -> dict[str, Any]:
     return describe_context()
 
 
+@app.task(name="probe.statement")
+def statement() -> str:
+    """What the server sees of a statement of this task."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_query()")
+        return str(cursor.fetchone()[0])
+
+
 @app.task(name="probe.collect")
 def collect(results: Any) -> dict[str, Any]:
     """What came before, and where this runs."""

@@ -1,9 +1,11 @@
 """Whose a statement is, as the server sees it in pg_stat_activity and writes it in its log."""
 
+import asyncio
 from typing import Any
 from uuid import UUID
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import connection, transaction
 from django.test import Client, override_settings
 
@@ -75,6 +77,25 @@ def test_a_hostile_value_changes_no_statement(mode: Mode, acme: TenantIdentity) 
 def test_what_no_request_caused_names_its_task_or_command(acme: TenantIdentity) -> None:
     comment = statement_comment(context.OPERATOR, attribution.command("migrate"), None)
     assert comment == "/*route='command%3Amigrate'*/ "
+
+
+def test_asynchronous_code_is_told_apart(acme: TenantIdentity, globex: TenantIdentity) -> None:
+    async def ask(tenant: TenantIdentity, number: int) -> bool:
+        who = attribution.Attribution(request_id=f"r-{number}")
+        with context.tenant(tenant), attribution.acting(who):
+            seen = await sync_to_async(_own_statement)()
+        return seen.startswith(f"/*request_id='r-{number}',tenant='{tenant.slug}'*/ ")
+
+    async def everybody() -> list[bool]:
+        return await asyncio.gather(*(ask((acme, globex)[n % 2], n) for n in range(20)))
+
+    assert asyncio.run(everybody()) == [True] * 20
+
+
+def _own_statement() -> str:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_query()")
+        return str(cursor.fetchone()[0])
 
 
 def test_it_can_be_switched_off(acme: TenantIdentity, poolers: Poolers) -> None:

@@ -49,6 +49,19 @@ def test_a_task_runs_in_the_callers_tenant_and_is_attributed_to_the_caller(
     assert audit.list_entries(tenant_id=globex.id, where=where, limit=10) == []
 
 
+def test_a_tasks_statements_name_its_tenant_its_request_and_the_task(
+    workers: dict[str, Worker], acme: TenantIdentity, globex: TenantIdentity
+) -> None:
+    for tenant in (acme, globex):
+        request_id = f"req-{uuid4().hex}"
+        caller = attribution.Attribution(request_id=request_id)
+        with context.tenant(tenant), attribution.acting(caller):
+            seen = probes.statement.apply_async().get(timeout=30)
+        assert seen.startswith(
+            f"/*request_id='{request_id}',route='task%3Aprobe.statement',tenant='{tenant.slug}'*/ "
+        )
+
+
 def test_a_rollback_sends_nothing(
     workers: dict[str, Worker], acme: TenantIdentity, globex: TenantIdentity
 ) -> None:
