@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +81,9 @@ class Server:
 
 
 @contextmanager
-def serving(*, workers: int = 1, socket_check_seconds: int = 1) -> Iterator[Server]:
+def serving(
+    *, workers: int = 1, socket_check_seconds: int = 1, environment: Mapping[str, str] | None = None
+) -> Iterator[Server]:
     """gunicorn with its asgi worker, running while the block does."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -93,7 +95,11 @@ def serving(*, workers: int = 1, socket_check_seconds: int = 1) -> Iterator[Serv
             "--graceful-timeout", "1", "--log-level", "warning",
         ],
         cwd=ROOT,
-        env={**os.environ, "SOCKET_CHECK_SECONDS": str(socket_check_seconds)},
+        env={
+            **os.environ,
+            "SOCKET_CHECK_SECONDS": str(socket_check_seconds),
+            **(environment or {}),
+        },
     )  # fmt: skip
     try:
         _await_start(process, port)

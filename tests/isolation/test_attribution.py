@@ -1,13 +1,18 @@
 """Each write is put down to whoever made it, over each way to PostgreSQL, whatever came before it there."""
 
+import asyncio
 import json
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
+import psycopg
 import pytest
+from django.conf import settings
 from django.db import connection, connections, transaction
 from psycopg import sql
 
@@ -15,9 +20,12 @@ from shared_apps.core import attribution, context
 from shared_apps.core.attribution import Attribution
 from shared_apps.core.context import TenantIdentity
 from tenant_apps.invoicing.models import Vendor
+from tests.client import Api
 from tests.concurrency import at_once
 from tests.installation import Installation
 from tests.isolation.modes import Mode
+from tests.isolation.writing_urls import WRITES
+from tests.server import Server, serving
 
 # As whoever can inject SQL would: a plain SET is answered by telling it anew before the next statement.
 _CLAIM = """SELECT set_config('freehold.attribution', '{"user_id":"the boss"}', true)"""
@@ -287,3 +295,61 @@ def test_what_nobody_announced_is_marked_in_the_trail(
             None,
             {"unknown": "no attribution was set"},
         )
+
+
+def test_interleaved_requests_of_six_people(
+    system: Installation, acme: TenantIdentity, globex: TenantIdentity, api: Callable[..., Any]
+) -> None:
+    """Against the real server: seven writes of an async view each, with waits and threads between them."""
+    people = [(t, api(t, role)) for role in ("admin", "editor", "viewer") for t in (acme, globex)]
+    ids = [str(client.get("auth/user/").json()["id"]) for _, client in people]
+    with serving(environment=_SERVER) as server:
+        statuses = asyncio.run(_ask(server, people, ids, times=_REQUESTS))
+    system.relay()
+
+    assert statuses == [201] * _REQUESTS
+    with psycopg.connect(settings.AUDIT_AUDITOR_DATABASE_URL) as auditor:
+        found = [
+            auditor.execute(_WRITTEN, {"tenant": tenant.id, "people": ids}).fetchone()
+            for tenant in (acme, globex)
+        ]
+    # Entries; of another person than the name says; of another request; without the caller's address.
+    assert found == [(_REQUESTS // 2 * WRITES, 0, 0, 0)] * 2
+
+
+# FREEHOLD_TEST_REQUESTS=500 for the whole proof.
+_REQUESTS = int(os.environ.get("FREEHOLD_TEST_REQUESTS", "60"))
+_AT_ONCE = 12
+_SERVER = {
+    "DJANGO_SETTINGS_MODULE": "tests.isolation.writing_settings",
+    # A request that writes from a thread of its own has two connections for a moment.
+    "DATABASE_POOL_SIZE": str(2 * _AT_ONCE),
+    "TENANT_CONNECTIONS": str(_AT_ONCE),
+}
+_WRITTEN = """
+SELECT count(*), count(*) FILTER (WHERE modified_by IS DISTINCT FROM split_part(name, '_', 1)),
+       count(*) FILTER (WHERE request_id IS DISTINCT FROM split_part(name, '_', 2)),
+       count(*) FILTER (WHERE attribution ->> 'ip' IS DISTINCT FROM '127.0.0.1')
+FROM (SELECT *, new_values ->> 'name' AS name FROM audit.entry
+      WHERE tenant_id = %(tenant)s AND entity_type = 'invoicing.vendor') e
+WHERE split_part(name, '_', 1) = ANY(%(people)s)
+"""
+
+
+async def _ask(
+    server: Server, people: list[tuple[TenantIdentity, Api]], ids: list[str], *, times: int
+) -> list[int]:
+    places = asyncio.Semaphore(_AT_ONCE)
+
+    async def ask(client: httpx.AsyncClient, number: int) -> int:
+        (tenant, caller), person = people[number % 6], ids[number % 6]
+        request_id = f"r{number}"
+        async with places:
+            answer = await client.get(
+                f"http://127.0.0.1:{server.port}/write/{person}_{request_id}/",
+                headers={"Host": server.host(tenant), "X-Request-ID": request_id, **caller.headers},
+            )
+        return answer.status_code
+
+    async with httpx.AsyncClient(timeout=60) as client:
+        return await asyncio.gather(*(ask(client, number) for number in range(times)))
