@@ -3,7 +3,7 @@
 import secrets
 from datetime import UTC, datetime
 from typing import Any
-from uuid import uuid4
+from uuid import UUID
 
 import psycopg
 from django.conf import settings
@@ -12,7 +12,7 @@ from psycopg import conninfo
 from shared_apps.audit import installation as audit
 
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
-TENANTS = (uuid4(), uuid4())
+TENANTS = (UUID(int=0xA1), UUID(int=0xA2))
 LIMITED = {
     "writer": audit.WRITER,
     "reader": audit.READER,
