@@ -168,8 +168,8 @@ def _describe_database_error(error: Exception) -> dict[str, Any] | None:
     for kinds, described in _DATABASE_ERRORS:
         if isinstance(cause, kinds):
             return _of_database(*described)
-    if described := _OWN_STATES.get(getattr(cause, "sqlstate", None) or ""):
-        return _of_database(*described)
+    if own := _OWN_STATES.get(getattr(cause, "sqlstate", None) or ""):
+        return _of_database(*own)
     if isinstance(cause, postgres.UndefinedTable) and isinstance(
         context.current(), context.TenantIdentity
     ):
