@@ -155,7 +155,9 @@ def test_several_at_once_never_share_one(fleet: Fleet, acme: TenantIdentity) -> 
     assert at_once([make(identity) for identity in identities]) == [None] * 6
     assert there_are() == []
     for identity in identities:
-        assert fleet.execute(identity, "SELECT count(*) FROM django_migrations") == [(3,)]
+        assert fleet.execute(
+            identity, "SELECT count(*) - count(DISTINCT (app, name)) FROM django_migrations"
+        ) == [(0,)]
         with connections[MIGRATION_ALIAS].cursor() as cursor:
             digests = objects.digests(cursor, [identity.schema], [identity.role])
             assert (
