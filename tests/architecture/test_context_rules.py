@@ -22,6 +22,7 @@ PROCESS_MEMORY = {
     "shared_apps/accounts/passwords.py:_gate": "how many hashes may be computed at once",
     "shared_apps/audit/hints.py:_sender": "names of schemas, on their way to Redis",
     "shared_apps/audit/projections.py:_projections": "functions, registered at start",
+    "shared_apps/audit/tracking.py:changeable": "of models, which are code",
     "shared_apps/audit/selectors.py:_pool": "connections; each transaction names its tenant",
     "shared_apps/core/doctor.py:_checks": "functions, registered at start",
     "shared_apps/core/health.py:_versions": "functions, registered at start",
