@@ -53,7 +53,7 @@ def _decimal(field: "models.Field[Any, Any]", value: Any) -> int | str:
 
 
 def _float(field: "models.Field[Any, Any]", value: Any) -> int | str:
-    text = repr(float(value))
+    text = str(value)
     return _plain(
         {"inf": "Infinity", "-inf": "-Infinity", "nan": "NaN"}.get(text, text.removesuffix(".0"))
     )
