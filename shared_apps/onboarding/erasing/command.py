@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import Error
 from django.utils import timezone
 
 from shared_apps.accounts.errors import LastOperatorError, TenantOrphanedError
 from shared_apps.core.emails import canonical_email
-from shared_apps.core.errors import AppError
+from shared_apps.core.errors import AppError, explain
 from shared_apps.onboarding.erasing.erasing import Allowed, erase_person, plan_erasure
 from shared_apps.onboarding.erasing.reports import Report, State
 
@@ -61,6 +62,11 @@ class Command(BaseCommand):
             details = "; ".join(f"{name}: {value}" for name, value in error.details.items())
             said = error.text + (f" ({details})" if details else "")
             raise CommandError(said + _MEANT.get(type(error), "")) from error
+        except Error as error:
+            # What was done is done, each part with its record.
+            raise CommandError(
+                f"{explain(error)}. The same command goes on where this ended"
+            ) from error
         self._show(report, options)
         if path is not None:
             _write(path, report)

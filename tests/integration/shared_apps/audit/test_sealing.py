@@ -15,6 +15,7 @@ import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connections
+from psycopg import sql
 
 from shared_apps.audit import transfer, triggers
 from shared_apps.audit.chain import verifying
@@ -25,6 +26,7 @@ from shared_apps.audit.selectors import EntryFilter, list_entries
 from shared_apps.audit.transfer import INSTALLATION
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
+from shared_apps.fleet import roles
 from shared_apps.onboarding.models import Erasure
 from shared_apps.portfolio import services as portfolio
 from tenant_apps.invoicing.services import vendors
@@ -206,6 +208,35 @@ def test_somebody_whom_only_the_trail_remembers_is_erased(
         {"old": None, "new": ERASED}, {"old": ERASED, "new": None}
     ]  # fmt: skip
     assert erase(email, "--yes", "--json").json["state"] == "erased", "nothing left to do"
+
+
+def test_keys_that_cannot_be_destroyed_leave_the_erasure_to_be_finished(
+    system: Installation, acme: TenantIdentity, globex: TenantIdentity
+) -> None:
+    email = an_address()
+    vendor = make_vendor(acme, email)
+    system.relay()
+    application = sql.Identifier(roles.application_login())
+    with system.owner() as owner:
+        owner.execute(
+            sql.SQL("REVOKE DELETE ON audit_sealing_personkey FROM {}").format(application)
+        )
+    try:
+        ended = erase(email, "--yes")
+        assert ended.code == 1
+        assert "permission denied" in ended.err
+        assert "The same command goes on" in ended.err
+        assert history(acme, vendor)[0]["email"]["new"] == email
+    finally:
+        with system.owner() as owner:
+            owner.execute(
+                sql.SQL("GRANT DELETE ON audit_sealing_personkey TO {}").format(application)
+            )
+
+    done = erase(email, "--yes", "--json")
+
+    assert (done.code, done.json["state"], _unreadable(done.json)) == (0, "erased", 1)
+    assert history(acme, vendor)[0]["email"]["new"] == ERASED
 
 
 def test_the_address_of_who_did_it_goes_with_the_account(

@@ -224,7 +224,7 @@ def test_killed_at_the_keys_it_is_taken_up_again(
     system.relay()
     killed = subprocess.run(
         [sys.executable, "-c", _KILLED, point, person.email],
-        cwd=ROOT, env=os.environ, timeout=60, check=False, capture_output=True,
+        cwd=ROOT, env=os.environ, timeout=240, check=False, capture_output=True,
     )  # fmt: skip
     assert killed.returncode == -9, killed.stderr
     assert account(person).email == f"erased:{person.id}"
