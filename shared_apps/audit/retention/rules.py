@@ -1,6 +1,8 @@
 """What trails are kept for, and which are held: the owner's word in the audit database."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import psycopg
@@ -32,8 +34,17 @@ def list_rules(*, url: str) -> tuple[str, list[Rule]]:
 
 
 def set_minimum_age(*, url: str, interval: str) -> None:
+    """Told in the installation's trail; if the telling fails nothing is changed."""
     with psycopg.connect(url, connect_timeout=5) as owner:
+        row = owner.execute(
+            "SELECT minimum_age::text FROM audit.retention_limit FOR UPDATE"
+        ).fetchone()
         owner.execute("UPDATE audit.retention_limit SET minimum_age = %s::interval", [interval])
+        _tell(
+            record_id="all",
+            old={"minimum_age": row[0] if row else None},
+            new={"minimum_age": interval},
+        )
 
 
 def set_keep(*, url: str, tenant_id: UUID, interval: str | None) -> None:
@@ -47,7 +58,6 @@ def set_hold(*, url: str, tenant_id: UUID, reason: str | None) -> None:
 
 def _set(url: str, tenant_id: UUID, column: str, value: str | None) -> None:
     """Told in the tenant's trail; if the telling fails nothing is changed."""
-    alias = settings.TENANT_DB_ALIAS
     with psycopg.connect(url, connect_timeout=5) as owner:
         row = owner.execute(
             "SELECT keep::text, hold FROM audit.retention WHERE tenant_id = %s FOR UPDATE",
@@ -61,11 +71,14 @@ def _set(url: str, tenant_id: UUID, column: str, value: str | None) -> None:
             " ON CONFLICT (tenant_id) DO UPDATE SET hold = excluded.hold",
         }[column]
         owner.execute(statement, [tenant_id, value])
-        with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
-            recording.record_update(
-                cursor,
-                table=ENTITY,
-                record_id=str(tenant_id),
-                old={column: before[column]},
-                new={"tenant_id": str(tenant_id), column: value},
-            )
+        _tell(
+            record_id=str(tenant_id),
+            old={column: before[column]},
+            new={"tenant_id": str(tenant_id), column: value},
+        )
+
+
+def _tell(*, record_id: str, old: Mapping[str, Any], new: Mapping[str, Any]) -> None:
+    alias = settings.TENANT_DB_ALIAS
+    with transaction.atomic(using=alias), connections[alias].cursor() as cursor:
+        recording.record_update(cursor, table=ENTITY, record_id=record_id, old=old, new=new)

@@ -250,3 +250,22 @@ def test_what_is_kept_is_shown(trails: OldTrails) -> None:
     assert out.getvalue().splitlines()[0] == "nothing younger than 90 days goes"
     assert f"{trails.chains.one}" in out.getvalue()
     assert "kept 7 years" in out.getvalue()
+
+
+def test_a_rule_is_told_in_the_trail_that_it_is_about(
+    trails: OldTrails, system: Installation
+) -> None:
+    with context.operator():
+        for arguments in (
+            ["--tenant", str(trails.chains.one), "--hold", "lawsuit"],
+            ["--minimum-age", "90d"],
+        ):
+            call_command("audit", "retention", *arguments, stdout=StringIO())
+    system.relay()
+
+    told = trails.chains.admin.execute(
+        "SELECT tenant_id, new_values ->> 'hold', new_values ->> 'minimum_age' FROM audit.entry"
+        " WHERE entity_type = 'audit.retention' ORDER BY completed_at DESC LIMIT 2"
+    ).fetchall()
+
+    assert set(told) == {(trails.chains.one, "lawsuit", None), (INSTALLATION, None, "90 days")}
