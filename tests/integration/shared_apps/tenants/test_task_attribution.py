@@ -20,6 +20,7 @@ from tests.waiting import wait_until
 
 # FREEHOLD_TEST_ROUNDS=20 for the whole proof: 2,400 writes of each pool.
 _ROUNDS = int(os.environ.get("FREEHOLD_TEST_ROUNDS", "1"))
+_PATIENCE = 60.0 + 30.0 * _ROUNDS  # seconds
 _WRITES = 20  # of one person in one round
 
 Written = Callable[[TenantIdentity], list[dict[str, Any]]]
@@ -83,6 +84,7 @@ def test_nobody_is_put_down_for_anothers_work(
         wait_until(
             lambda tenant=tenant: len(written(tenant)) >= expected,
             f"{expected} writes at {tenant.slug}",
+            timeout=_PATIENCE,
         )
         entries = written(tenant)
         assert len(entries) == expected
@@ -108,7 +110,9 @@ def test_a_task_names_the_task_that_sent_it(
         who = Attribution(user_id=uuid4(), on_behalf_of=uuid4())
         with context.tenant(tenant), attribution.acting(who):
             first = probes.send_signing.apply_async([str(who.user_id), queue, 2], queue=queue)
-        wait_until(lambda tenant=tenant: len(written(tenant)) == 3, "three writes")
+        wait_until(
+            lambda tenant=tenant: len(written(tenant)) == 3, "three writes", timeout=_PATIENCE
+        )
 
         by_step = {entry["name"].split(" ", 1)[1]: entry for entry in written(tenant)}
         assert by_step["nested 2"]["task_id"] == first.id
@@ -127,7 +131,7 @@ def test_what_nobody_caused_is_the_tasks_own(
             result = probes.add_vendor.apply_async(
                 kwargs={"name": "nobody's", "person": str(UUID(int=0))}, queue=queue
             )
-        wait_until(lambda tenant=tenant: bool(written(tenant)), "a write")
+        wait_until(lambda tenant=tenant: bool(written(tenant)), "a write", timeout=_PATIENCE)
         assert written(tenant) == [
             {"name": "nobody's", "system": "task:probe.add_vendor", "task_id": result.id}
         ]
