@@ -64,6 +64,22 @@ def add_vendor(*_: Any, name: str, person: str) -> str:
     return str(vendors.create_vendor(name=name, created_by=UUID(person)).id)
 
 
+@app.task(name="probe.retry_and_sign", bind=True, default_retry_delay=0)
+def retry_and_sign(self: Task, user_id: str) -> None:  # type: ignore[type-arg]
+    """A write at each of three attempts, under the name of whoever should be its maker."""
+    add_vendor(name=f"{user_id} attempt {self.request.retries}", person=user_id)
+    if self.request.retries < 2:
+        raise self.retry()
+
+
+@app.task(name="probe.send_signing")
+def send_signing(user_id: str, queue: str, depth: int) -> None:
+    """A write, and the same again from inside, so many times."""
+    if depth:
+        send_signing.apply_async([user_id, queue, depth - 1], queue=queue)
+    add_vendor(name=f"{user_id} nested {depth}", person=user_id)
+
+
 @app.task(name="probe.fail")
 def fail(*_: Any) -> None:
     raise ValueError("on purpose")

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-START_TIMEOUT = 40.0  # seconds
+START_TIMEOUT = 120.0  # seconds
 STOP_TIMEOUT = 10.0
 
 
