@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from enum import StrEnum
 from uuid import UUID
 
 from django.conf import settings
@@ -13,17 +12,11 @@ from shared_apps.audit import hints
 from shared_apps.audit.anchors import taking
 from shared_apps.audit.anchors.keys import SigningKey
 from shared_apps.audit.anchors.places import naming
+from shared_apps.audit.choices import Access
 from shared_apps.audit.errors import AnchorKeyError
 from shared_apps.core import context
 
 _SHARED_SCHEMA = "public"
-
-
-class Access(StrEnum):
-    """What was read, as the trail calls it. The database knows these two and refuses others."""
-
-    AUDIT = "audit.access"
-    PORTFOLIO = "portfolio.access"
 
 
 def record_access(

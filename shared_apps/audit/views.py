@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from shared_apps.audit import explorer, people, selectors, serializers, services
+from shared_apps.audit.choices import Access
 from shared_apps.core import context
 
 
@@ -20,7 +21,7 @@ class AuditView(APIView):
 
     def record(self, resource: str, query: dict[str, str], rows: int) -> None:
         services.record_access(
-            access=services.Access.AUDIT,
+            access=Access.AUDIT,
             resource=resource,
             shown={context.require_tenant().id: rows},
             query=query,

@@ -14,9 +14,10 @@ from shared_apps.accounts import selectors as people
 from shared_apps.audit import explorer
 from shared_apps.audit import people as people_of_trails
 from shared_apps.audit import selectors as audit
+from shared_apps.audit.choices import Access
 from shared_apps.audit.errors import RecordNotFoundError
 from shared_apps.audit.serializers import FilterQuery, RecordQuery, as_json, parse
-from shared_apps.audit.services import Access, record_access
+from shared_apps.audit.services import record_access
 from shared_apps.authn.selectors import SignIn
 from shared_apps.core import context
 from shared_apps.core.pagination import PagePagination

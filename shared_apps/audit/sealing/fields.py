@@ -9,6 +9,7 @@ from typing import Any
 from django.apps import apps
 from django.db import models
 
+from shared_apps.audit.choices import Access
 from shared_apps.audit.models import Auditable
 from shared_apps.audit.sealing.values import text_of
 from shared_apps.audit.sealing.wrapping import Subject
@@ -66,7 +67,9 @@ def personal_tables() -> dict[str, tuple[PersonalColumns, ...]]:
         for model in apps.get_models()
         if issubclass(model, Auditable) and not model._meta.proxy
     }
-    return {table: rules for table, rules in found.items() if rules}
+    # What was asked for when somebody read something may be an address.
+    asked = (PersonalColumns(frozenset({"query"}), by=None),)
+    return {table: rules for table, rules in found.items() if rules} | dict.fromkeys(Access, asked)
 
 
 def _resolved(model: type[models.Model]) -> Iterable[PersonalColumns]:

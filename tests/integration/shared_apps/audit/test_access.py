@@ -12,8 +12,9 @@ from django.conf import settings
 from django.db import DatabaseError, connection, transaction
 from psycopg import sql
 
+from shared_apps.audit.choices import Access
 from shared_apps.audit.selectors import Entry, EntryFilter, list_entries
-from shared_apps.audit.services import Access, record_access
+from shared_apps.audit.services import record_access
 from shared_apps.core import attribution, context
 from shared_apps.core.context import TenantIdentity
 from tests.client import Api

@@ -13,6 +13,7 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from shared_apps.audit import store
+from shared_apps.audit.installation import Logins
 from shared_apps.audit.selectors import EntryFilter, Position, page_query
 from tests.installation import Installation
 from tests.trail import Change, append
@@ -41,18 +42,17 @@ def reader(installation: Installation) -> Iterator[psycopg.Connection[Any]]:
     """The reader's login in an audit database of its own with 100,000 entries of three tenants."""
     name = f"plans_{secrets.token_hex(4)}"
     urls = [settings.AUDIT_DATABASE_URL, settings.AUDIT_READER_DATABASE_URL]
-    urls += [settings.AUDIT_AUDITOR_DATABASE_URL, settings.AUDIT_MIGRATION_DATABASE_URL]
-    users = [str(conninfo_to_dict(url)["user"]) for url in urls]
-    writer, reader, _, owner = (make_conninfo(url, dbname=name) for url in urls)
+    urls += [settings.AUDIT_MIGRATION_DATABASE_URL]
+    writer, reader, owner = (make_conninfo(url, dbname=name) for url in urls)
     with psycopg.connect(settings.AUDIT_ADMIN_DATABASE_URL, autocommit=True) as admin:
         admin.execute(
             sql.SQL("CREATE DATABASE {} OWNER {}").format(
-                sql.Identifier(name), sql.Identifier(users[3])
+                sql.Identifier(name), sql.Identifier(str(conninfo_to_dict(owner)["user"]))
             )
         )
         try:
             with psycopg.connect(owner) as filling:
-                store.upgrade(filling, writer=users[0], reader=users[1], auditor=users[2])
+                store.upgrade(filling, Logins.from_settings().roles)
             months = [Change(at=START + timedelta(days=31 * n)) for n in range(MONTHS)]
             append(BIG, months, url=writer)
             with psycopg.connect(owner) as filling:

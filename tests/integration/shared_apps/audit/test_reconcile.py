@@ -49,7 +49,7 @@ def _reconcile(*tenants: TenantIdentity, **options: Any) -> tuple[int, dict[str,
     code = 0
     try:
         call_command(
-            "audit", "reconcile", tenant=[t.slug for t in tenants], json=True, stdout=output,
+            "audit", "reconcile", "--json", *(f"--tenant={t.slug}" for t in tenants), stdout=output,
             stderr=StringIO(), **options,
         )  # fmt: skip
     except SystemExit as ended:

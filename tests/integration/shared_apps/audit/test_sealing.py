@@ -19,16 +19,18 @@ from psycopg import sql
 
 from shared_apps.audit import transfer, triggers
 from shared_apps.audit.chain import verifying
+from shared_apps.audit.choices import Access
 from shared_apps.audit.sealing import destroying, keys
 from shared_apps.audit.sealing.values import DataKey
 from shared_apps.audit.sealing.wrapping import Subject
 from shared_apps.audit.selectors import EntryFilter, list_entries
+from shared_apps.audit.services import record_access
 from shared_apps.audit.transfer import INSTALLATION
-from shared_apps.core import context
+from shared_apps.core import attribution, context
+from shared_apps.core.attribution import Attribution
 from shared_apps.core.context import TenantIdentity
 from shared_apps.fleet import roles
 from shared_apps.onboarding.models import Erasure
-from shared_apps.portfolio import services as portfolio
 from tenant_apps.invoicing.services import vendors
 from tests.client import Api
 from tests.installation import Installation
@@ -266,14 +268,17 @@ def test_the_address_of_who_did_it_goes_with_the_account(
     assert who()["user_id"] == str(person.id), "an id that tells nothing"
 
 
+def read_portfolio(tenant: TenantIdentity, query: dict[str, Any]) -> None:
+    with attribution.acting(Attribution(user_id=UUID(int=7))):
+        record_access(access=Access.PORTFOLIO, resource="tests", shown={tenant.id: 1}, query=query)
+
+
 def test_a_text_that_mentions_an_address_is_sealed_for_whom_it_mentions(
     system: Installation, acme: TenantIdentity, globex: TenantIdentity
 ) -> None:
     email, other = an_address(), an_address()
     for asked in (email.upper(), f"{email} or {other}", other):
-        portfolio.record_access(
-            user_id=UUID(int=7), resource="tests", shown={acme.id: 1}, query={"q": asked}, at=NOW
-        )
+        read_portfolio(acme, {"q": asked})
     system.relay()
 
     def asked_for() -> list[Any]:
@@ -295,9 +300,7 @@ def test_nobody_has_a_value_of_another_trail_opened(
     vendor = make_vendor(acme, email)
     system.relay()
     token = stored(acme.id, vendor)[0]["new"]["email"]
-    portfolio.record_access(
-        user_id=UUID(int=7), resource="tests", shown={globex.id: 1}, query=token, at=NOW
-    )
+    read_portfolio(globex, token)
     system.relay()
     where = EntryFilter(entity_type="portfolio.access", operation="CREATE")
 
