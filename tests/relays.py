@@ -2,13 +2,15 @@
 
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
 from django.conf import settings
-from django.db import connection
+from django.db import connection, connections
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
@@ -22,6 +24,7 @@ from tests.waiting import wait_until
 
 QUICK = Patience(lock=0.5, statement=4.0, silence=5.0)
 _RENAMED = 3
+WRITERS = 8
 CHANGES_OF_A_VENDOR = 1 + _RENAMED
 
 
@@ -143,3 +146,43 @@ def taken_back(tenants: Sequence[TenantIdentity]) -> Iterator[None]:
 def audit_superuser() -> psycopg.Connection[Any]:
     database = conninfo_to_dict(settings.AUDIT_DATABASE_URL)["dbname"]
     return psycopg.connect(settings.AUDIT_ADMIN_DATABASE_URL, dbname=str(database))
+
+
+class Writers:
+    """Threads that change vendors of two tenants, each change in a transaction of its own."""
+
+    def __init__(self, tenants: list[TenantIdentity]) -> None:
+        self._stopping = threading.Event()
+        self._made = [0] * WRITERS
+        self._threads = [
+            threading.Thread(target=self._write, args=(number, tenants[number % len(tenants)]))
+            for number in range(WRITERS)
+        ]
+
+    def __enter__(self) -> "Writers":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        for thread in self._threads:
+            thread.join(30)
+
+    @property
+    def vendors(self) -> int:
+        return sum(self._made)
+
+    def wait_for_more(self) -> None:
+        before = self.vendors
+        wait_until(lambda: self.vendors > before + WRITERS, "they write")
+
+    def _write(self, number: int, tenant: TenantIdentity) -> None:
+        while not self._stopping.is_set():
+            change_vendors(tenant, count=1)
+            self._made[number] += 1
+            time.sleep(0.02)  # the load is there to be interrupted, not to be heavy
+        connections.close_all()

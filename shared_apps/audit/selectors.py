@@ -12,7 +12,7 @@ from psycopg.rows import class_row
 from shared_apps.audit.errors import EntryNotFoundError, RecordNotFoundError
 from shared_apps.audit.reader import reading
 from shared_apps.audit.sealing import opening
-from shared_apps.audit.transfer import load_values
+from shared_apps.audit.transfer import readable_values, stored_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +280,7 @@ def get_state(
     if at is not None:
         where = EntryFilter(entity_type=entity_type, record_id=record_id, as_of=at)
         entries = list_entries(tenant_id=tenant_id, where=where, limit=1)
-    return load_values(entries[0].new_values) if entries else None
+    return readable_values(entries[0].new_values) if entries else None
 
 
 def _beyond(*, is_newer: bool, by_number: bool) -> list[sql.Composable]:
@@ -304,7 +304,7 @@ def _conditions(where: EntryFilter) -> tuple[list[sql.Composable], dict[str, Any
             conditions.append(
                 sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name))
             )
-            values[name] = value
+            values[name] = stored_id(value) if name == "record_id" else value
     if where.since is not None:
         conditions.append(sql.SQL("created_at >= %(since)s"))
         values["since"] = where.since

@@ -7,7 +7,7 @@ from django.http import QueryDict
 from rest_framework import serializers
 
 from shared_apps.audit.selectors import Entry
-from shared_apps.audit.transfer import load_values
+from shared_apps.audit.transfer import readable_values
 
 OPERATIONS = ("CREATE", "UPDATE", "DELETE")
 
@@ -81,9 +81,9 @@ def as_json(entry: Entry, *, tenant: str, emails: dict[str, str]) -> dict[str, A
         "record_id": entry.record_id,
         "modified_by": entry.modified_by,
         "modified_by_email": emails.get(entry.modified_by or ""),
-        "old_values": load_values(entry.old_values),
-        "new_values": load_values(entry.new_values),
-        "diff": load_values(entry.diff),
+        "old_values": readable_values(entry.old_values),
+        "new_values": readable_values(entry.new_values),
+        "diff": readable_values(entry.diff),
         "attribution": json.loads(entry.attribution),
         "request_id": entry.request_id,
         "hash": entry.hash.hex(),

@@ -7,12 +7,13 @@ written in the source's transaction. Nothing ever reads "everything
 after number n": numbers become visible out of order.
 """
 
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import psycopg
@@ -40,7 +41,18 @@ _APPEND = (
 )
 _PORTION = 250  # rows
 
-_DECODER = json.JSONDecoder(parse_float=str)
+_LONGEST_NUMBER = 4000  # digits; Python makes no number of much more
+_LONGEST_ID = 2000  # bytes; not much more fits into an index
+
+NOT_COMPARED: Final = {"": {"old": None, "new": "nested too deep to be compared"}}
+"""The difference of images that PostgreSQL holds and Python cannot read: their change is stored all the same."""
+
+
+def _integer(text: str) -> int | str:
+    return int(text) if len(text) <= _LONGEST_NUMBER else text
+
+
+_DECODER = json.JSONDecoder(parse_float=str, parse_int=_integer)
 
 
 class OwnerChangedError(Exception):
@@ -158,10 +170,10 @@ def _append_portion(
             [row.created_at for row in rows],
             [entities.get(row.table_name, row.table_name) for row in rows],
             [row.operation for row in rows],
-            [row.record_id for row in rows],
+            [stored_id(row.record_id) for row in rows],
             [row.old_values for row in rows],
             [row.new_values for row in rows],
-            [json.dumps(difference(row.old_values, row.new_values)) for row in rows],
+            [_difference(row) for row in rows],
             [who.modified_by for who in attributions],
             [who.text for who in attributions],
             [who.request_id for who in attributions],
@@ -197,6 +209,24 @@ def _attributed(rows: list[OutboxRow]) -> list[OutboxRow]:
     return [replace(row, attribution=known[row.attribution]) for row in rows]
 
 
+def stored_id(record_id: str | None) -> str | None:
+    """A record's name in the trail: one of more than 2,000 bytes is named by its hash.
+
+    It would be too long for an index of the audit database, and its change would wait for ever.
+    """
+    if record_id is None or len(record_id) * 4 <= _LONGEST_ID:
+        return record_id
+    data = record_id.encode()
+    return record_id if len(data) <= _LONGEST_ID else f"sha256:{hashlib.sha256(data).hexdigest()}"
+
+
+def _difference(row: OutboxRow) -> str:
+    try:
+        return json.dumps(difference(row.old_values, row.new_values))
+    except RecursionError:
+        return json.dumps(NOT_COMPARED)
+
+
 def difference(old_text: str | None, new_text: str | None) -> dict[str, dict[str, Any]]:
     """Changed field → `{"old": …, "new": …}`; decimals stay exact, as strings."""
     old, new = load_values(old_text), load_values(new_text)
@@ -216,5 +246,17 @@ def difference(old_text: str | None, new_text: str | None) -> dict[str, dict[str
 
 
 def load_values(text: str | None) -> dict[str, Any] | None:
-    """A stored image. Numbers with a point become strings: 10.50 must not turn into 10.5."""
+    """A stored image. Numbers with a point become strings: 10.50 must not turn into 10.5.
+
+    Raises:
+        RecursionError: it is nested deeper than Python reads.
+    """
     return None if text is None else _DECODER.decode(text)
+
+
+def readable_values(text: str | None) -> dict[str, Any] | None:
+    """The same for people who read entries: what Python cannot read is in an export."""
+    try:
+        return load_values(text)
+    except RecursionError:
+        return {"": "nested too deep to be shown"}

@@ -3,19 +3,18 @@
 import os
 import random
 import signal
-import threading
 import time
 from collections.abc import Generator, Iterator
 from typing import Any
 
 import psycopg
 import pytest
-from django.db import connections
 
 from shared_apps.core.context import TenantIdentity
 from tests.installation import Installation
 from tests.relays import (
     CHANGES_OF_A_VENDOR,
+    Writers,
     assert_each_is_in_the_trail_once,
     at_work,
     change_vendors,
@@ -28,7 +27,6 @@ from tests.stack.processes import exit_code, fork
 from tests.waiting import wait_until
 
 _KILLS = int(os.environ.get("FREEHOLD_TEST_KILLS", "12"))
-_WRITERS = 8
 
 
 @pytest.fixture
@@ -41,7 +39,7 @@ def test_killed_at_any_moment_under_eight_writers(
     system: Installation, tenants: list[TenantIdentity]
 ) -> None:
     generator = random.Random(4711)
-    with _Writers(tenants) as writers:
+    with Writers(tenants) as writers:
         for _ in range(_KILLS):
             writers.wait_for_more()
             with at_work() as child:
@@ -98,40 +96,3 @@ def _empty_until(statement: int) -> None:
         failed = relay.shift(source, target).empty()
         _Doomed.left = -1
     assert failed == {}
-
-
-class _Writers:
-    """Threads that change vendors of two tenants, each change in a transaction of its own."""
-
-    def __init__(self, tenants: list[TenantIdentity]) -> None:
-        self._stopping = threading.Event()
-        self._made = [0] * _WRITERS
-        self._threads = [
-            threading.Thread(target=self._write, args=(number, tenants[number % len(tenants)]))
-            for number in range(_WRITERS)
-        ]
-
-    def __enter__(self) -> "_Writers":
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stopping.set()
-        for thread in self._threads:
-            thread.join(30)
-
-    @property
-    def vendors(self) -> int:
-        return sum(self._made)
-
-    def wait_for_more(self) -> None:
-        before = self.vendors
-        wait_until(lambda: self.vendors > before + _WRITERS, "they write")
-
-    def _write(self, number: int, tenant: TenantIdentity) -> None:
-        while not self._stopping.is_set():
-            change_vendors(tenant, count=1)
-            self._made[number] += 1
-            time.sleep(0.02)  # the load is there to be interrupted, not to be heavy
-        connections.close_all()

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from shared_apps.audit.exports.entries import StoredEntry
-from shared_apps.audit.transfer import load_values
+from shared_apps.audit.transfer import readable_values
 
 VERSION = "1.6.0"
 _CATEGORY, _CLASS = 3, 3004  # Identity & Access Management, Entity Management
@@ -27,7 +27,7 @@ _PRODUCT = {"name": "Freehold", "vendor_name": "Freehold"}
 def event(entry: StoredEntry, *, raw: str) -> dict[str, Any]:
     """`raw` is the entry whole, as it can be proven."""
     activity, caption = _ACTIVITIES.get(entry.operation, (_OTHER, entry.operation))
-    before, after = load_values(entry.old_values), load_values(entry.new_values)
+    before, after = readable_values(entry.old_values), readable_values(entry.new_values)
     return {
         "activity_id": activity,
         "activity_name": caption,

@@ -101,9 +101,14 @@ def test_a_page_is_read_from_the_end_of_an_index(
     middle = Position(created_at=MIDDLE, tenant_id=BIG, sequence=20_000)
     for before, after in ((None, None), (middle, None), (None, middle)):
         read, nodes = _explain(reader, QUESTIONS[name], tenants, before, after)
-        assert not any(node["Node Type"] == "Seq Scan" for node in nodes)
+        # A month that is made ahead has nothing to be looked through.
+        assert not any(node["Node Type"] == "Seq Scan" and _looked_at(node) for node in nodes)
         # A page of each tenant from each month at most: the planner may merge the months.
         assert read <= (SIZE + 1) * MONTHS * len(tenants) + 300, (name, before, after)
+
+
+def _looked_at(node: dict[str, Any]) -> bool:
+    return bool(node["Actual Rows"] or node.get("Rows Removed by Filter"))
 
 
 def _explain(
