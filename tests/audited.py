@@ -55,6 +55,7 @@ def tables(
     audited: Sequence[AuditedTable],
 ) -> Iterator[None]:
     """Run `make` as the owner in each tenant's schema; tables and functions are dropped afterwards."""
+    known = {tenant.id: _functions(system, tenant) for tenant in tenants}
     try:
         for tenant in tenants:
             with system.owner() as owner:
@@ -72,9 +73,17 @@ def tables(
                             sql.Identifier(tenant.schema, name)
                         )
                     )
+                for function in _functions(system, tenant) - known[tenant.id]:
+                    owner.execute(f"DROP ROUTINE IF EXISTS {function} CASCADE")  # type: ignore[call-overload]  # as PostgreSQL quotes it
                 owner.execute(
                     sql.SQL("DELETE FROM {}").format(sql.Identifier(tenant.schema, "audit_outbox"))
                 )
+
+
+def _functions(system: Installation, tenant: TenantIdentity) -> set[str]:
+    query = "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = %s::regnamespace"
+    with system.owner() as owner:
+        return {row[0] for row in owner.execute(query, [tenant.schema])}
 
 
 def seal(tenant: TenantIdentity, audited: Sequence[AuditedTable]) -> list[str]:

@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ from scripts.stack.errors import StackError
 from scripts.stack.locks import FileLock
 from scripts.stack.ports import free_port
 from scripts.stack.private_files import make_enterable, read_json, write_json
+
+_HANDOVER_SECONDS = 1.0
 
 
 class ServerDirectory:
@@ -30,13 +33,22 @@ class ServerDirectory:
         """
         try:
             make_enterable(self.path)
-            acquired = self._lock.try_acquire()
+            acquired = self._acquire_patiently()
         except OSError as error:
             raise StackError(f"Cannot use {self.path}: {error.strerror}") from error
         if not acquired:
             raise StackError(
                 f"{self._server} in {self.path} is in use by process {self._lock.holder()}"
             )
+
+    def _acquire_patiently(self) -> bool:
+        """A process that a dead owner was about to start has the lock too, until its program begins."""
+        deadline = time.monotonic() + _HANDOVER_SECONDS
+        while not self._lock.try_acquire():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
 
     def release(self) -> None:
         self._lock.release()

@@ -329,7 +329,7 @@ _SERVER = {
 _WRITTEN = """
 SELECT count(*), count(*) FILTER (WHERE modified_by IS DISTINCT FROM split_part(name, '_', 1)),
        count(*) FILTER (WHERE request_id IS DISTINCT FROM split_part(name, '_', 2)),
-       count(*) FILTER (WHERE attribution ->> 'ip' IS DISTINCT FROM '127.0.0.1')
+       count(*) FILTER (WHERE attribution -> 'ip' ->> 'sealed' IS NULL)
 FROM (SELECT *, new_values ->> 'name' AS name FROM audit.entry
       WHERE tenant_id = %(tenant)s AND entity_type = 'invoicing.vendor') e
 WHERE split_part(name, '_', 1) = ANY(%(people)s)

@@ -70,6 +70,7 @@ def test_rights_are_granted_anew_only_where_something_is_new(fleet: Fleet) -> No
     base = templates.ensure_template()
     applied = [
         ("audit", "0001_outbox"),
+        ("audit", "0002_admission"),
         ("invoicing", "0001_initial"),
         ("invoicing", "0002_immutability"),
     ]
