@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from celery import current_app
+
 ROOT = Path(__file__).parents[1]
 START_TIMEOUT = 120.0  # seconds
 STOP_TIMEOUT = 10.0
@@ -45,6 +47,12 @@ def running_worker(
     log = directory / f"{queue}-{time.monotonic_ns()}.log"
     with _running(command, log=log, ready="ready.", environment=environment) as process:
         yield Worker(queue=queue, process=process, log=log)
+
+
+def purge(queue: str) -> None:
+    """Take out what other tests sent there, where no worker was."""
+    with current_app.connection_for_write() as connection:
+        connection.default_channel.queue_purge(queue)
 
 
 @contextmanager

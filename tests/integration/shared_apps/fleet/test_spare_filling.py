@@ -23,7 +23,7 @@ from tests.installation import Installation
 from tests.made_tenants import removed_afterwards
 from tests.spares import emptied_afterwards, fill, there_are
 from tests.waiting import wait_until
-from tests.workers import Worker, running_worker
+from tests.workers import Worker, purge, running_worker
 
 ROOT = Path(__file__).resolve().parents[4]
 
@@ -37,6 +37,7 @@ def emptied(fleet: Fleet) -> Iterator[None]:
 @pytest.fixture
 def provisioner(tmp_path: Path) -> Iterator[Worker]:
     queue = f"{settings.DATABASES['default']['NAME']}_provisioning"
+    purge(queue)
     with (
         override_settings(SPARE_SCHEMAS=2),
         running_worker(
