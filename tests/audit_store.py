@@ -13,6 +13,8 @@ from django.conf import settings
 from psycopg import conninfo, sql
 
 from shared_apps.audit import store
+from shared_apps.audit.installation import Logins
+from shared_apps.core import servers
 
 _APPEND = (
     "SELECT audit.append(%(tenant)s, %(uid)s, %(at)s, %(type)s, %(operation)s, %(record)s, %(old)s,"
@@ -33,29 +35,23 @@ class Store:
 
 
 def roles() -> store.Roles:
-    def login(setting: str) -> str:
-        return str(conninfo.conninfo_to_dict(getattr(settings, setting))["user"])
-
-    return store.Roles(
-        writer=login("AUDIT_DATABASE_URL"),
-        reader=login("AUDIT_READER_DATABASE_URL"),
-        auditor=login("AUDIT_AUDITOR_DATABASE_URL"),
-        retention=login("AUDIT_RETENTION_DATABASE_URL"),
-    )
+    return Logins.from_settings().roles
 
 
 @contextmanager
 def made_store(*, scripts: Sequence[str] = ()) -> Iterator[Store]:
     """With all scripts, or only those named."""
     made = Store(f"{_name()}_{secrets.token_hex(3)}")
-    owner = conninfo.conninfo_to_dict(settings.AUDIT_MIGRATION_DATABASE_URL)["user"]
+    owner = Logins.from_settings().owner
     with psycopg.connect(settings.AUDIT_ADMIN_DATABASE_URL, autocommit=True) as admin:
         admin.execute(
             sql.SQL("CREATE DATABASE {} OWNER {}").format(
-                sql.Identifier(made.database), sql.Identifier(str(owner))
+                sql.Identifier(made.database), sql.Identifier(owner.name)
             )
         )
         try:
+            with made.connect("AUDIT_ADMIN_DATABASE_URL") as inside:
+                servers.own_public_schema(inside, owner)
             with made.connect("AUDIT_MIGRATION_DATABASE_URL") as connection:
                 if scripts:
                     connection.execute(

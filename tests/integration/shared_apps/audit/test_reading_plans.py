@@ -1,6 +1,5 @@
 """A page of entries is read from the end of an index, whatever was asked for and however much there is."""
 
-import secrets
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -8,13 +7,10 @@ from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from django.conf import settings
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from shared_apps.audit import store
-from shared_apps.audit.installation import Logins
 from shared_apps.audit.selectors import EntryFilter, Position, page_query
+from tests.audit_store import made_store
 from tests.installation import Installation
 from tests.trail import Change, append
 
@@ -40,32 +36,19 @@ FROM (SELECT n, %(start)s + n * %(step)s AS at FROM generate_series(1, %(rows)s)
 @pytest.fixture(scope="module")
 def reader(installation: Installation) -> Iterator[psycopg.Connection[Any]]:
     """The reader's login in an audit database of its own with 100,000 entries of three tenants."""
-    name = f"plans_{secrets.token_hex(4)}"
-    urls = [settings.AUDIT_DATABASE_URL, settings.AUDIT_READER_DATABASE_URL]
-    urls += [settings.AUDIT_MIGRATION_DATABASE_URL]
-    writer, reader, owner = (make_conninfo(url, dbname=name) for url in urls)
-    with psycopg.connect(settings.AUDIT_ADMIN_DATABASE_URL, autocommit=True) as admin:
-        admin.execute(
-            sql.SQL("CREATE DATABASE {} OWNER {}").format(
-                sql.Identifier(name), sql.Identifier(str(conninfo_to_dict(owner)["user"]))
-            )
-        )
-        try:
-            with psycopg.connect(owner) as filling:
-                store.upgrade(filling, Logins.from_settings().roles)
-            months = [Change(at=START + timedelta(days=31 * n)) for n in range(MONTHS)]
-            append(BIG, months, url=writer)
-            with psycopg.connect(owner) as filling:
-                for tenant, rows in ROWS.items():
-                    step = timedelta(days=31 * (MONTHS - 1)) / rows
-                    filling.execute(
-                        FILL, {"tenant": tenant, "rows": rows, "start": START, "step": step}
-                    )
-                filling.execute("ANALYZE audit.entry")
-            with psycopg.connect(reader, prepare_threshold=None) as connection:
-                yield connection
-        finally:
-            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with made_store() as made:
+        months = [Change(at=START + timedelta(days=31 * n)) for n in range(MONTHS)]
+        append(BIG, months, url=made.url("AUDIT_DATABASE_URL"))
+        with made.connect("AUDIT_MIGRATION_DATABASE_URL") as filling:
+            for tenant, rows in ROWS.items():
+                step = timedelta(days=31 * (MONTHS - 1)) / rows
+                filling.execute(
+                    FILL, {"tenant": tenant, "rows": rows, "start": START, "step": step}
+                )
+            filling.execute("ANALYZE audit.entry")
+        url = made.url("AUDIT_READER_DATABASE_URL")
+        with psycopg.connect(url, prepare_threshold=None) as connection:
+            yield connection
 
 
 MIDDLE = START + timedelta(days=70)

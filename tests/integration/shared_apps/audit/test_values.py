@@ -210,9 +210,9 @@ def test_no_setting_of_a_session_changes_what_is_recorded(
         for name, value in HOSTILE.items():
             assert hostile.execute("SELECT current_setting(%s)", [name]).fetchone() == (value,)
 
-    assert [_without_key(entry) for entry in take(system, acme)] == [
-        _without_key(e) for e in expected
-    ]
+    # Which comes first, the end of one record or the start of another, is left to the join.
+    found = sorted((_without_key(entry) for entry in take(system, acme)), key=str)
+    assert found == sorted(map(_without_key, expected), key=str)
     assert expected[0].new is not None
     assert expected[0].new["price"] == "NaN"
     assert expected[0].new["ratio"] == "0.30000000000000004"
