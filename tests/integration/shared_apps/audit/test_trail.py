@@ -104,11 +104,13 @@ def test_the_chain_holds(system: Installation, acme: TenantIdentity) -> None:
     system.relay()
     with psycopg.connect(settings.AUDIT_AUDITOR_DATABASE_URL, autocommit=True) as auditor:
         broken = auditor.execute(
-            "SELECT count(*) FROM (SELECT e, hash, lag(hash, 1, sha256(convert_to(tenant_id::text, 'UTF8')))"
+            "SELECT tenant_id, (e).sequence FROM (SELECT e, tenant_id, hash, lag(hash, 1, sha256(convert_to(tenant_id::text, 'UTF8')))"
             " OVER (PARTITION BY tenant_id ORDER BY sequence) AS previous FROM audit.entry e) c"
-            " WHERE hash <> audit.entry_hash(previous, e)"
-        ).fetchone()
-    assert broken == (0,)
+            " WHERE hash <> audit.entry_hash(previous, e) AND tenant_id = ANY(%s)",
+            # Others' trails were pruned or spoilt by tests of that.
+            [[tenant.id for tenant in system.tenants.values()]],
+        ).fetchall()
+    assert broken == []
 
 
 def test_a_batch_that_is_sent_twice_is_stored_once(
