@@ -109,4 +109,5 @@ class Relay:
                 every=self.heartbeat_every,
             ),
             stopping=self._stopping,
+            patience=self.patience,
         )

@@ -23,6 +23,8 @@ class Patience:
     """Longer than a statement: in one session the relay is silent while it waits for the other."""
 
 
+_NAME = "freehold relay"
+
 # For both ends: a peer that is gone without a word is noticed within half a minute.
 _KEEPALIVE = {"idle": 10, "interval": 5, "count": 3}
 _USER_TIMEOUT_MS = 25_000
@@ -34,7 +36,7 @@ def opened(url: str, *, patience: Patience) -> Iterator[psycopg.Connection[Any]]
     address = make_conninfo(
         url,
         connect_timeout=5,
-        application_name="freehold relay",
+        application_name=_NAME,
         tcp_user_timeout=_USER_TIMEOUT_MS,
         **{f"keepalives_{name}": value for name, value in _KEEPALIVE.items()},
     )
@@ -55,6 +57,27 @@ def opened(url: str, *, patience: Patience) -> Iterator[psycopg.Connection[Any]]
             [list(values), list(values.values())],
         )
         yield session
+
+
+# No timeout of a server's sees a session that stopped within a pipeline, or while it reads an answer:
+# to PostgreSQL it is at work (before 17, which has one for transactions).
+_END_SILENT = """
+WITH silent AS MATERIALIZED (
+    SELECT pid FROM pg_stat_activity
+    WHERE usename = current_user AND datname = current_database() AND application_name = %s
+        AND pid <> pg_backend_pid() AND state_change < clock_timestamp() - make_interval(secs => %s)
+)
+SELECT pid FROM silent WHERE pg_terminate_backend(pid)
+"""
+
+
+def end_silent(session: psycopg.Connection[Any], *, patience: Patience) -> list[int]:
+    """End other relays' sessions here that have stood still too long; returns their processes.
+
+    What they hold is free then, and a relay that only slept finds its session gone and begins anew.
+    """
+    rows = session.execute(_END_SILENT, [_NAME, patience.silence + patience.statement]).fetchall()
+    return [pid for (pid,) in rows]
 
 
 def _milliseconds(seconds: float) -> str:

@@ -14,6 +14,7 @@ import redis
 from shared_apps.audit import hints, triggers
 from shared_apps.audit.relay import outboxes
 from shared_apps.audit.relay.heartbeat import Heartbeat
+from shared_apps.audit.relay.sessions import Patience, end_silent
 from shared_apps.audit.relay.shards import Shards, shard_of
 from shared_apps.audit.relay.turns import Turns
 from shared_apps.audit.transfer import OwnerChangedError, move_batch
@@ -26,6 +27,7 @@ _SWEEP_AT_LEAST_EVERY = 0.5  # seconds
 _SWEEP_AT_MOST_EVERY = 10.0
 _SWEEP_SHARE = 20  # a sweep may take a twentieth of the time
 _ATTEND_EVERY = 1.0  # seconds between two looks at who else is at work
+_LOOK_AFTER_OTHERS_EVERY = 5.0
 _WAIT_FOR_OTHERS = 0.2  # seconds
 _WITHOUT_HINTS = 5.0  # seconds, when Redis did not answer
 
@@ -54,12 +56,14 @@ class Shift:
     progress: Progress
     heartbeat: Heartbeat
     stopping: threading.Event
+    patience: Patience
 
     def __post_init__(self) -> None:
         self.shards = Shards(self.target)
         self._outboxes: dict[str, UUID | None] = {}
         self._entities = triggers.entity_names()
         self._next_attention = self._next_sweep = self._next_hints = 0.0
+        self._next_look_after_others = 0.0
 
     # -- until stopped ------------------------------------------------------------------------------
 
@@ -82,6 +86,7 @@ class Shift:
         """Share the work with other relays; the session's server sees that we are alive."""
         if time.monotonic() < self._next_attention:
             return
+        self._look_after_others()
         if has_changed := self.shards.balance():
             logger.info("Working on %d shards", len(self.shards.held))
             self._next_sweep = 0.0
@@ -94,6 +99,14 @@ class Shift:
             at_once=has_changed,
         )
         self._next_attention = time.monotonic() + _ATTEND_EVERY
+
+    def _look_after_others(self) -> None:
+        if time.monotonic() < self._next_look_after_others:
+            return
+        for session in (self.target, self.source):
+            if ended := end_silent(session, patience=self.patience):
+                logger.warning("Ended sessions of a relay that stood still: %s", ended)
+        self._next_look_after_others = time.monotonic() + _LOOK_AFTER_OTHERS_EVERY
 
     def _take_hints(self, client: "redis.Redis") -> None:
         if time.monotonic() < self._next_hints:

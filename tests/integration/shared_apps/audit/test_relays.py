@@ -18,11 +18,13 @@ from psycopg import sql
 
 from shared_apps.audit import condition, health, triggers
 from shared_apps.audit.errors import OutboxesLeftError
+from shared_apps.audit.relay.sessions import opened
 from shared_apps.audit.relay.shards import COUNT, Shards, shard_of
 from shared_apps.audit.transfer import OwnerChangedError, move_batch
 from shared_apps.core.context import TenantIdentity
 from tests.installation import Installation
 from tests.relays import (
+    QUICK,
     assert_each_is_in_the_trail_once,
     at_work,
     audit_superuser,
@@ -135,6 +137,21 @@ def test_a_relay_that_was_stopped_loses_its_shards_and_spoils_nothing_when_it_go
             wait_until_moved(tenants)
 
     assert assert_each_is_in_the_trail_once(tenants) == 960
+
+
+def test_a_relay_that_was_stopped_within_a_pipeline_loses_its_shards(
+    system: Installation, tenants: list[TenantIdentity]
+) -> None:
+    """Its session counts as busy, and no timeout of the server's ends it."""
+    with opened(settings.AUDIT_DATABASE_URL, patience=QUICK) as stopped:
+        shards = Shards(stopped)
+        shards.join()
+        shards.balance()
+        with pytest.raises(psycopg.OperationalError), stopped.pipeline():
+            # Sent, and no end of the pipeline after it.
+            stopped.execute("SELECT 1")
+            with at_work() as relay:
+                wait_until(lambda: _held().get(relay) == COUNT, "another has its shards", timeout=60)
 
 
 def test_what_another_relay_has_claimed_is_not_overtaken(
