@@ -1,8 +1,12 @@
+from typing import ClassVar
+
 from shared_apps.core.errors import (
+    ConflictError,
     ForbiddenError,
     InvalidError,
     NotFoundError,
     UnauthenticatedError,
+    UnavailableError,
 )
 
 
@@ -52,3 +56,56 @@ class WrongOldPasswordError(InvalidError):
 class PolicyViolationError(InvalidError):
     code = "policy_violation"
     message = "The new password does not follow the rules."
+
+
+class PasswordChangeNotSupportedError(ConflictError):
+    """`url` in its details, where there is one: the page at which it can be changed."""
+
+    code = "not_supported"
+    message = "The password cannot be changed here."
+
+
+class AccountLockedError(ConflictError):
+    """Of a change; a sign-in says no more than that the credentials are not valid."""
+
+    code = "account_locked"
+    message = "This account is locked."
+
+
+class PasswordExpiredError(ForbiddenError):
+    """Told only to somebody who has proven who they are, like the three that follow."""
+
+    code = "password_expired"
+    message = "This password has expired. Change it to sign in."
+
+
+class PasswordChangeRequiredError(ForbiddenError):
+    code = "password_change_required"
+    message = "This password must be changed before the first sign-in."
+
+
+class AccountRestrictedError(ForbiddenError):
+    """Disabled or expired, or not now, or not from here."""
+
+    code = "account_restricted"
+    message = "This account may not be used."
+
+
+class InteractionRequiredError(ForbiddenError):
+    """`authorize_url` in its details."""
+
+    code = "interaction_required"
+    message = "Sign in at your organisation's own page."
+
+
+class SingleSignOnRequiredError(InteractionRequiredError):
+    code = "use_sso"
+    message = "People sign in at their organisation's own page here."
+
+
+class BackendUnavailableError(UnavailableError):
+    """Down, not reachable safely, or not configured right: never said which to whoever signs in."""
+
+    code = "auth_backend_unavailable"
+    message = "Nobody can be signed in at the moment."
+    retry_after: ClassVar[int] = 15

@@ -1,9 +1,11 @@
 """What every place that knows passwords can do."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
+from uuid import UUID
 
 from shared_apps.core.text import has_unusable_characters
 
@@ -32,6 +34,21 @@ class PasswordInfo:
     can_change: bool
     min_length: int | None
     history: int | None
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """Where and how the people of one tenant prove who they are."""
+
+    tenant_id: UUID
+    kind: str
+    """The name of the backend."""
+    realm: UUID
+    """Whom the external ids are unique among: in another realm the same id is somebody else."""
+    options: Mapping[str, Any]
+    """Valid by the schema of the kind."""
+    secrets: Mapping[str, str] = field(repr=False)
+    """Opened; never logged, shown or exported."""
 
 
 class AuthBackend(ABC):

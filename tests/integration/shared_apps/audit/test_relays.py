@@ -147,11 +147,10 @@ def test_a_relay_that_was_stopped_within_a_pipeline_loses_its_shards(
         shards = Shards(stopped)
         shards.join()
         shards.balance()
-        with pytest.raises(psycopg.OperationalError), stopped.pipeline():
+        with at_work() as relay, pytest.raises(psycopg.OperationalError), stopped.pipeline():
             # Sent, and no end of the pipeline after it.
             stopped.execute("SELECT 1")
-            with at_work() as relay:
-                wait_until(lambda: _held().get(relay) == COUNT, "another has its shards", timeout=60)
+            wait_until(lambda: _held().get(relay) == COUNT, "another has its shards", timeout=60)
 
 
 def test_what_another_relay_has_claimed_is_not_overtaken(

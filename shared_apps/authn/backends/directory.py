@@ -1,0 +1,69 @@
+"""What a directory knows of people, whatever it speaks."""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from shared_apps.authn.backends.base import AuthBackend, Configuration, are_plausible
+
+if TYPE_CHECKING:
+    from shared_apps.accounts.models import User
+
+
+@dataclass(frozen=True)
+class DirectoryPerson:
+    external_id: str
+    """What the directory never changes of a person (entryUUID, objectGUID, orclguid, oid), canonical."""
+    username: str
+    """By which they sign in; changeable, and never what anybody is recognised by."""
+    email: str
+    """Empty if there is none. A claim of the directory's."""
+    name: str
+    groups: frozenset[str]
+    """Nested ones too: lower-case DNs, or ids."""
+    is_active: bool = True
+
+
+class DirectoryBackend(AuthBackend):
+    """Proves people by a directory of the tenant's; who they are here, `recognise` knows."""
+
+    def __init__(
+        self,
+        configuration: Configuration,
+        recognise: "Callable[[Configuration, DirectoryPerson], User]",
+    ) -> None:
+        self.configuration = configuration
+        self._recognise = recognise
+
+    def authenticate(self, *, username: str, password: str) -> "User | None":
+        if not are_plausible(username=username, password=password):
+            return None
+        person = self.prove(username=username, password=password)
+        return self._recognise(self.configuration, person) if person else None
+
+    @abstractmethod
+    def prove(self, *, username: str, password: str) -> DirectoryPerson | None:
+        """The one person whose credentials these are, by one bind; None when that is not proven.
+
+        Raises:
+            PasswordExpiredError, PasswordChangeRequiredError, AccountRestrictedError,
+            InteractionRequiredError: it is proven, and yet they cannot sign in.
+            BackendUnavailableError: the directory cannot tell.
+        """
+
+    @abstractmethod
+    def find_person(self, *, external_id: str) -> DirectoryPerson | None:
+        """As the directory has them now; None when it does not. Raises BackendUnavailableError."""
+
+    @abstractmethod
+    def list_people(self) -> Iterator[DirectoryPerson]:
+        """All below the base, in pages. Raises BackendUnavailableError, also half-way."""
+
+    @abstractmethod
+    def check(self) -> Iterator[str]:
+        """For operators: each step of a connection that worked, in words.
+
+        Raises:
+            BackendUnavailableError: a step that did not; the text says why.
+        """
