@@ -6,19 +6,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import psycopg
 from django.conf import settings
 from django.db import connection, connections
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
 
 from shared_apps.audit.chain import verifying
 from shared_apps.audit.relay import Relay
 from shared_apps.audit.relay.sessions import Patience
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
+from tests.audit_chains import administrator
 from tests.stack.processes import exit_code, fork
 from tests.waiting import wait_until
 
@@ -124,14 +123,14 @@ def assert_each_is_in_the_trail_once(
 @contextmanager
 def taken_back(tenants: Sequence[TenantIdentity]) -> Iterator[None]:
     """Their entries of the block are removed again, as nobody but the superuser can."""
-    with audit_superuser() as audit:
+    with administrator() as audit:
         before = audit.execute(
             "SELECT sequence, hash, tenant_id FROM audit.chain WHERE tenant_id = ANY(%s)",
             [[tenant.id for tenant in tenants]],
         ).fetchall()
     assert len(before) == len(tenants)
     yield
-    with audit_superuser() as audit:
+    with administrator() as audit:
         for sequence, stored, tenant_id in before:
             audit.execute(
                 "DELETE FROM audit.entry WHERE tenant_id = %s AND sequence > %s",
@@ -141,11 +140,6 @@ def taken_back(tenants: Sequence[TenantIdentity]) -> Iterator[None]:
                 "UPDATE audit.chain SET sequence = %s, hash = %s WHERE tenant_id = %s",
                 [sequence, stored, tenant_id],
             )
-
-
-def audit_superuser() -> psycopg.Connection[Any]:
-    database = conninfo_to_dict(settings.AUDIT_DATABASE_URL)["dbname"]
-    return psycopg.connect(settings.AUDIT_ADMIN_DATABASE_URL, dbname=str(database))
 
 
 class Writers:
