@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
@@ -56,7 +56,8 @@ class Breaker:
 
     def _allows(self) -> bool:
         redis = get_redis_connection()
-        failures = int(redis.get(f"{self._key}:failures") or 0)
+        counted: Any = redis.get(f"{self._key}:failures")
+        failures = int(counted or 0)
         self._failed_before = failures > 0
         if failures < FAILURES:
             return True

@@ -60,7 +60,7 @@ class Connecting:
         servers = tuple(Server.parse(url) for url in urls)
         if not servers:
             raise DirectoryFault("the directory has no url")
-        if not options.get("start_tls", True) and not all(server.is_tls for server in servers):
+        if not options.get("start_tls", False) and not all(server.is_tls for server in servers):
             raise DirectoryFault("ldap:// without start_tls would send passwords in the clear")
         authorities = secrets.get("ca_certificate") or options.get("ca_certificate") or ""
         seconds = float(options.get("timeout_seconds", _DEFAULT_SECONDS))
