@@ -52,7 +52,11 @@ class Breaker:
         """Costs nothing where nothing had failed."""
         if self._failed_before:
             self._failed_before = False
-            self._shared(self._forget, self._forget_here)
+            self.reset()
+
+    def reset(self) -> None:
+        self._forget_here()
+        self._shared(self._forget, self._forget_here)
 
     def _allows(self) -> bool:
         redis = get_redis_connection()

@@ -110,6 +110,7 @@ class LdapBackend(DirectoryBackend):
                     yield self._counted(link)
                 finally:
                     link.close()
+                self.servers.trust_again(server)
         except DirectoryFault as fault:
             raise BackendUnavailableError(str(fault)) from fault
 
