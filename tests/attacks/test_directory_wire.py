@@ -12,14 +12,17 @@ import pytest
 import trustme
 from django.test import override_settings
 
-from shared_apps.accounts.models import Identity, User
-from shared_apps.authn import configuring
-from shared_apps.authn.backends.ldap.openldap import OpenLdapBackend
 from shared_apps.authn.errors import BackendUnavailableError
-from shared_apps.authn.models import RefreshToken, Session
-from shared_apps.authn.recognition import recognise
-from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
+from tests.attacks.directories import (
+    assert_nothing_changed,
+    assert_unavailable,
+    backend_of,
+    by_passwords_again,
+    count_people,
+    sign_in,
+    use,
+)
 from tests.client import Api
 from tests.directories import listeners
 from tests.directories.listeners import BIND, SEARCH
@@ -32,48 +35,10 @@ ApiFactory = Callable[..., Api]
 REFUSED = 2  # protocolError
 
 
-def use(tenant: TenantIdentity, server: "Slapd", **options: Any) -> None:
-    """Have a tenant's people sign in by this directory from now on."""
-    wanted = configuring.Wanted(
-        kind="openldap",
-        options=server.options(default_role="viewer", **options),
-        secrets={"bind_password": server.bind_password},
-    )
-    configuring.configure(tenant_id=tenant.id, wanted=wanted, at=datetime.now(UTC))
-
-
 @pytest.fixture(autouse=True)
 def _by_passwords_again(acme: TenantIdentity, globex: TenantIdentity) -> Iterator[None]:
     yield
-    for tenant in (acme, globex):
-        wanted = configuring.Wanted(kind="database")
-        configuring.configure(tenant_id=tenant.id, wanted=wanted, at=datetime.now(UTC))
-
-
-def backend_of(tenant: TenantIdentity, server: "Slapd", **options: Any) -> OpenLdapBackend:
-    return OpenLdapBackend(server.configuration(tenant.id, **options), recognise)
-
-
-def sign_in(client: Api, username: str, password: str) -> Any:
-    return client.post("auth/login/", {"username": username, "password": password})
-
-
-def assert_nothing_changed(people: int) -> None:
-    with context.operator():
-        assert (Session.objects.count(), RefreshToken.objects.count()) == (0, 0)
-        assert (Identity.objects.count(), User.objects.count()) == (0, people)
-
-
-def count_people() -> int:
-    with context.operator():
-        return User.objects.count()
-
-
-def assert_unavailable(response: Any) -> None:
-    assert response.status_code == 503
-    assert response.json()["code"] == "auth_backend_unavailable"
-    assert response.json()["details"] in ({}, None, [])
-    assert response.headers["Retry-After"] == "15"
+    by_passwords_again(acme, globex)
 
 
 def test_27_a_referral_entry(
