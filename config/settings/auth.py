@@ -49,3 +49,9 @@ DIRECTORY_RECHECK_GRACE = timedelta(
 # User names are unique among people without a realm alone (accounts/models.py); whoever signs in is
 # found there and by `get_by_natural_key`, never among people of directories.
 SILENCED_SYSTEM_CHECKS = ["auth.E003", "auth.W004"]
+
+# Where servers of tenants' directories may be. Without a list: anywhere but on this machine and at addresses
+# of a link, a group or a cloud's metadata; with one, in these networks only (shared_apps/authn/egress.py).
+AUTH_EGRESS_ALLOW = env.networks("AUTH_EGRESS_ALLOW", default=[])
+# For how long a server is left alone that has failed three times in a row.
+DIRECTORY_PAUSE_SECONDS = env.integer("DIRECTORY_PAUSE_SECONDS", default=15, low=1, high=600)

@@ -18,11 +18,17 @@ from typing import Any, Final
 from shared_apps.authn.backends.base import AuthBackend
 from shared_apps.authn.backends.database import DatabaseBackend
 from shared_apps.authn.backends.kinds import BUILT_IN, Kind
+from shared_apps.authn.backends.ldap.openldap import OpenLdapBackend
+from shared_apps.authn.backends.ldap.oracle_oid import OracleOidBackend
 
 GROUP: Final = "freehold.auth_backends"
 
 # Beside DatabaseBackend these take (configuration, recognise).
-_OWN: Final[Mapping[str, type[AuthBackend]]] = {DatabaseBackend.name: DatabaseBackend}
+_OWN: Final[Mapping[str, type[AuthBackend]]] = {
+    DatabaseBackend.name: DatabaseBackend,
+    OpenLdapBackend.name: OpenLdapBackend,
+    OracleOidBackend.name: OracleOidBackend,
+}
 
 
 @dataclass(frozen=True)
