@@ -1,0 +1,72 @@
+"""What a domain controller means by a bind or a change that it refuses.
+
+The result code says no more than "invalid credentials"; the reason is a number in the diagnostic text, a Win32 error in
+hexadecimal. All but the first three below come only with the right password.
+"""
+
+import logging
+import re
+
+from shared_apps.authn.errors import (
+    AccountLockedError,
+    AccountRestrictedError,
+    PasswordChangeRequiredError,
+    PasswordExpiredError,
+    PolicyViolationError,
+    WrongOldPasswordError,
+)
+from shared_apps.core.errors import AppError
+
+_logger = logging.getLogger(__name__)
+
+_IN_BIND = re.compile(r"\bdata ([0-9a-f]{1,8})\b", re.IGNORECASE)
+_IN_CHANGE = re.compile(r"^\s*([0-9a-f]{8})\b", re.IGNORECASE)
+
+# Wrong name, wrong password, locked out. Who is locked out learns no more than who guesses.
+_NOT_PROVEN = {0x525, 0x52E, 0x775}
+_UNUSABLE: dict[int, type[AppError]] = {
+    0x530: AccountRestrictedError,  # not at this hour
+    0x531: AccountRestrictedError,  # not from this workstation
+    0x532: PasswordExpiredError,
+    0x533: AccountRestrictedError,  # disabled
+    0x701: AccountRestrictedError,  # the account has expired
+    0x773: PasswordChangeRequiredError,
+}
+
+
+def of_bind(diagnostic: str) -> AppError | None:
+    """Why it was refused; None when the credentials are not proven."""
+    number = _number(_IN_BIND, diagnostic)
+    if number in _UNUSABLE:
+        return _UNUSABLE[number]()
+    if number not in _NOT_PROVEN:
+        _logger.warning(
+            "Active Directory refused a bind for a reason that is not known",
+            extra={"reason": number},
+        )
+    return None
+
+
+def of_change(diagnostic: str) -> AppError | None:
+    """Why a password was not changed; None when the text does not say."""
+    match _number(_IN_CHANGE, diagnostic):
+        case 0x56:  # ERROR_INVALID_PASSWORD
+            return WrongOldPasswordError()
+        case 0x52D:  # ERROR_PASSWORD_RESTRICTION; real controllers say no more than that
+            return PolicyViolationError(reason=_policy(diagnostic))
+        case 0x775:  # ERROR_ACCOUNT_LOCKED_OUT
+            return AccountLockedError()
+    return None
+
+
+def _number(pattern: re.Pattern[str], diagnostic: str) -> int | None:
+    found = pattern.search(diagnostic)
+    return int(found[1], 16) if found else None
+
+
+def _policy(diagnostic: str) -> str:
+    if "too short" in diagnostic:
+        return "too short"
+    if "already used" in diagnostic:
+        return "used before"
+    return "the domain's rules on length, history, age or complexity"
