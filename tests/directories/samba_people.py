@@ -164,7 +164,9 @@ def answers(url: str, ca: str) -> bool:
 
 
 def _open(url: str, ca: str, user: str, password: str) -> ldap3.Connection:
-    tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, ca_certs_data=ca)
+    tls = ldap3.Tls(
+        validate=ssl.CERT_REQUIRED, version=ssl.PROTOCOL_TLS_CLIENT, ca_certs_data=ca
+    )
     server = ldap3.Server(url, tls=tls, get_info=ldap3.NONE, connect_timeout=5)
     connection = ldap3.Connection(
         server,

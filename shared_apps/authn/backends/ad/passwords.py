@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from shared_apps.authn.backends.ad.values import length_of_time, moment
 from shared_apps.authn.backends.base import PasswordInfo
 
-Attributes = Mapping[str, Sequence[bytes]]
+Attributes = Mapping[str, Sequence[bytes]]  # by name in lower case
 
 # `userAccountControl` has a bit for a locked account too, which no controller has set since Windows 2000: the computed one does.
 ATTRIBUTES = (
@@ -93,7 +93,7 @@ def password_info(
 
 
 def number(attributes: Attributes, name: str) -> int | None:
-    values = attributes.get(name)
+    values = attributes.get(name.lower())
     try:
         return int(values[0]) if values else None
     except ValueError:

@@ -1,17 +1,15 @@
 """What a domain controller means by a bind or a change that it refuses.
 
 The result code says no more than "invalid credentials"; the reason is a number in the diagnostic text, a Win32 error in
-hexadecimal. All but the first three below come only with the right password.
+hexadecimal. All but the first three of a bind come only with the right password.
 """
 
 import logging
 import re
 
+from shared_apps.authn.backends.ldap.directory import Standing
 from shared_apps.authn.errors import (
     AccountLockedError,
-    AccountRestrictedError,
-    PasswordChangeRequiredError,
-    PasswordExpiredError,
     PolicyViolationError,
     WrongOldPasswordError,
 )
@@ -22,29 +20,28 @@ _logger = logging.getLogger(__name__)
 _IN_BIND = re.compile(r"\bdata ([0-9a-f]{1,8})\b", re.IGNORECASE)
 _IN_CHANGE = re.compile(r"^\s*([0-9a-f]{8})\b", re.IGNORECASE)
 
-# Wrong name, wrong password, locked out. Who is locked out learns no more than who guesses.
-_NOT_PROVEN = {0x525, 0x52E, 0x775}
-_UNUSABLE: dict[int, type[AppError]] = {
-    0x530: AccountRestrictedError,  # not at this hour
-    0x531: AccountRestrictedError,  # not from this workstation
-    0x532: PasswordExpiredError,
-    0x533: AccountRestrictedError,  # disabled
-    0x701: AccountRestrictedError,  # the account has expired
-    0x773: PasswordChangeRequiredError,
+_BIND = {
+    0x525: Standing.REFUSED,  # no such user
+    0x52E: Standing.REFUSED,  # wrong password
+    0x775: Standing.LOCKED,
+    0x530: Standing.RESTRICTED,  # not at this hour
+    0x531: Standing.RESTRICTED,  # not from this workstation
+    0x532: Standing.EXPIRED,
+    0x533: Standing.RESTRICTED,  # disabled
+    0x701: Standing.RESTRICTED,  # the account has expired
+    0x773: Standing.MUST_CHANGE,
 }
 
 
-def of_bind(diagnostic: str) -> AppError | None:
-    """Why it was refused; None when the credentials are not proven."""
+def of_bind(diagnostic: str) -> Standing:
+    """What is not known proves nothing."""
     number = _number(_IN_BIND, diagnostic)
-    if number in _UNUSABLE:
-        return _UNUSABLE[number]()
-    if number not in _NOT_PROVEN:
+    if number not in _BIND:
         _logger.warning(
-            "Active Directory refused a bind for a reason that is not known",
-            extra={"reason": number},
+            "a domain controller refused a bind for no known reason", extra={"reason": number}
         )
-    return None
+        return Standing.REFUSED
+    return _BIND[number]
 
 
 def of_change(diagnostic: str) -> AppError | None:

@@ -29,13 +29,9 @@ def guid_text(value: bytes) -> str:
     return str(UUID(bytes_le=value))
 
 
-def guid_in_filter(text: str) -> str:
+def guid_octets(text: str) -> bytes:
     """Raises ValueError: it is no GUID."""
-    return in_filter(UUID(text).bytes_le)
-
-
-def in_filter(value: bytes) -> str:
-    return "".join(f"\\{byte:02x}" for byte in value)
+    return UUID(text).bytes_le
 
 
 def quoted_password(password: str) -> bytes:
