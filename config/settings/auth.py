@@ -34,3 +34,9 @@ MAX_LOGIN_LIFETIME = timedelta(
 )
 # Argon2id takes 64 MiB a time: how many may run at once in one process.
 PASSWORD_CHECKS_AT_ONCE = env.integer("PASSWORD_CHECKS_AT_ONCE", default=4, low=1, high=64)
+
+# Where servers of tenants' directories may be. Without a list: anywhere but on this machine and at addresses
+# of a link, a group or a cloud's metadata; with one, in these networks only (shared_apps/authn/egress.py).
+AUTH_EGRESS_ALLOW = env.networks("AUTH_EGRESS_ALLOW", default=[])
+# For how long a server is left alone that has failed three times in a row.
+DIRECTORY_PAUSE_SECONDS = env.integer("DIRECTORY_PAUSE_SECONDS", default=15, low=1, high=600)

@@ -9,20 +9,17 @@ import socket
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
 from shared_apps.audit.errors import DeliveryError, SinkError
-
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
+from shared_apps.core.addresses import Address, Network, embedded_ipv4
 
 CONNECT_SECONDS = 5.0
 _PORTS = {"https": 443, "syslog+tls": 6514, "syslog+tcp": 601, "syslog+udp": 514}
 _LONGEST = 2000
-_NAT64 = (IPv6Network("64:ff9b::/96"), IPv6Network("64:ff9b:1::/48"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,23 +80,10 @@ def is_permitted(address: Address, networks: Sequence[Network]) -> bool:
     """Also of the IPv4 address that hides in one of IPv6."""
     if any(address in network for network in networks):
         return True
-    inner = _inner(address)
+    inner = embedded_ipv4(address)
     if inner is not None:
         return is_permitted(inner, networks)
     return address.is_global and not address.is_multicast and not address.is_reserved
-
-
-def _inner(address: Address) -> IPv4Address | None:
-    if isinstance(address, IPv4Address):
-        return None
-    if address.ipv4_mapped or address.sixtofour:
-        return address.ipv4_mapped or address.sixtofour
-    if address.teredo:
-        return address.teredo[1]
-    is_compatible = int(address) >> 32 == 0
-    if is_compatible or any(address in network for network in _NAT64):
-        return IPv4Address(int(address) & 0xFFFFFFFF)
-    return None
 
 
 def connect(destination: Destination) -> socket.socket:
