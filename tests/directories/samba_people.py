@@ -75,8 +75,8 @@ class Administration:
         }
         self._done(self.connection.add(dn(name), attributes=person))
 
-    def add_group(self, name: str) -> None:
-        group = {"objectClass": ["group"], "sAMAccountName": name}
+    def add_group(self, name: str, **attributes: str) -> None:
+        group = {"objectClass": ["group"], "sAMAccountName": name, **attributes}
         self._done(self.connection.add(dn(name), attributes=group))
 
     def add_members(self, group: str, *members: str) -> None:
@@ -99,8 +99,8 @@ class Administration:
     def remove(self, name: str) -> None:
         self._done(self.connection.delete(dn(name)))
 
-    def rename(self, name: str, new_name: str) -> None:
-        self._done(self.connection.modify_dn(dn(name), f"CN={new_name}"))
+    def move(self, name: str, to: str) -> None:
+        self._done(self.connection.modify_dn(dn(name), f"CN={name}", new_superior=to))
 
     def read(self, name: str, attribute: str) -> bytes:
         _, result, entries, _ = self.connection.search(
@@ -164,9 +164,7 @@ def answers(url: str, ca: str) -> bool:
 
 
 def _open(url: str, ca: str, user: str, password: str) -> ldap3.Connection:
-    tls = ldap3.Tls(
-        validate=ssl.CERT_REQUIRED, version=ssl.PROTOCOL_TLS_CLIENT, ca_certs_data=ca
-    )
+    tls = ldap3.Tls(validate=ssl.CERT_REQUIRED, version=ssl.PROTOCOL_TLS_CLIENT, ca_certs_data=ca)
     server = ldap3.Server(url, tls=tls, get_info=ldap3.NONE, connect_timeout=5)
     connection = ldap3.Connection(
         server,

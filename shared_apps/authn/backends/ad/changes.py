@@ -141,7 +141,8 @@ def _sees_deleted(link: Link, *, root: str) -> bool:
     found, answer = link.search(
         container, _ANYTHING, ("objectGUID",), _SHOW_DELETED, scope=Scope.BASE
     )
-    return answer.code == Code.SUCCESS and bool(found)
+    # Without the right it may still show, but not what is in it.
+    return answer.code == Code.SUCCESS and bool(found and found[0].octets("objectGUID"))
 
 
 def _still_there(link: Link, looked: Looked, *, ids: tuple[bytes, ...]) -> list[Entry]:
