@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from shared_apps.core.context import TenantIdentity
     from tests.client import Api
+    from tests.directories.slapd import Slapd
     from tests.installation import Installation
     from tests.directories.samba import Domain
     from tests.workers import Worker
@@ -156,3 +157,35 @@ def workers(
             )
             for pool, also in (("prefork", (default,)), ("threads", ()))
         }
+
+
+@pytest.fixture(scope="session")
+def slapd_of_acme() -> "Iterator[Slapd]":
+    from tests.directories import slapd
+
+    slapd.require_slapd()
+    with slapd.running(organisation="acme") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def slapd_of_globex() -> "Iterator[Slapd]":
+    from tests.directories import slapd
+
+    slapd.require_slapd()
+    with slapd.running(organisation="globex") as server:
+        yield server
+
+
+@pytest.fixture
+def slapd(slapd_of_acme: "Slapd") -> "Iterator[Slapd]":
+    """acme's directory; its people are put back afterwards, whatever became of them."""
+    yield slapd_of_acme
+    slapd_of_acme.reset()
+
+
+@pytest.fixture
+def other_slapd(slapd_of_globex: "Slapd") -> "Iterator[Slapd]":
+    """globex's: the same names, other passwords."""
+    yield slapd_of_globex
+    slapd_of_globex.reset()

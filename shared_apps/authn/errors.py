@@ -109,3 +109,8 @@ class BackendUnavailableError(UnavailableError):
     code = "auth_backend_unavailable"
     message = "Nobody can be signed in at the moment."
     retry_after: ClassVar[int] = 15
+
+
+class UnknownBackendError(InvalidError):
+    code = "unknown_auth_backend"
+    message = "There is no such backend here."

@@ -32,6 +32,7 @@ from scripts.stack.ports import free_port
 from scripts.stack.privileges import Identity, unprivileged_identity
 from scripts.stack.process import spawn
 from scripts.stack.server import EmbeddedServer
+from tests.waiting import wait_until
 
 if TYPE_CHECKING:
     from shared_apps.authn.backends.base import Configuration
@@ -233,6 +234,23 @@ class Slapd(EmbeddedServer):
         units = [f"ou={unit},{self.suffix}" for unit in ("people", "contractors", "groups")]
         self.apply("ldapdelete", "-r", *units)
         self.apply("ldapadd", *_RELAX, ldif=self.people())
+
+    @contextmanager
+    def away(self) -> Iterator[None]:
+        """Nobody listens meanwhile; afterwards it does again, at the same address, with everybody as before."""
+        self.stop()
+        try:
+            yield
+        finally:
+            self.directory.acquire()
+            self.restart()
+            wait_until(self.is_ready, "slapd is back")
+
+    def add(self, uid: str) -> str:
+        """Somebody new; their password."""
+        changed = {"pwdChangedTime": _stamp(datetime.now(UTC) - timedelta(days=1))}
+        self.apply("ldapadd", *_RELAX, ldif=self.entry(Member(uid, uid, operational=changed)))
+        return self.password(uid)
 
     def apply(self, program: str, *arguments: str, ldif: str = "") -> str:
         """What a tool of ldap-utils says to the server, as its superuser."""

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, TypeVar
+from typing import Any, ClassVar, TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
@@ -52,11 +52,16 @@ class Breaker:
         """Costs nothing where nothing had failed."""
         if self._failed_before:
             self._failed_before = False
-            self._shared(self._forget, self._forget_here)
+            self.reset()
+
+    def reset(self) -> None:
+        self._forget_here()
+        self._shared(self._forget, self._forget_here)
 
     def _allows(self) -> bool:
         redis = get_redis_connection()
-        failures = int(redis.get(f"{self._key}:failures") or 0)
+        counted: Any = redis.get(f"{self._key}:failures")
+        failures = int(counted or 0)
         self._failed_before = failures > 0
         if failures < FAILURES:
             return True

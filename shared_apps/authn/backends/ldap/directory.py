@@ -110,6 +110,7 @@ class LdapBackend(DirectoryBackend):
                     yield self._counted(link)
                 finally:
                     link.close()
+                self.servers.trust_again(server)
         except DirectoryFault as fault:
             raise BackendUnavailableError(str(fault)) from fault
 
@@ -144,7 +145,8 @@ class LdapBackend(DirectoryBackend):
         """Raises DirectoryFault: it is none."""
 
     @abstractmethod
-    def id_filter(self, external_id: str) -> bytes: ...
+    def id_filter(self, external_id: str) -> bytes | None:
+        """None: no id of anybody's looks like this."""
 
     @abstractmethod
     def password_info(self, link: Link, entry: Entry, at: datetime) -> PasswordInfo: ...
@@ -244,7 +246,8 @@ class LdapBackend(DirectoryBackend):
         return entry
 
     def _find_by_id(self, link: Link, external_id: str) -> Entry | None:
-        return self.find_entry(link, self.id_filter(external_id))
+        searched = self.id_filter(external_id)
+        return self.find_entry(link, searched) if searched else None
 
     def _listed(self, link: Link) -> Iterator[DirectoryPerson]:
         options = self.options

@@ -1,5 +1,6 @@
 """OpenLDAP, and other servers that answer like it."""
 
+import re
 import uuid
 from datetime import datetime
 from typing import ClassVar, NoReturn
@@ -15,6 +16,7 @@ from shared_apps.authn.errors import (
     PolicyViolationError,
 )
 
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _POLICY_ATTRIBUTES = (
     "pwdMaxAge", "pwdExpireWarning", "pwdLockoutDuration", "pwdMinLength", "pwdInHistory",
     "pwdGraceAuthNLimit", "pwdAllowUserChange",
@@ -63,7 +65,9 @@ class OpenLdapBackend(LdapBackend):
         except ValueError:
             raise DirectoryFault("a person's entry has no entryUUID that can be read") from None
 
-    def id_filter(self, external_id: str) -> bytes:
+    def id_filter(self, external_id: str) -> bytes | None:
+        if not _ID.fullmatch(external_id):
+            return None
         return filters.equals(self.id_attribute, external_id)
 
     def is_active(self, entry: Entry) -> bool:

@@ -76,7 +76,9 @@ class OracleOidBackend(LdapBackend):
             raise DirectoryFault("a person's entry has no orclguid that can be read")
         return text.lower()
 
-    def id_filter(self, external_id: str) -> bytes:
+    def id_filter(self, external_id: str) -> bytes | None:
+        if not _ID.fullmatch(external_id):
+            return None
         # The directory shows them in upper case; whether it minds, not every version says.
         return filters.any_of(
             filters.equals(self.id_attribute, external_id.upper()),

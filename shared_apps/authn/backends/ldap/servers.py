@@ -60,7 +60,7 @@ class Connecting:
         servers = tuple(Server.parse(url) for url in urls)
         if not servers:
             raise DirectoryFault("the directory has no url")
-        if not options.get("start_tls", True) and not all(server.is_tls for server in servers):
+        if not options.get("start_tls", False) and not all(server.is_tls for server in servers):
             raise DirectoryFault("ldap:// without start_tls would send passwords in the clear")
         authorities = secrets.get("ca_certificate") or options.get("ca_certificate") or ""
         seconds = float(options.get("timeout_seconds", _DEFAULT_SECONDS))
@@ -81,7 +81,7 @@ class Servers:
         """
         reasons = []
         for server in self.connecting.servers:
-            breaker = Breaker(tenant_id=self.tenant_id, server=server.name)
+            breaker = self._breaker(server)
             if not breaker.allows():
                 reasons.append(f"{server.name} has failed too often of late")
                 continue
@@ -111,6 +111,13 @@ class Servers:
             link.close()
             raise
         return link
+
+    def trust_again(self, server: Server) -> None:
+        """Ask it with the next sign-in, however often it has failed."""
+        self._breaker(server).reset()
+
+    def _breaker(self, server: Server) -> Breaker:
+        return Breaker(tenant_id=self.tenant_id, server=server.name)
 
     def until(self) -> float:
         """When an attempt that begins now must be over: each server may take its time, once."""
