@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from shared_apps.core.context import TenantIdentity
     from tests.client import Api
+    from tests.directories.samba import Domain
     from tests.directories.slapd import Slapd
     from tests.installation import Installation
-    from tests.directories.samba import Domain
     from tests.workers import Worker
 
 _servers = ExitStack()

@@ -39,6 +39,23 @@ class Domain:
     """An ordinary account without special rights, beside that to see what was deleted."""
     bind_password: str = PASSWORD
 
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    @property
+    def options(self) -> dict[str, str]:
+        """As a tenant that uses it declares them."""
+        return {
+            "url": self.url,
+            "base_dn": self.base_dn,
+            "bind_dn": self.bind_dn,
+            "ca_certificate": self.ca,
+        }
+
+    def is_locked(self, name: str) -> bool:
+        return "data 775" in self.try_bind(name, PASSWORD).message
+
     def try_bind(self, name: str, password: str) -> Bound:
         """A direct bind, past the product: as `CN=<name>` among the users."""
         with samba_people.connected(self.url, self.ca, f"CN={name},{USERS_DN}", password) as bound:

@@ -79,7 +79,8 @@ class ActiveDirectoryBackend(LdapBackend):
             )
         )
         if len(found) > 1:
-            logger.warning("several people of a directory fit one name", extra=self._extra())
+            tenant_id = self.configuration.tenant_id
+            logger.warning("several people in the directory of tenant %s fit one name", tenant_id)
         return found[0] if len(found) == 1 else None
 
     def standing(self, answer: Answer) -> Standing:
@@ -95,8 +96,9 @@ class ActiveDirectoryBackend(LdapBackend):
         except ValueError:
             raise DirectoryFault("a person has no objectGUID") from None
 
-    def id_filter(self, external_id: str) -> bytes:
-        return filters.equals_octets(self.id_attribute, guid_octets(external_id))
+    def id_filter(self, external_id: str) -> bytes | None:
+        octets = guid_octets(external_id)
+        return filters.equals_octets(self.id_attribute, octets) if octets else None
 
     def is_active(self, entry: Entry) -> bool:
         control = passwords.number(entry.attributes, "userAccountControl") or 0

@@ -123,7 +123,7 @@ def _changed(
         filters.all_of(filters.equals("objectClass", "user"), person),
     )
     newer = filters.parse(f"(uSNChanged>={before.number + 1})")
-    ids = []
+    ids: list[bytes] = []
     for entry in link.search_paged(
         root, filters.all_of(newer, relevant), ("objectGUID", "objectClass"), _SHOW_DELETED,
         limit=groups.LISTING,

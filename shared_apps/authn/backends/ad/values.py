@@ -1,9 +1,11 @@
 """How Active Directory writes times, lengths of time, identities and passwords."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 _EPOCH = datetime(1601, 1, 1, tzinfo=UTC)
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _TICKS_PER_MICROSECOND = 10
 
 
@@ -29,9 +31,9 @@ def guid_text(value: bytes) -> str:
     return str(UUID(bytes_le=value))
 
 
-def guid_octets(text: str) -> bytes:
-    """Raises ValueError: it is no GUID."""
-    return UUID(text).bytes_le
+def guid_octets(text: str) -> bytes | None:
+    """None: it is not what `guid_text` writes."""
+    return UUID(text).bytes_le if _GUID.fullmatch(text) else None
 
 
 def quoted_password(password: str) -> bytes:
