@@ -44,6 +44,10 @@ class Domain:
         return int(self.url.rpartition(":")[2])
 
     @property
+    def plain_port(self) -> int:
+        return int(self.plain_url.rpartition(":")[2])
+
+    @property
     def options(self) -> dict[str, str]:
         """As a tenant that uses it declares them."""
         return {

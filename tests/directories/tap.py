@@ -5,12 +5,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+# Somebody in between answers the first request, which is StartTLS, as a server does that knows none.
+_PROTOCOL_ERROR = bytes.fromhex("300c020101 7807 0a0102 0400 0400")
+
 
 class Tap:
     """Passes everything on between `port` of 127.0.0.1 and a server there."""
 
-    def __init__(self, server: int) -> None:
+    def __init__(self, server: int, *, refuses_tls: bool = False) -> None:
         self.port = 0
+        self._refuses_tls = refuses_tls
         self.connections = 0
         self.sent = bytearray()
         """By whoever connected, all connections together."""
@@ -51,6 +55,9 @@ class Tap:
 
     def _serve(self, client: socket.socket, server: socket.socket) -> None:
         with client, server:
+            if self._refuses_tls:
+                self.sent += client.recv(65_536)
+                client.sendall(_PROTOCOL_ERROR)
             back = threading.Thread(target=_pump, args=(server, client, bytearray()), daemon=True)
             back.start()
             _pump(client, server, self.sent)
