@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from shared_apps.core.context import TenantIdentity
     from tests.client import Api
+    from tests.directories.samba import Domain
     from tests.directories.slapd import Slapd
     from tests.installation import Installation
     from tests.workers import Worker
@@ -124,6 +125,18 @@ def api(system: "Installation") -> "Callable[..., Api]":
     return lambda tenant, role=None: Api(
         tenant, password=system.password if role else None, role=role
     )
+
+
+@pytest.fixture(scope="session")
+def samba() -> "Iterator[Domain]":
+    """A domain of Active Directory, common to the tests of a process: each makes the people that it changes."""
+    from tests.directories import samba
+
+    reason = samba.unavailable()
+    if reason and not os.environ.get("FREEHOLD_REQUIRE_DIRECTORIES"):
+        pytest.skip(reason)
+    with samba.running() as domain:
+        yield domain
 
 
 @pytest.fixture(scope="session")

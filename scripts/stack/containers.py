@@ -46,7 +46,7 @@ def containers() -> Iterator[Servers]:
         return f"{container.get_container_host_ip()}:{container.get_exposed_port(port)}"
 
     with ExitStack() as stack:
-        watch = stack.enter_context(_guard())
+        watch = stack.enter_context(guard())
         started = []
         try:
             for make in (
@@ -71,7 +71,7 @@ def containers() -> Iterator[Servers]:
 
 
 @contextmanager
-def _guard() -> Iterator[Callable[[str], None]]:
+def guard() -> Iterator[Callable[[str], None]]:
     """Containers named to the yielded function are removed when this process ends, however."""
     process = subprocess.Popen(
         [sys.executable, "-m", "scripts.stack.container_guard"],

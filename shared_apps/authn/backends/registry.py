@@ -15,6 +15,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final
 
+from shared_apps.authn.backends.active_directory import ActiveDirectoryBackend
 from shared_apps.authn.backends.base import AuthBackend
 from shared_apps.authn.backends.database import DatabaseBackend
 from shared_apps.authn.backends.kinds import BUILT_IN, Kind
@@ -26,6 +27,7 @@ GROUP: Final = "freehold.auth_backends"
 # Beside DatabaseBackend these take (configuration, recognise).
 _OWN: Final[Mapping[str, type[AuthBackend]]] = {
     DatabaseBackend.name: DatabaseBackend,
+    ActiveDirectoryBackend.name: ActiveDirectoryBackend,
     OpenLdapBackend.name: OpenLdapBackend,
     OracleOidBackend.name: OracleOidBackend,
 }
