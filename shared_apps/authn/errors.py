@@ -109,3 +109,15 @@ class BackendUnavailableError(UnavailableError):
     code = "auth_backend_unavailable"
     message = "Nobody can be signed in at the moment."
     retry_after: ClassVar[int] = 15
+
+
+class SignInAttemptError(InvalidError):
+    """Which check failed is the attacker's question, as with tokens."""
+
+    code = "sign_in_attempt_not_valid"
+    message = "This sign-in was not begun here, has ended, or took too long. Begin again."
+
+
+class NoSingleSignOnError(ConflictError):
+    code = "single_sign_on_not_offered"
+    message = "People sign in with a password here."
