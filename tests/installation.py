@@ -77,6 +77,8 @@ class Installation:
             connection.execute("DELETE FROM onboarding_erasure")
             connection.execute("DELETE FROM authn_refreshtoken")
             connection.execute("DELETE FROM authn_session")
+            connection.execute("DELETE FROM authn_authconfiguration")
+            connection.execute("DELETE FROM accounts_identity")
             for table in ("accounts_usertenantrole", "accounts_crosstenantgrant"):
                 connection.execute(
                     sql.SQL("DELETE FROM {} WHERE NOT user_id = ANY(%s)").format(

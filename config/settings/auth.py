@@ -34,3 +34,18 @@ MAX_LOGIN_LIFETIME = timedelta(
 )
 # Argon2id takes 64 MiB a time: how many may run at once in one process.
 PASSWORD_CHECKS_AT_ONCE = env.integer("PASSWORD_CHECKS_AT_ONCE", default=4, low=1, high=64)
+
+# The first seals what tenants' backends need to know, the others still open what they sealed.
+AUTH_ENCRYPTION_KEYS = env.secrets_by_id("AUTH_ENCRYPTION_KEYS")
+# How often a directory is asked again about somebody who stays signed in, and for how long it may fail
+# to answer beyond that.
+DIRECTORY_RECHECK_INTERVAL = timedelta(
+    minutes=env.integer("DIRECTORY_RECHECK_MINUTES", default=15, low=1, high=24 * 60)
+)
+DIRECTORY_RECHECK_GRACE = timedelta(
+    minutes=env.integer("DIRECTORY_RECHECK_GRACE_MINUTES", default=15, low=0, high=24 * 60)
+)
+
+# User names are unique among people without a realm alone (accounts/models.py); whoever signs in is
+# found there and by `get_by_natural_key`, never among people of directories.
+SILENCED_SYSTEM_CHECKS = ["auth.E003", "auth.W004"]

@@ -16,6 +16,6 @@ SESSION_COOKIE_NAME = "__Host-freehold_session"
 CSRF_COOKIE_SECURE = True
 
 # The API takes tokens in a header, never cookies, so a foreign page cannot make a browser send them.
-SILENCED_SYSTEM_CHECKS = ["security.W003"]
+SILENCED_SYSTEM_CHECKS += ["security.W003"]
 
 env.finish()

@@ -32,6 +32,7 @@ class Secrets:
     jwt_signing_keys: str = field(default_factory=lambda: f"local-1:{_random_key()}")
     audit_anchor_key: str = field(default_factory=lambda: _ed25519_seed())
     audit_sealing_keys: str = field(default_factory=lambda: f"local-1:{_random_key()}")
+    auth_encryption_keys: str = field(default_factory=lambda: f"local-1:{_random_key()}")
     passwords: Mapping[str, str] = field(
         default_factory=lambda: {login: secrets.token_urlsafe(24) for login in LOGINS}
     )
@@ -46,6 +47,7 @@ def load_or_create_secrets(path: Path) -> Secrets:
         jwt_signing_keys=stored.get("jwt_signing_keys", fresh.jwt_signing_keys),
         audit_anchor_key=stored.get("audit_anchor_key", fresh.audit_anchor_key),
         audit_sealing_keys=stored.get("audit_sealing_keys", fresh.audit_sealing_keys),
+        auth_encryption_keys=stored.get("auth_encryption_keys", fresh.auth_encryption_keys),
         passwords={**fresh.passwords, **stored.get("passwords", {})},
     )
     if asdict(merged) != stored:
@@ -106,6 +108,7 @@ def product_environment(
         "SECRET_KEY": generated.secret_key,
         "JWT_SIGNING_KEYS": generated.jwt_signing_keys,
         "AUDIT_SEALING_KEYS": generated.audit_sealing_keys,
+        "AUTH_ENCRYPTION_KEYS": generated.auth_encryption_keys,
         "ALLOWED_HOSTS": allowed_hosts,
         "PUBLIC_HOST": public_host,
         "DJANGO_SETTINGS_MODULE": settings,

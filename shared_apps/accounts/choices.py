@@ -12,6 +12,13 @@ class Role(models.TextChoices):
     VIEWER = "viewer"
 
 
+class RoleOrigin(models.TextChoices):
+    """Where a role in a tenant came from."""
+
+    GRANTED = "granted"
+    DIRECTORY = "directory"
+
+
 class CrossTenantRole(models.TextChoices):
     """A person's role over tenants that an operator granted one by one; it reads, never writes."""
 

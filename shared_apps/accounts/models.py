@@ -7,7 +7,7 @@ from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.db import models
 from django.db.models.functions import Lower
 
-from shared_apps.accounts.choices import CrossTenantRole, Role
+from shared_apps.accounts.choices import CrossTenantRole, Role, RoleOrigin
 from shared_apps.audit.models import Auditable, AuditPolicy
 from shared_apps.core.emails import canonical_email
 from shared_apps.core.personal import ACCOUNTABILITY, ID_ALONE, Anonymised, Deleted, Kept, Rule
@@ -17,7 +17,7 @@ class UserManager(BaseUserManager["User"]):
     """E-mail addresses are compared in their canonical form, whatever was typed."""
 
     def get_by_natural_key(self, username: str | None) -> "User":
-        return self.get(email=canonical_email(username or ""))
+        return self.get(email=canonical_email(username or ""), realm=None)
 
 
 class User(Auditable, AbstractBaseUser):
@@ -32,12 +32,16 @@ class User(Auditable, AbstractBaseUser):
     last_login = None
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    email = models.CharField(max_length=254, unique=True)
+    email = models.CharField(max_length=254, blank=True)
+    """Of people without a realm it is their name here, and theirs alone. Of people of a directory it is
+    what that directory claims: nobody is found by it, and it may be empty or anybody's."""
     name = models.CharField(max_length=200, blank=True)
     is_active = models.BooleanField(default=True)
     is_operator = models.BooleanField(default=False)
     is_managed_by_operator = models.BooleanField(default=False)
     """An operator created this person, so no tenant's administrator ever knew the password."""
+    realm = models.UUIDField(null=True, editable=False)
+    """The directory that this person came from and belongs to alone."""
     password_changed_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     erased_at = models.DateTimeField(null=True, editable=False)
@@ -52,6 +56,18 @@ class User(Auditable, AbstractBaseUser):
         constraints = [
             models.CheckConstraint(
                 name="user_email_is_canonical", condition=models.Q(email=Lower("email"))
+            ),
+            models.UniqueConstraint(
+                name="one_person_per_email", fields=["email"], condition=models.Q(realm=None)
+            ),
+            models.CheckConstraint(
+                name="user_without_realm_has_email",
+                condition=models.Q(realm__isnull=False) | ~models.Q(email=""),
+            ),
+            # What one tenant's directory says of somebody counts in that tenant only.
+            models.CheckConstraint(
+                name="operators_are_of_no_realm",
+                condition=models.Q(realm__isnull=True) | models.Q(is_managed_by_operator=False),
             ),
             models.CheckConstraint(
                 name="operator_is_managed_by_operator",
@@ -71,6 +87,32 @@ class User(Auditable, AbstractBaseUser):
         return self.email
 
 
+class Identity(Auditable):
+    """Whom a directory means: bound to one person for good, by what it never changes of them."""
+
+    audit = AuditPolicy(exclude=("seen_at",))
+    personal: ClassVar[tuple[Rule, ...]] = (Deleted(by="user", accountable=("realm", "bound_at")),)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="identities")
+    realm = models.UUIDField(editable=False)
+    external_id = models.CharField(max_length=200, editable=False)
+    username = models.CharField(max_length=256)
+    """As the directory had it last; shown, and never what anybody is recognised by."""
+    bound_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                name="one_person_per_external_id", fields=["realm", "external_id"]
+            ),
+            models.UniqueConstraint(
+                name="one_identity_per_person_and_realm", fields=["user", "realm"]
+            ),
+        ]
+
+
 class UserTenantRole(Auditable):
     """What a person may do in one tenant."""
 
@@ -87,9 +129,16 @@ class UserTenantRole(Auditable):
     role = models.CharField(max_length=20, choices=Role)
     granted_at = models.DateTimeField()
     granted_by = models.UUIDField(null=True, editable=False)
+    origin = models.CharField(
+        max_length=20, choices=RoleOrigin, default=RoleOrigin.GRANTED, db_default=RoleOrigin.GRANTED
+    )
+    """A role that the directory's groups give goes with them; one that a person gave does not."""
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                name="tenant_role_origin_rule", condition=models.Q(origin__in=RoleOrigin.values)
+            ),
             models.UniqueConstraint(name="one_role_per_tenant", fields=["user", "tenant"]),
             models.CheckConstraint(
                 name="tenant_role_rule", condition=models.Q(role__in=Role.values)

@@ -11,20 +11,27 @@ from django.db.models import QuerySet
 from shared_apps.accounts import passwords
 from shared_apps.accounts.choices import OPERATOR_ROLE, Role
 from shared_apps.accounts.errors import PersonNotFoundError
-from shared_apps.accounts.models import CrossTenantGrant, User, UserTenantRole
+from shared_apps.accounts.models import CrossTenantGrant, Identity, User, UserTenantRole
 from shared_apps.core import context
 from shared_apps.core.emails import canonical_email
 from shared_apps.tenants import names
 
 
 def find_user_by_email(*, email: str) -> User | None:
+    """Never somebody of a directory: what it says of addresses it may say of anybody's."""
     with context.operator():
-        return User.objects.filter(email=canonical_email(email)).first()
+        return User.objects.filter(email=canonical_email(email), realm=None).first()
 
 
 def find_user(*, user_id: UUID) -> User | None:
     with context.operator():
         return User.objects.filter(id=user_id).first()
+
+
+def find_identity(*, realm: UUID, user_id: UUID) -> Identity | None:
+    """Whom a directory means by this person; its `external_id` is what to ask the directory for."""
+    with context.operator():
+        return Identity.objects.filter(realm=realm, user_id=user_id).first()
 
 
 def list_members(*, tenant_id: UUID) -> QuerySet[UserTenantRole]:
@@ -37,9 +44,11 @@ def list_members(*, tenant_id: UUID) -> QuerySet[UserTenantRole]:
 
 
 def list_admin_emails(*, tenant_ids: Collection[UUID]) -> dict[UUID, set[str]]:
-    """The administrators' addresses of each of these tenants that has any."""
+    """The administrators' addresses of each of these tenants that has any; without people of directories."""
     found: dict[UUID, set[str]] = {}
-    admins = UserTenantRole.objects.filter(tenant_id__in=tenant_ids, role=Role.ADMIN)
+    admins = UserTenantRole.objects.filter(
+        tenant_id__in=tenant_ids, role=Role.ADMIN, user__realm=None
+    )
     with context.operator():
         for tenant_id, email in admins.values_list("tenant_id", "user__email"):
             found.setdefault(tenant_id, set()).add(email)

@@ -1,6 +1,10 @@
 from enum import IntEnum
+from typing import Final
 
 from django.db import models
+
+BREAK_GLASS: Final = "break_glass"
+"""The backend of a session that was opened past the tenant's own."""
 
 
 class SessionEnd(models.TextChoices):
@@ -12,6 +16,10 @@ class SessionEnd(models.TextChoices):
     PASSWORD_CHANGED = "PASSWORD_CHANGED"  # noqa: S105 (a reason, not a password)
     REFRESH_REPLAYED = "REFRESH_REPLAYED"
     """A refresh token was used a second time, so one of its two users has stolen it."""
+    BACKEND_CHANGED = "BACKEND_CHANGED"
+    """The tenant's people prove who they are elsewhere now."""
+    GONE_FROM_DIRECTORY = "GONE_FROM_DIRECTORY"
+    """The directory does not know the person any more, or has disabled them."""
 
 
 class SocketClose(IntEnum):

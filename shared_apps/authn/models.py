@@ -8,7 +8,28 @@ from django.db.models.functions import Coalesce
 
 from shared_apps.audit.models import Auditable, AuditPolicy
 from shared_apps.authn.choices import SessionEnd
-from shared_apps.core.personal import Deleted, Rule
+from shared_apps.core.personal import Deleted, Masked, Rule
+
+
+class AuthConfiguration(Auditable):
+    """Where and how the people of one tenant prove who they are. Without a row: by our own passwords."""
+
+    audit = AuditPolicy(redact=("secrets",))
+    personal: ClassVar[tuple[Rule, ...]] = (Masked(columns=("break_glass",)),)
+
+    tenant = models.OneToOneField(
+        "tenants.Tenant", primary_key=True, on_delete=models.CASCADE, related_name="auth"
+    )
+    kind = models.CharField(max_length=40)
+    realm = models.UUIDField(editable=False)
+    options = models.JSONField(default=dict)
+    secrets = models.BinaryField(default=bytes, editable=False)
+    """All of them together, sealed for this tenant (configurations.py)."""
+    secrets_key = models.CharField(max_length=100, blank=True, editable=False)
+    """Which of AUTH_ENCRYPTION_KEYS sealed them."""
+    break_glass = models.JSONField(default=list)
+    """Addresses of those who always sign in by our own passwords, also while the backend is down."""
+    changed_at = models.DateTimeField()
 
 
 class Session(Auditable):
@@ -18,7 +39,7 @@ class Session(Auditable):
     granted again does not bring it back.
     """
 
-    audit = AuditPolicy(exclude=("last_used_at", "expires_at"))
+    audit = AuditPolicy(exclude=("last_used_at", "expires_at", "directory_checked_at"))
     personal: ClassVar[tuple[Rule, ...]] = (
         Deleted(
             by="user",
@@ -34,7 +55,10 @@ class Session(Auditable):
     membership = models.ForeignKey(
         "accounts.UserTenantRole", null=True, on_delete=models.SET_NULL, related_name="sessions"
     )
-    backend = models.CharField(max_length=20)
+    backend = models.CharField(max_length=40)
+    """The kind that proved it, or `break_glass`."""
+    directory_checked_at = models.DateTimeField(null=True)
+    """When the directory was last asked about this person; None where none was."""
     auth_time = models.DateTimeField()
     """When the person proved who they are; nothing moves it."""
     created_at = models.DateTimeField()

@@ -1,0 +1,159 @@
+"""Who somebody of a directory is here. All in the operator's context.
+
+A directory counts in its realm, and a realm is one tenant's. It recognises those whom it was bound to
+before, by the id that it never changes; it may be bound once to somebody who belongs to its tenant and to
+nothing else; whoever else it speaks of is a person of its own, whatever address or name it claims.
+"""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import Exists, OuterRef
+
+from shared_apps.accounts import passwords
+from shared_apps.accounts.choices import Role, RoleOrigin
+from shared_apps.accounts.models import CrossTenantGrant, Identity, User, UserTenantRole
+from shared_apps.core import attribution, context
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What a tenant's directory says of somebody."""
+
+    tenant_id: UUID
+    realm: UUID
+    external_id: str
+    username: str
+    email: str
+    """Canonical; empty if there is none."""
+    name: str
+
+
+def recognise(*, claim: Claim, role: Role | None, links_members: bool, at: datetime) -> User | None:
+    """The person whom a claim is about, with the role that the directory's groups give them.
+
+    None of somebody who was never here and has no role: whoever a large directory proves and nobody
+    has let in leaves no trace.
+    """
+    with context.operator(), transaction.atomic():
+        _wait_for_turn(claim)
+        user = _find_bound(claim, at) or (_bind_member(claim, at) if links_members else None)
+        if user is None:
+            if role is None:
+                return None
+            user = _make(claim, at)
+        with _attributed_to(user):
+            apply_role(tenant_id=claim.tenant_id, user_id=user.id, role=role, at=at)
+        return user
+
+
+def apply_role(*, tenant_id: UUID, user_id: UUID, role: Role | None, at: datetime) -> None:
+    """Have somebody's role be what the directory's groups give; one that a person granted stays.
+
+    Also the last administrator's goes: who administers is the directory's to say then, and operators
+    and break-glass accounts still get in.
+    """
+    with context.operator(), transaction.atomic():
+        members = UserTenantRole.objects.filter(tenant_id=tenant_id, user_id=user_id)
+        member = members.select_for_update().first()
+        if member is None:
+            if role is not None:
+                UserTenantRole.objects.create(
+                    tenant_id=tenant_id, user_id=user_id, role=role, granted_at=at,
+                    origin=RoleOrigin.DIRECTORY,
+                )  # fmt: skip
+        elif member.origin != RoleOrigin.DIRECTORY or member.role == role:
+            return
+        elif role is None:
+            member.delete()
+        else:
+            member.role = role
+            member.save(update_fields=["role"])
+
+
+def drop_directory_roles(*, tenant_id: UUID) -> int:
+    """Take away every role that a directory's groups gave in a tenant; returns how many."""
+    with context.operator():
+        given = UserTenantRole.objects.filter(tenant_id=tenant_id, origin=RoleOrigin.DIRECTORY)
+        return given.delete()[1].get("accounts.UserTenantRole", 0)
+
+
+def _wait_for_turn(claim: Claim) -> None:
+    """Two first sign-ins of one person make one person."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
+            [f"identity:{claim.realm}:{claim.external_id}"],
+        )
+
+
+def _find_bound(claim: Claim, at: datetime) -> User | None:
+    identities = Identity.objects.filter(realm=claim.realm, external_id=claim.external_id)
+    identity = identities.select_related("user").first()
+    if identity is None:
+        return None
+    user = identity.user
+    with _attributed_to(user):
+        identity.username, identity.seen_at = claim.username, at
+        identity.save(update_fields=["username", "seen_at"])
+        # The name and address of somebody who belongs elsewhere too are not this directory's to change.
+        if user.realm == claim.realm:
+            _take_over(user, claim)
+    return user
+
+
+def _take_over(user: User, claim: Claim) -> None:
+    if (user.email, user.name) != (claim.email, claim.name):
+        user.email, user.name = claim.email, claim.name
+        user.save(update_fields=["email", "name"])
+
+
+def _bind_member(claim: Claim, at: datetime) -> User | None:
+    """Bind the directory's person to one whom this tenant invited and who is nobody anywhere else."""
+    if not claim.email:
+        return None
+    here = UserTenantRole.objects.filter(user=OuterRef("pk"), tenant=claim.tenant_id)
+    elsewhere = UserTenantRole.objects.filter(user=OuterRef("pk")).exclude(tenant=claim.tenant_id)
+    members = User.objects.filter(
+        Exists(here),
+        ~Exists(elsewhere),
+        ~Exists(CrossTenantGrant.objects.filter(user=OuterRef("pk"))),
+        ~Exists(Identity.objects.filter(user=OuterRef("pk"), realm=claim.realm)),
+        email=claim.email, realm=None, is_active=True,
+        is_operator=False, is_managed_by_operator=False,
+    )  # fmt: skip
+    user = members.select_for_update(of=("self",)).first()
+    if user is not None:
+        with _attributed_to(user):
+            _bind(user, claim, at)
+    return user
+
+
+def _make(claim: Claim, at: datetime) -> User:
+    user = User(
+        id=uuid.uuid4(), realm=claim.realm, name=claim.name, created_at=at,
+        email=claim.email, password=passwords.unusable_hash(),
+    )  # fmt: skip
+    with _attributed_to(user):
+        user.save(force_insert=True)
+        _bind(user, claim, at)
+    return user
+
+
+def _bind(user: User, claim: Claim, at: datetime) -> None:
+    Identity.objects.create(
+        user=user, realm=claim.realm, external_id=claim.external_id, username=claim.username,
+        bound_at=at, seen_at=at,
+    )  # fmt: skip
+
+
+@contextmanager
+def _attributed_to(user: User) -> Iterator[None]:
+    """They have just proven who they are, so what follows from it is theirs."""
+    with attribution.acting(replace(attribution.current(), user_id=user.id)):
+        yield
