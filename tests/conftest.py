@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from shared_apps.core.context import TenantIdentity
     from tests.client import Api
+    from tests.directories.oidc_provider import OidcProvider
     from tests.installation import Installation
     from tests.workers import Worker
 
@@ -143,3 +144,26 @@ def workers(
             )
             for pool, also in (("prefork", (default,)), ("threads", ()))
         }
+
+
+@pytest.fixture(scope="session")
+def oidc_provider() -> "Iterator[OidcProvider]":
+    from tests.directories import oidc_provider
+
+    with oidc_provider.running() as provider:
+        yield provider
+
+
+@pytest.fixture
+def entra(oidc_provider: "OidcProvider", system: "Installation") -> "Iterator[OidcProvider]":
+    """The provider, in Entra's place; nothing of it is remembered."""
+    from django.core.cache import cache
+    from django.test import override_settings
+
+    from shared_apps.core import context
+
+    with context.operator():
+        cache.clear()
+    oidc_provider.forget()
+    with override_settings(ENTRA_AUTHORITY=oidc_provider.url, ENTRA_GRAPH=oidc_provider.graph):
+        yield oidc_provider

@@ -121,3 +121,8 @@ class SignInAttemptError(InvalidError):
 class NoSingleSignOnError(ConflictError):
     code = "single_sign_on_not_offered"
     message = "People sign in with a password here."
+
+
+class NextAddressError(InvalidError):
+    code = "next_not_valid"
+    message = "`next` must be a path at this host."

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.conf import settings
@@ -19,6 +20,9 @@ from shared_apps.authn.errors import InvalidCredentialsError, InvalidTokenError,
 from shared_apps.authn.models import RefreshToken, Session
 from shared_apps.authn.selectors import SignIn
 from shared_apps.core import attribution, context
+
+if TYPE_CHECKING:
+    from shared_apps.accounts.models import User
 
 # A client that lost the answer, or asks twice at once, is no thief.
 REPLAY_LEEWAY = timedelta(seconds=10)
@@ -60,6 +64,19 @@ def sign_in(
     user = backend.authenticate(username=username, password=password)
     if user is None:
         raise InvalidCredentialsError
+    return open_session(
+        tenant_id=tenant_id, user=user, backend=backend.name, client=client, auth_time=at, at=at
+    )
+
+
+def open_session(
+    *, tenant_id: UUID | None, user: "User", backend: str, client: Client, auth_time: datetime, at: datetime
+) -> tuple[SignIn, TokenPair]:  # fmt: skip
+    """For somebody whom the backend of that name has proven at `auth_time`.
+
+    Raises:
+        NoMembershipError: there is no role here.
+    """
     with context.operator(), _attributed_to(user.id), transaction.atomic():
         if tenant_id is None:
             membership, roles = None, people.list_installation_roles(user=user)
@@ -69,8 +86,8 @@ def sign_in(
         if not roles:
             raise NoMembershipError
         session = Session.objects.create(
-            user=user, tenant_id=tenant_id, membership=membership, backend=backend.name,
-            auth_time=at, created_at=at, last_used_at=at, expires_at=at,
+            user=user, tenant_id=tenant_id, membership=membership, backend=backend,
+            auth_time=auth_time, created_at=at, last_used_at=at, expires_at=at,
             ip=client.ip, user_agent=client.user_agent,
         )  # fmt: skip
         pair = _issue_pair(session=session, at=at)

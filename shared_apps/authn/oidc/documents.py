@@ -21,7 +21,9 @@ _LONGEST_WAIT = 6.0
 Document = Mapping[str, Any]
 
 
-def get(url: str, *, is_enough: Callable[[Document], bool] = lambda document: True) -> Document | None:
+def get(
+    url: str, *, is_enough: Callable[[Document], bool] = lambda document: True
+) -> Document | None:
     """The document at `url`; a newer one if what is kept is not enough and was not fetched just now.
 
     None when even that one is not enough.

@@ -48,7 +48,9 @@ class Provider:
         Raises:
             BackendUnavailableError: the keys cannot be had.
         """
-        keys = documents.get(self.jwks_uri, is_enough=lambda found: _find(found, key_id) is not None)
+        keys = documents.get(
+            self.jwks_uri, is_enough=lambda found: _find(found, key_id) is not None
+        )
         found = _find(keys, key_id) if keys else None
         return _as_rsa_key(found) if found else None
 

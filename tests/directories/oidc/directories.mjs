@@ -24,6 +24,11 @@ export class Directory {
     this.handle = this.provider.callback();
   }
 
+  register(redirectUri) {
+    for (const client of this.clients) client.redirect_uris.push(redirectUri);
+    this.rotate();
+  }
+
   find(field, value) {
     return this.people.find((person) => person[field].toLowerCase() === String(value).toLowerCase());
   }

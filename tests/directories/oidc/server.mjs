@@ -3,6 +3,7 @@
 import crypto from 'node:crypto';
 import fs from 'node:fs';
 import http from 'node:http';
+import readline from 'node:readline';
 import { Directory } from './directories.mjs';
 import { answerGraph } from './graph.mjs';
 
@@ -61,6 +62,7 @@ async function control(action, request, response) {
   const order = JSON.parse((await text(request)) || '{}');
   const directory = directories.get(order.directory);
   if (action === 'rotate') directory.rotate();
+  if (action === 'register') directory.register(order.redirect_uri);
   if (action === 'forge') forgeries.set(order.directory, order);
   if (action === 'change') Object.assign(order.oid ? directory.find('oid', order.oid) : directory, order.values);
   const answer = seen;
@@ -119,11 +121,19 @@ function send(response, status, body) {
 }
 
 server.listen(0, '127.0.0.1', () => {
-  base = `http://127.0.0.1:${server.address().port}`;
+  const { port } = server.address();
+  base = `http://127.0.0.1:${port}`;
   for (const each of JSON.parse(fs.readFileSync(process.argv[2])).directories) {
     directories.set(each.id, new Directory(base, each));
   }
   console.log(base);
+  // Goes away and comes back at a word; and ends with whoever started it.
+  const words = readline.createInterface({ input: process.stdin });
+  words.on('line', (word) => {
+    if (word === 'away') {
+      server.close(() => console.log(word));
+      server.closeAllConnections();
+    } else server.listen(port, '127.0.0.1', () => console.log(word));
+  });
+  words.on('close', () => process.exit(0));
 });
-// It ends with whoever started it.
-process.stdin.on('end', () => process.exit(0)).resume();

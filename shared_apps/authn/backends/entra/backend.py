@@ -92,7 +92,10 @@ class EntraBackend(SingleSignOnBackend):
         return self._person(answer.body.get("id_token"), nonce=nonce, at=at)
 
     def find_person(self, *, external_id: str) -> DirectoryPerson | None:
-        person_id, graph = UUID(external_id), self._graph()
+        person_id = _uuid(external_id)
+        if person_id is None:
+            return None
+        graph = self._graph()
         user = graph.find_user(person_id)
         return _as_person(user, graph.groups_of(person_id)) if user else None
 
@@ -165,10 +168,7 @@ class EntraBackend(SingleSignOnBackend):
         claims = id_tokens.read(
             id_token, provider=self._provider(), client_id=self._client_id, nonce=nonce, at=at
         )
-        try:
-            person_id = UUID(claims["oid"])
-        except (KeyError, ValueError, TypeError, AttributeError):
-            person_id = None
+        person_id = _uuid(claims.get("oid"))
         if claims.get("tid") != self._directory_id or person_id is None:
             logger.warning("An id_token of %s is refused: tid or oid", claims["iss"])
             raise InvalidCredentialsError
@@ -222,6 +222,13 @@ def _password_age(
         timedelta(days=days),
         timedelta(days=warning) if isinstance(warning, int) else None,
     )
+
+
+def _uuid(value: object) -> UUID | None:
+    try:
+        return UUID(value) if isinstance(value, str) else None
+    except ValueError:
+        return None
 
 
 def _text(value: object) -> str:

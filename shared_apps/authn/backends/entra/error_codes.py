@@ -34,7 +34,9 @@ def raise_unless_unproven(status: int, body: Mapping[str, Any]) -> None:
     """
     codes = _codes(body)
     if status >= 500 or status == 429 or codes & (_THROTTLED | _CONFIGURATION):
-        raise BackendUnavailableError from ConnectionError(f"Entra answered {status} {sorted(codes)}")
+        raise BackendUnavailableError from ConnectionError(
+            f"Entra answered {status} {sorted(codes)}"
+        )
     if codes & _NOT_PROVEN:
         return
     if codes & _EXPIRED:

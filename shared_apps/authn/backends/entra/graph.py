@@ -49,7 +49,9 @@ class Graph:
         visited: set[str] = set()
         while url:
             if url in visited or not transport.is_at(url, self.base):
-                raise BackendUnavailableError from ValueError("Graph's next page is none of its own")
+                raise BackendUnavailableError from ValueError(
+                    "Graph's next page is none of its own"
+                )
             visited.add(url)
             page = _good(transport.get(url, bearer=self.token))
             yield from page.get("value", [])
