@@ -126,3 +126,8 @@ class NoSingleSignOnError(ConflictError):
 class NextAddressError(InvalidError):
     code = "next_not_valid"
     message = "`next` must be a path at this host."
+
+
+class UnknownBackendError(InvalidError):
+    code = "unknown_auth_backend"
+    message = "There is no such backend here."

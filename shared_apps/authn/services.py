@@ -1,5 +1,6 @@
 """Signing in and out, and what happens to sessions in between. All in the operator's context."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -13,16 +14,25 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from shared_apps.accounts import selectors as people
-from shared_apps.authn import selectors, tokens
-from shared_apps.authn.backends import backend_for
-from shared_apps.authn.choices import SessionEnd
-from shared_apps.authn.errors import InvalidCredentialsError, InvalidTokenError, NoMembershipError
+from shared_apps.authn import backends, rechecking, selectors, tokens
+from shared_apps.authn.backends import Way
+from shared_apps.authn.backends.base import PasswordInfo
+from shared_apps.authn.backends.kinds import DATABASE
+from shared_apps.authn.choices import BREAK_GLASS, SessionEnd
+from shared_apps.authn.errors import (
+    BackendUnavailableError,
+    InvalidCredentialsError,
+    InvalidTokenError,
+    NoMembershipError,
+)
 from shared_apps.authn.models import RefreshToken, Session
 from shared_apps.authn.selectors import SignIn
 from shared_apps.core import attribution, context
 
 if TYPE_CHECKING:
     from shared_apps.accounts.models import User
+
+logger = logging.getLogger(__name__)
 
 # A client that lost the answer, or asks twice at once, is no thief.
 REPLAY_LEEWAY = timedelta(seconds=10)
@@ -45,11 +55,6 @@ class TokenPair:
     """Seconds for which the access token is good."""
 
 
-def backend_name_of(*, tenant_id: UUID) -> str:
-    """Where the people of a tenant prove who they are."""
-    return backend_for(tenant_id).name
-
-
 def sign_in(
     *, tenant_id: UUID | None, username: str, password: str, client: Client, at: datetime
 ) -> tuple[SignIn, TokenPair]:
@@ -58,24 +63,28 @@ def sign_in(
     Raises:
         InvalidCredentialsError: not proven; the same for whatever reason.
         NoMembershipError: proven, but there is no role here.
+        PasswordExpiredError, PasswordChangeRequiredError, AccountRestrictedError,
+        InteractionRequiredError: proven, and the directory does not let them in.
         UnavailableError: the backend cannot tell now.
     """
-    backend = backend_for(tenant_id)
+    way, backend = backends.way_of(tenant_id=tenant_id, username=username)
     user = backend.authenticate(username=username, password=password)
     if user is None:
         raise InvalidCredentialsError
     return open_session(
-        tenant_id=tenant_id, user=user, backend=backend.name, client=client, auth_time=at, at=at
-    )
+        tenant_id=tenant_id, user=user, way=way, username=username, client=client, auth_time=at, at=at
+    )  # fmt: skip
 
 
 def open_session(
-    *, tenant_id: UUID | None, user: "User", backend: str, client: Client, auth_time: datetime, at: datetime
+    *, tenant_id: UUID | None, user: "User", way: Way, username: str, client: Client,
+    auth_time: datetime, at: datetime,
 ) -> tuple[SignIn, TokenPair]:  # fmt: skip
-    """For somebody whom the backend of that name has proven at `auth_time`.
+    """For somebody who was proven at `auth_time`, that way, by this name; empty if they gave none.
 
     Raises:
         NoMembershipError: there is no role here.
+        BackendUnavailableError: it is not the way here any more.
     """
     with context.operator(), _attributed_to(user.id), transaction.atomic():
         if tenant_id is None:
@@ -85,12 +94,20 @@ def open_session(
             roles = (membership.role,) if membership else ()
         if not roles:
             raise NoMembershipError
+        if tenant_id is not None:
+            _hold_tenant(tenant_id)
+        if not backends.is_still(way, tenant_id=tenant_id, username=username):
+            # It was changed while the former backend was asked: what that proved counts no more.
+            raise BackendUnavailableError
         session = Session.objects.create(
-            user=user, tenant_id=tenant_id, membership=membership, backend=backend,
-            auth_time=auth_time, created_at=at, last_used_at=at, expires_at=at,
+            user=user, tenant_id=tenant_id, membership=membership, backend=way.name,
+            directory_checked_at=auth_time if way.realm else None, auth_time=auth_time,
+            created_at=at, last_used_at=at, expires_at=at,
             ip=client.ip, user_agent=client.user_agent,
         )  # fmt: skip
         pair = _issue_pair(session=session, at=at)
+    if way.name == BREAK_GLASS:
+        logger.warning("Signed in by break-glass: %s", user.id)
     return SignIn(session_id=session.id, user=user, tenant_id=tenant_id, roles=roles), pair
 
 
@@ -103,9 +120,13 @@ def refresh(*, tenant_id: UUID | None, token: str, at: datetime) -> TokenPair:
         InvalidTokenError: it is not good, here or any more.
         LoginExpiredError: MAX_LOGIN_LIFETIME has passed since the person signed in.
         NoMembershipError, and the errors of a tenant that is not served.
+        BackendUnavailableError: the directory has not confirmed the person for too long.
     """
     claims = tokens.RefreshToken.read(token, tenant_id=tenant_id, at=at)
     selectors.get_sign_in(claims=claims, at=at)
+    if rechecking.recheck(session_id=claims.session_id, at=at):
+        # What the directory said may have taken the session or the role away.
+        selectors.get_sign_in(claims=claims, at=at)
     with context.operator(), _attributed_to(claims.user_id):
         with transaction.atomic():
             pair = None
@@ -149,13 +170,20 @@ def change_password(*, sign_in: SignIn, old_password: str, new_password: str, at
         WrongOldPasswordError, PolicyViolationError: nothing was changed.
         UnavailableError: the backend cannot do it now.
     """
-    backend = backend_for(sign_in.tenant_id)
+    backend = backends.backend_of_session(sign_in.session_id, tenant_id=sign_in.tenant_id)
     backend.change_password(
         user=sign_in.user, old_password=old_password, new_password=new_password, at=at
     )
     with context.operator():
-        others = Session.objects.filter(user=sign_in.user.id, backend=backend.name)
+        names = [backend.name, BREAK_GLASS] if backend.name == DATABASE else [backend.name]
+        others = Session.objects.filter(user=sign_in.user.id, backend__in=names)
         _end(others.exclude(id=sign_in.session_id), why=SessionEnd.PASSWORD_CHANGED, at=at)
+
+
+def get_password_info(*, sign_in: SignIn, at: datetime) -> PasswordInfo:
+    """Raises UnavailableError: the backend cannot tell now."""
+    backend = backends.backend_of_session(sign_in.session_id, tenant_id=sign_in.tenant_id)
+    return backend.get_password_info(user=sign_in.user, at=at)
 
 
 def forget_sessions(*, tenant_id: UUID) -> None:
@@ -216,6 +244,12 @@ _USE_UP = """
     WHERE jti = %s AND session_id = %s AND hash = %s AND used_at IS NULL
     RETURNING jti
 """
+
+
+def _hold_tenant(tenant_id: UUID) -> None:
+    """Whoever changes the tenant's backend waits until this transaction ends, or it for them."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT FROM tenants_tenant WHERE id = %s FOR KEY SHARE", [tenant_id])
 
 
 def _use_up(*, token: str, claims: tokens.Claims, at: datetime) -> bool:

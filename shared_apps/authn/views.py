@@ -13,7 +13,6 @@ from rest_framework.views import APIView
 
 from shared_apps.authn import selectors, serializers, services
 from shared_apps.authn.authentication import requested_tenant_id
-from shared_apps.authn.backends import backend_for
 from shared_apps.authn.errors import (
     InvalidCredentialsError,
     NoMembershipError,
@@ -124,8 +123,7 @@ class SessionView(OwnView):
 class PasswordInfoView(OwnView):
     def get(self, request: Request) -> Response:
         sign_in = _sign_in(request)
-        backend = backend_for(sign_in.tenant_id)
-        info = backend.get_password_info(user=sign_in.user, at=timezone.now())
+        info = services.get_password_info(sign_in=sign_in, at=timezone.now())
         return Response(asdict(info))
 
 

@@ -9,12 +9,14 @@ from uuid import UUID
 from django.db.models import Q
 
 from shared_apps.accounts import selectors as people
-from shared_apps.authn import services as authn
+from shared_apps.authn import configuring
+from shared_apps.authn.models import AuthConfiguration
 from shared_apps.core import context
-from shared_apps.onboarding import selectors
+from shared_apps.core.references import Secrets
+from shared_apps.onboarding import selectors, sign_in
 from shared_apps.onboarding.declaration.problems import DeclarationConflictError, Problem
 from shared_apps.onboarding.declaration.reading import Declaration
-from shared_apps.onboarding.declaration.specs import DATABASE, LimitsSpec, TenantSpec
+from shared_apps.onboarding.declaration.specs import LimitsSpec, TenantSpec
 from shared_apps.onboarding.provisioning import engine
 from shared_apps.tenants import names
 from shared_apps.tenants.choices import UNFINISHED, TenantState
@@ -74,9 +76,13 @@ class _Present:
     schemas: Mapping[str, str]
     admins: Mapping[UUID, set[str]]
     setups: Mapping[UUID, set[str]]
+    auth: Mapping[UUID, AuthConfiguration]
+    secrets: Secrets | None
 
     @classmethod
-    def read(cls, declaration: Declaration, *, is_whole: bool) -> "_Present":
+    def read(
+        cls, declaration: Declaration, *, is_whole: bool, secrets: Secrets | None
+    ) -> "_Present":
         specs = declaration.tenants
         concerned = Tenant.objects.filter(
             Q(slug__in=[spec.slug for spec in specs])
@@ -93,18 +99,27 @@ class _Present:
             schemas={tenant.schema_name: tenant.slug for tenant in tenants},
             admins=people.list_admin_emails(tenant_ids=ids),
             setups=selectors.list_setups(tenant_ids=ids),
+            auth=sign_in.list_rows(tenant_ids=ids),
+            secrets=secrets,
         )
 
 
-def make_plan(declaration: Declaration, *, is_whole: bool = True, prune: bool = False) -> Plan:
+def make_plan(
+    declaration: Declaration,
+    *,
+    is_whole: bool = True,
+    prune: bool = False,
+    secrets: Secrets | None = None,
+) -> Plan:
     """The changes in the order of the declaration, then what is to be archived by name.
 
-    Without `is_whole` it is about its own tenants only, and the others are not looked at.
+    Without `is_whole` it is about its own tenants only, and the others are not looked at. Without
+    `secrets`, or where a reference leads nowhere, it is not known whether one has another value.
 
     Raises:
         DeclarationConflictError: with everything that does not fit the tenants that there are.
     """
-    present = _Present.read(declaration, is_whole=is_whole)
+    present = _Present.read(declaration, is_whole=is_whole, secrets=secrets)
     problems: list[Problem] = []
     changes: list[Change] = []
     for number, spec in enumerate(declaration.tenants):
@@ -148,8 +163,8 @@ def _conflicts(
         if owner not in (None, spec.slug):
             text = f"{domain} leads to the tenant {owner}; take it away there first"
             yield declaration.problem(number, "domains", place, text=text)
-    if spec.auth.backend != DATABASE:
-        text = f"{spec.auth.backend} is not available in this version; there is {DATABASE}"
+    if not spec.auth.is_kept and not configuring.is_available(spec.auth.backend):
+        text = f"{spec.auth.backend} is not available in this version"
         yield declaration.problem(number, "auth", "backend", text=text)
 
 
@@ -180,6 +195,7 @@ def _change(spec: TenantSpec, number: int, present: _Present) -> Change | None:
     found = [
         *_of_row(spec, tenant),
         *_of_lists(spec, tenant, present),
+        *_of_auth(spec, tenant, present),
     ]
     action = Action.CHANGE
     if spec.state is not None and spec.state != tenant.state:
@@ -194,6 +210,10 @@ def _of_new(spec: TenantSpec) -> Iterable[Difference]:
     yield Difference("state", None, (spec.state or TenantState.ACTIVE).lower())
     yield Difference("admins", None, list(spec.admins))
     yield Difference("auth.backend", None, spec.auth.backend)
+    for name, value in sorted(spec.auth.options.items()):
+        yield Difference(f"auth.options.{name}", None, value)
+    if spec.auth.break_glass:
+        yield Difference("auth.break_glass", None, list(spec.auth.break_glass))
     for name, value in asdict(spec.limits).items():
         if value is not None:
             yield Difference(f"limits.{name}", None, value)
@@ -237,6 +257,12 @@ def _of_lists(spec: TenantSpec, tenant: Tenant, present: _Present) -> Iterable[D
         yield Difference("setup", None, unset)
 
 
+def _of_auth(spec: TenantSpec, tenant: Tenant, present: _Present) -> Iterable[Difference]:
+    row = present.auth.get(tenant.id)
+    for field_name, old, new in sign_in.differences(spec.auth, row, present.secrets):
+        yield Difference(field_name, old, new)
+
+
 def present_limits(tenant: Tenant) -> LimitsSpec:
     return LimitsSpec(
         requests_per_minute=tenant.requests_per_minute,
@@ -262,7 +288,7 @@ def describe(tenant: Tenant) -> dict[str, Any]:
         "name": tenant.name,
         "domains": [domain.domain for domain in tenant.domains.all()],
         "admins": sorted(people.list_admin_emails(tenant_ids=[tenant.id]).get(tenant.id, set())),
-        "auth": {"backend": authn.backend_name_of(tenant_id=tenant.id)},
+        "auth": sign_in.describe(tenant_id=tenant.id),
         "limits": declared_limits(tenant),
         "features": tenant.features,
     }

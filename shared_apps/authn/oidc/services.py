@@ -12,7 +12,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from shared_apps.accounts import selectors as people
 from shared_apps.authn import services
-from shared_apps.authn.backends import backend_for
+from shared_apps.authn.backends import Way, backend_for
 from shared_apps.authn.backends.single_sign_on import SingleSignOnBackend
 from shared_apps.authn.errors import (
     InvalidCredentialsError,
@@ -94,8 +94,9 @@ def exchange(
     if proven.realm != str(backend.configuration.realm) or user is None:
         raise SignInAttemptError
     return services.open_session(
-        tenant_id=tenant_id, user=user, backend=backend.name, client=client,
-        auth_time=datetime.fromisoformat(proven.auth_time), at=at,
+        tenant_id=tenant_id, user=user, way=Way(backend.name, backend.configuration.realm),
+        # Nobody signs in past the directory here, whatever they are called.
+        username="", client=client, auth_time=datetime.fromisoformat(proven.auth_time), at=at,
     )  # fmt: skip
 
 

@@ -60,7 +60,8 @@ def _add_apply_arguments(parser: ArgumentParser) -> None:
 
 def _plan(options: Options, *, stdout: Any, stderr: Any) -> None:
     with _problems_shown(options, stdout=stdout, stderr=stderr):
-        plan = make_plan(read_file(options["file"]), prune=options["prune"])
+        secrets = secrets_beside(options["file"])
+        plan = make_plan(read_file(options["file"]), prune=options["prune"], secrets=secrets)
     if options["json"]:
         write_json(stdout, rendering.plan_as_json(plan))
     else:
@@ -78,7 +79,7 @@ def _apply(options: Options, *, stdout: Any, stderr: Any) -> None:
     with _problems_shown(options, stdout=stdout, stderr=stderr):
         declaration = read_file(options["file"])
         with applying.exclusive(clock=timezone.now):
-            plan = make_plan(declaration, prune=options["prune"])
+            plan = make_plan(declaration, prune=options["prune"], secrets=secrets)
             applying.check_secrets(plan, secrets)
             talk.write("\n".join(rendering.plan_lines(plan)))
             if not plan.changes:

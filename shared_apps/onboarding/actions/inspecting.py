@@ -1,5 +1,6 @@
 """`tenant list`, `tenant show` and `tenant schema`: reading."""
 
+import json
 from argparse import ArgumentParser
 from typing import Any
 
@@ -93,7 +94,7 @@ def _schema(options: Options, *, stdout: Any, stderr: Any) -> None:
     if options["markdown"]:
         stdout.write(reference.as_markdown(), ending="")
     else:
-        stdout.write(validation.SCHEMA_FILE.read_text(), ending="")
+        stdout.write(json.dumps(validation.schema(), indent=2, ensure_ascii=False))
 
 
 ACTIONS = (

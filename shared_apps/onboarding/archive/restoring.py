@@ -129,7 +129,9 @@ def _declaration(
     given = {"domains": list(domains)} if domains else {}
     try:
         declared = {**manifest.declared, "slug": slug or own, **given}
-        return reading.read_tenant(declared)
+        # Without its secrets it is no declaration: it is brought about by itself.
+        declared.pop("auth", None)
+        return reading.read_tenant(declared, keeps_auth=True)
     except DeclarationError as error:
         raise ArchiveInvalidError(
             "The tenant cannot be made as it is declared.", **error.details

@@ -1,6 +1,6 @@
 """A declaration as a whole: everything that is wrong with it at once, or the tenants it declares."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any
 
@@ -11,7 +11,7 @@ from shared_apps.onboarding.choices import SetupFlag
 from shared_apps.onboarding.declaration import rules, validation
 from shared_apps.onboarding.declaration.document import LARGEST_BYTES, Document, read_document
 from shared_apps.onboarding.declaration.problems import DeclarationError, Path, Problem
-from shared_apps.onboarding.declaration.specs import AuthSpec, LimitsSpec, TenantSpec
+from shared_apps.onboarding.declaration.specs import KEPT, AuthSpec, LimitsSpec, TenantSpec
 from shared_apps.tenants import names
 from shared_apps.tenants.choices import TenantState
 
@@ -69,8 +69,10 @@ def read(raw: bytes) -> Declaration:
     return Declaration(tuple(_spec(tenant) for tenant in document.value["tenants"]), document)
 
 
-def read_tenant(declared: Any, *, is_remote: bool = True) -> Declaration:
+def read_tenant(declared: Any, *, is_remote: bool = True, keeps_auth: bool = False) -> Declaration:
     """One tenant that is in no file, with paths instead of lines.
+
+    With `keeps_auth` what is left out of its sign-in is not the default but what it has.
 
     Raises:
         DeclarationError: with everything that is wrong.
@@ -81,7 +83,10 @@ def read_tenant(declared: Any, *, is_remote: bool = True) -> Declaration:
     ]
     if problems:
         raise DeclarationError(problems)
-    return Declaration((_spec(declared),), Document(value), has_lines=False)
+    spec = _spec(declared)
+    if keeps_auth and "auth" not in declared:
+        spec = replace(spec, auth=KEPT)
+    return Declaration((spec,), Document(value), has_lines=False)
 
 
 def _mismatches(value: Any, *, is_remote: bool) -> list[tuple[Path, str]]:

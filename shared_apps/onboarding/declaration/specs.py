@@ -21,6 +21,14 @@ class AuthSpec:
     secrets: Mapping[str, Reference] = field(default_factory=dict)
     break_glass: tuple[str, ...] = ()
 
+    @property
+    def is_kept(self) -> bool:
+        """Nothing is declared: a new tenant has our own passwords, one that is there stays as it is."""
+        return not self.backend
+
+
+KEPT = AuthSpec(backend="")
+
 
 @dataclass(frozen=True, slots=True)
 class LimitsSpec:

@@ -10,9 +10,11 @@ from typing import Any, Final
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
+from shared_apps.authn.backends import kinds, registry
 from shared_apps.onboarding.declaration.problems import Path
+from shared_apps.onboarding.declaration.specs import ADMIN_PASSWORD
 
-SCHEMA_FILE: Final = FilePath(__file__).with_name("tenants.schema.json")
+_SCHEMA_FILE: Final = FilePath(__file__).with_name("tenants.schema.json")
 _LONGEST_QUOTE = 40
 _TYPES = {
     "object": "a mapping (key: value)",
@@ -34,8 +36,38 @@ _SIZES = {
 
 @cache
 def schema() -> dict[str, Any]:
-    loaded: dict[str, Any] = json.loads(SCHEMA_FILE.read_text())
+    """With what is declared of each backend that is installed."""
+    loaded: dict[str, Any] = json.loads(_SCHEMA_FILE.read_text())
+    declared = registry.found().kinds
+    loaded["$defs"] |= kinds.definitions()
+    auth = loaded["$defs"]["auth"]
+    auth["properties"]["backend"] = {
+        "enum": list(declared),
+        "description": auth["properties"]["backend"]["description"],
+    }
+    auth["allOf"] = [_of_kind(name, kind) for name, kind in declared.items()]
     return loaded
+
+
+def _of_kind(name: str, kind: kinds.Kind) -> dict[str, Any]:
+    secrets = kind.secrets_schema
+    # The first password is kept here, whatever is asked later: it is what break-glass takes.
+    secrets["propertyNames"] = {"enum": [ADMIN_PASSWORD, *secrets["propertyNames"]["enum"]]}
+    required = [
+        key
+        for key, is_needed in (
+            ("options", kind.options_are_required),
+            ("secrets", bool(kind.required_secrets)),
+        )
+        if is_needed
+    ]
+    return {
+        "if": {"required": ["backend"], "properties": {"backend": {"const": name}}},
+        "then": {
+            "required": required,
+            "properties": {"options": dict(kind.options), "secrets": secrets},
+        },
+    }
 
 
 @cache
@@ -80,8 +112,12 @@ def _explain(error: ValidationError) -> Iterator[tuple[Path, str]]:
 def _rule(error: ValidationError) -> str:
     value: Any = error.validator_value
     match error.validator:
-        case "type":
+        case "type" if isinstance(value, str):
             return f"must be {_TYPES.get(value, value)}"
+        case "type":
+            return f"must be {' or '.join(_TYPES.get(name, name) for name in value)}"
+        case "anyOf":
+            return _annotation(error)
         case "const":
             return f"must be {value}"
         case "enum":

@@ -15,6 +15,7 @@ from shared_apps.accounts import errors as accounts_errors
 from shared_apps.accounts import services as accounts
 from shared_apps.core.errors import explain
 from shared_apps.core.references import SecretMissingError, Secrets
+from shared_apps.onboarding import sign_in
 from shared_apps.onboarding.choices import PROVISIONING, Step
 from shared_apps.onboarding.declaration.problems import DeclarationError, Problem
 from shared_apps.onboarding.declaration.specs import ADMIN_PASSWORD
@@ -80,10 +81,12 @@ def check_secrets(plan: Plan, secrets: Secrets) -> None:
     """
     problems: list[Problem] = []
     for change in plan.changes:
-        if change.action not in PROVISIONED:
+        if change.action == Action.ARCHIVE:
             continue
         spec = plan.spec_of(change)
-        for name, reference in spec.auth.secrets.items():
+        is_new = change.action in PROVISIONED
+        needed = spec.auth.secrets if is_new else sign_in.stored_references(spec.auth)
+        for name, reference in needed.items():
             try:
                 value = secrets.read(reference)
                 if name == ADMIN_PASSWORD:

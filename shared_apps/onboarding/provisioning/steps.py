@@ -9,11 +9,10 @@ from django.db import connections, transaction
 from shared_apps.accounts import selectors as people
 from shared_apps.accounts import services as accounts
 from shared_apps.audit import triggers
-from shared_apps.authn import services as authn
 from shared_apps.core import context
 from shared_apps.core.references import Secrets
 from shared_apps.fleet import services as fleet
-from shared_apps.onboarding import schemas, seeds
+from shared_apps.onboarding import schemas, seeds, sign_in
 from shared_apps.onboarding.choices import Step
 from shared_apps.onboarding.declaration.specs import ADMIN_PASSWORD, TenantSpec
 from shared_apps.onboarding.errors import ProvisioningError
@@ -77,9 +76,9 @@ def plant(work: Work) -> None:
 
 
 def _sign_in(work: Work) -> None:
-    present = authn.backend_name_of(tenant_id=work.tenant.id)
-    if present != work.spec.auth.backend:
-        raise ProvisioningError(f"People would sign in with {present}, not as declared.")
+    sign_in.configure(
+        tenant_id=work.tenant.id, spec=work.spec.auth, secrets=work.secrets, at=work.at
+    )
 
 
 def _limits(work: Work) -> None:

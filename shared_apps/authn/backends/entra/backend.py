@@ -48,7 +48,7 @@ class EntraBackend(SingleSignOnBackend):
         super().__init__(configuration, recognise)
         # Stored, never what a token or a person names: `common` would be every directory there is.
         self._directory_id = str(UUID(configuration.options["directory_id"]))
-        self._client_id = str(configuration.options["client_id"])
+        self._client_id = str(UUID(configuration.options["client_id"]))
 
     def authenticate(self, *, username: str, password: str) -> "User | None":
         if not self.configuration.options.get("password_grant", False):

@@ -1,0 +1,90 @@
+"""What is declared of a tenant's sign-in, compared with what it is and brought about."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shared_apps.authn import configuring
+from shared_apps.authn.backends import configurations
+from shared_apps.authn.configuring import Wanted
+from shared_apps.authn.models import AuthConfiguration
+from shared_apps.core import context
+from shared_apps.core.references import Reference, SecretMissingError, Secrets
+from shared_apps.onboarding.declaration.specs import ADMIN_PASSWORD, DATABASE, AuthSpec
+
+CHANGED = "changed"
+"""All that a plan says of a secret."""
+
+
+def stored_references(spec: AuthSpec) -> dict[str, Reference]:
+    """The secrets that are kept with the tenant; the first password of an administrator is not."""
+    return {name: found for name, found in spec.secrets.items() if name != ADMIN_PASSWORD}
+
+
+def wanted(spec: AuthSpec, secrets: Secrets) -> Wanted:
+    """Raises SecretMissingError."""
+    return Wanted(
+        kind=spec.backend,
+        options=spec.options,
+        secrets={name: secrets.read(found) for name, found in stored_references(spec).items()},
+        break_glass=tuple(sorted(spec.break_glass)),
+    )
+
+
+def configure(*, tenant_id: UUID, spec: AuthSpec, secrets: Secrets, at: datetime) -> None:
+    """Raises SecretMissingError, UnknownBackendError: nothing was changed."""
+    if not spec.is_kept:
+        configuring.configure(tenant_id=tenant_id, wanted=wanted(spec, secrets), at=at)
+
+
+def list_rows(*, tenant_ids: Iterable[UUID]) -> dict[UUID, AuthConfiguration]:
+    with context.operator():
+        return AuthConfiguration.objects.in_bulk(list(tenant_ids))
+
+
+def differences(
+    spec: AuthSpec, row: AuthConfiguration | None, secrets: Secrets | None
+) -> Iterable[tuple[str, Any, Any]]:
+    """Field, present and declared value; without secrets at hand theirs are not compared."""
+    if spec.is_kept:
+        return
+    present = described(row)
+    if present["backend"] != spec.backend:
+        yield "auth.backend", present["backend"], spec.backend
+    old: Mapping[str, Any] = present.get("options", {})
+    for name in sorted({*old, *spec.options}):
+        if old.get(name) != spec.options.get(name):
+            yield f"auth.options.{name}", old.get(name), spec.options.get(name)
+    if spec.backend != DATABASE:
+        yield from _of_secrets(spec, row, secrets)
+        before, after = present.get("break_glass", []), sorted(spec.break_glass)
+        if before != after:
+            yield "auth.break_glass", before or None, after or None
+
+
+def _of_secrets(
+    spec: AuthSpec, row: AuthConfiguration | None, secrets: Secrets | None
+) -> Iterable[tuple[str, Any, Any]]:
+    if secrets is None:
+        return
+    try:
+        changed = configuring.changed_secrets(row, wanted(spec, secrets).secrets)
+    except SecretMissingError:
+        return  # an apply that needs it says so
+    for name in changed:
+        yield f"auth.secrets.{name}", None, CHANGED
+
+
+def described(row: AuthConfiguration | None) -> dict[str, Any]:
+    """As it would be declared, but for the secrets, of which nothing is told."""
+    if row is None:
+        return {"backend": DATABASE}
+    told: dict[str, Any] = {"backend": row.kind, "options": row.options}
+    if row.break_glass:
+        told["break_glass"] = row.break_glass
+    return told
+
+
+def describe(*, tenant_id: UUID) -> dict[str, Any]:
+    return described(configurations.find_row(tenant_id=tenant_id))
