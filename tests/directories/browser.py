@@ -14,7 +14,10 @@ class Browser:
 
     def __init__(self, api: Api) -> None:
         self.api = api
-        self.provider = httpx.Client(trust_env=False)
+        # No connection is left open, so there is none to close.
+        self.provider = httpx.Client(
+            trust_env=False, limits=httpx.Limits(max_keepalive_connections=0)
+        )
 
     def begin(self, **query: str) -> Any:
         return self.api.get("auth/oidc/start/", **query)

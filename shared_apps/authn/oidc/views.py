@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponseRedirect
@@ -23,7 +24,14 @@ logger = logging.getLogger(__name__)
 CALLBACK_PATH = "/api/v1/auth/oidc/callback/"
 
 
-class StartView(OpenView):
+class FollowedView(OpenView):
+    """Browsers come here by a link and say that they want a page; a refusal is JSON all the same."""
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        return super().perform_content_negotiation(request, force=True)
+
+
+class StartView(FollowedView):
     """A page is sent on at once; a client that reads JSON is told where to go."""
 
     def get(self, request: Request) -> HttpResponseBase:
@@ -52,7 +60,7 @@ class StartView(OpenView):
         return response
 
 
-class CallbackView(OpenView):
+class CallbackView(FollowedView):
     def get(self, request: Request) -> HttpResponseBase:
         given = request.query_params
         if any(len(given.getlist(name)) > 1 for name in ("state", "code", "iss", "error")):
