@@ -5,13 +5,19 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from shared_apps.accounts import selectors as people
 from shared_apps.authn import configuring
 from shared_apps.authn.backends import configurations
 from shared_apps.authn.configuring import Wanted
 from shared_apps.authn.models import AuthConfiguration
 from shared_apps.core import context
 from shared_apps.core.references import Reference, SecretMissingError, Secrets
+from shared_apps.onboarding.declaration import reading
 from shared_apps.onboarding.declaration.specs import ADMIN_PASSWORD, DATABASE, AuthSpec
+from shared_apps.tenants import selectors as tenants
+from shared_apps.tenants.choices import UNFINISHED, TenantState
+from shared_apps.tenants.errors import StateTransitionError
+from shared_apps.tenants.models import Tenant
 
 CHANGED = "changed"
 """All that a plan says of a secret."""
@@ -88,3 +94,29 @@ def described(row: AuthConfiguration | None) -> dict[str, Any]:
 
 def describe(*, tenant_id: UUID) -> dict[str, Any]:
     return described(configurations.find_row(tenant_id=tenant_id))
+
+
+def change_remotely(*, slug: str, declared: Any, secrets: Secrets, at: datetime) -> dict[str, Any]:
+    """Bring about what an operator sent; returned as it is described then.
+
+    Raises:
+        TenantNotFoundError: no such tenant.
+        DeclarationError, SecretMissingError, UnknownBackendError: nothing was changed.
+    """
+    tenant = tenants.get_tenant(slug=slug)
+    spec = reading.read_remote_auth(declared, admins=admins_of(tenant))
+    return change(tenant=tenant, spec=spec, secrets=secrets, at=at)
+
+
+def change(*, tenant: Tenant, spec: AuthSpec, secrets: Secrets, at: datetime) -> dict[str, Any]:
+    """Raises SecretMissingError, UnknownBackendError, StateTransitionError: nothing was changed."""
+    if tenant.state in UNFINISHED or tenant.state == TenantState.DELETED:
+        raise StateTransitionError(
+            f"A tenant that is {tenant.state} cannot be given a sign-in.", state=tenant.state
+        )
+    configure(tenant_id=tenant.id, spec=spec, secrets=secrets, at=at)
+    return describe(tenant_id=tenant.id)
+
+
+def admins_of(tenant: Tenant) -> set[str]:
+    return people.list_admin_emails(tenant_ids=[tenant.id]).get(tenant.id, set())
