@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tests.client import Api
     from tests.directories.samba import Domain
     from tests.directories.slapd import Slapd
+    from tests.directories.oidc_provider import OidcProvider
     from tests.installation import Installation
     from tests.workers import Worker
 
@@ -189,3 +190,25 @@ def other_slapd(slapd_of_globex: "Slapd") -> "Iterator[Slapd]":
     """globex's: the same names, other passwords."""
     yield slapd_of_globex
     slapd_of_globex.reset()
+
+
+def oidc_provider() -> "Iterator[OidcProvider]":
+    from tests.directories import oidc_provider
+
+    with oidc_provider.running() as provider:
+        yield provider
+
+
+@pytest.fixture
+def entra(oidc_provider: "OidcProvider", system: "Installation") -> "Iterator[OidcProvider]":
+    """The provider, in Entra's place; nothing of it is remembered."""
+    from django.core.cache import cache
+    from django.test import override_settings
+
+    from shared_apps.core import context
+
+    with context.operator():
+        cache.clear()
+    oidc_provider.forget()
+    with override_settings(ENTRA_AUTHORITY=oidc_provider.url, ENTRA_GRAPH=oidc_provider.graph):
+        yield oidc_provider

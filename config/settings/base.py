@@ -11,6 +11,7 @@ from config.settings.cache import *
 from config.settings.celery import *
 from config.settings.channels import *
 from config.settings.database import *
+from config.settings.entra import *
 from config.settings.files import *
 from config.settings.fleet import *
 from config.settings.lifecycle import *

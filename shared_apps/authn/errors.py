@@ -111,6 +111,23 @@ class BackendUnavailableError(UnavailableError):
     retry_after: ClassVar[int] = 15
 
 
+class SignInAttemptError(InvalidError):
+    """Which check failed is the attacker's question, as with tokens."""
+
+    code = "sign_in_attempt_not_valid"
+    message = "This sign-in was not begun here, has ended, or took too long. Begin again."
+
+
+class NoSingleSignOnError(ConflictError):
+    code = "single_sign_on_not_offered"
+    message = "People sign in with a password here."
+
+
+class NextAddressError(InvalidError):
+    code = "next_not_valid"
+    message = "`next` must be a path at this host."
+
+
 class UnknownBackendError(InvalidError):
     code = "unknown_auth_backend"
     message = "There is no such backend here."

@@ -33,6 +33,10 @@ class RefreshInput(InputSerializer):
     refresh = OpaqueField()
 
 
+class SignInCodeInput(InputSerializer):
+    code = OpaqueField()
+
+
 class PasswordChangeInput(InputSerializer):
     old_password = OpaqueField()
     new_password = OpaqueField()

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.conf import settings
@@ -14,6 +15,7 @@ from django.db.models.functions import Coalesce
 
 from shared_apps.accounts import selectors as people
 from shared_apps.authn import backends, rechecking, selectors, tokens
+from shared_apps.authn.backends import Way
 from shared_apps.authn.backends.base import PasswordInfo
 from shared_apps.authn.backends.kinds import DATABASE
 from shared_apps.authn.choices import BREAK_GLASS, SessionEnd
@@ -26,6 +28,9 @@ from shared_apps.authn.errors import (
 from shared_apps.authn.models import RefreshToken, Session
 from shared_apps.authn.selectors import SignIn
 from shared_apps.core import attribution, context
+
+if TYPE_CHECKING:
+    from shared_apps.accounts.models import User
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +71,21 @@ def sign_in(
     user = backend.authenticate(username=username, password=password)
     if user is None:
         raise InvalidCredentialsError
+    return open_session(
+        tenant_id=tenant_id, user=user, way=way, username=username, client=client, auth_time=at, at=at
+    )  # fmt: skip
+
+
+def open_session(
+    *, tenant_id: UUID | None, user: "User", way: Way, username: str, client: Client,
+    auth_time: datetime, at: datetime,
+) -> tuple[SignIn, TokenPair]:  # fmt: skip
+    """For somebody who was proven at `auth_time`, that way, by this name; empty if they gave none.
+
+    Raises:
+        NoMembershipError: there is no role here.
+        BackendUnavailableError: it is not the way here any more.
+    """
     with context.operator(), _attributed_to(user.id), transaction.atomic():
         if tenant_id is None:
             membership, roles = None, people.list_installation_roles(user=user)
@@ -81,7 +101,8 @@ def sign_in(
             raise BackendUnavailableError
         session = Session.objects.create(
             user=user, tenant_id=tenant_id, membership=membership, backend=way.name,
-            directory_checked_at=at if way.realm else None, auth_time=at, created_at=at, last_used_at=at, expires_at=at,
+            directory_checked_at=auth_time if way.realm else None, auth_time=auth_time,
+            created_at=at, last_used_at=at, expires_at=at,
             ip=client.ip, user_agent=client.user_agent,
         )  # fmt: skip
         pair = _issue_pair(session=session, at=at)

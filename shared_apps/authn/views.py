@@ -45,12 +45,10 @@ class OwnView(APIView):
 class LoginView(OpenView):
     def post(self, request: Request) -> Response:
         credentials = _validated(serializers.LoginInput, request)
-        scope = context.require()
-        tenant = scope if isinstance(scope, context.TenantIdentity) else None
         try:
             sign_in, pair = services.sign_in(
-                tenant_id=tenant.id if tenant else None,
-                client=_client(request),
+                tenant_id=requested_tenant_id(),
+                client=client_of(request),
                 at=timezone.now(),
                 **credentials,
             )
@@ -58,15 +56,7 @@ class LoginView(OpenView):
             # Without the name that was tried: people type passwords into the wrong field.
             logger.warning("Sign-in refused: %s", error.code)
             raise
-        user = {"id": sign_in.user.id, "email": sign_in.user.email, "roles": sign_in.roles}
-        return Response(
-            {
-                **_rendered(pair),
-                "user": user,
-                "tenant": {"id": tenant.id, "slug": tenant.slug} if tenant else None,
-            },
-            headers=_NOT_STORED,
-        )
+        return signed_in(sign_in, pair)
 
 
 class RefreshView(OpenView):
@@ -164,7 +154,22 @@ def _sign_in(request: Request) -> SignIn:
     return request.auth
 
 
-def _client(request: Request) -> services.Client:
+def signed_in(sign_in: SignIn, pair: services.TokenPair) -> Response:
+    """What every way to sign in is answered with."""
+    scope = context.require()
+    tenant = scope if isinstance(scope, context.TenantIdentity) else None
+    user = {"id": sign_in.user.id, "email": sign_in.user.email, "roles": sign_in.roles}
+    return Response(
+        {
+            **_rendered(pair),
+            "user": user,
+            "tenant": {"id": tenant.id, "slug": tenant.slug} if tenant else None,
+        },
+        headers=_NOT_STORED,
+    )
+
+
+def client_of(request: Request) -> services.Client:
     agent = request.headers.get("User-Agent", "")
     printable = "".join(character if character.isprintable() else "?" for character in agent)
     return services.Client(

@@ -18,6 +18,7 @@ from typing import Any, Final
 from shared_apps.authn.backends.active_directory import ActiveDirectoryBackend
 from shared_apps.authn.backends.base import AuthBackend
 from shared_apps.authn.backends.database import DatabaseBackend
+from shared_apps.authn.backends.entra import EntraBackend
 from shared_apps.authn.backends.kinds import BUILT_IN, Kind
 from shared_apps.authn.backends.ldap.openldap import OpenLdapBackend
 from shared_apps.authn.backends.ldap.oracle_oid import OracleOidBackend
@@ -30,6 +31,7 @@ _OWN: Final[Mapping[str, type[AuthBackend]]] = {
     ActiveDirectoryBackend.name: ActiveDirectoryBackend,
     OpenLdapBackend.name: OpenLdapBackend,
     OracleOidBackend.name: OracleOidBackend,
+    EntraBackend.name: EntraBackend,
 }
 
 

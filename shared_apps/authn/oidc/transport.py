@@ -1,0 +1,125 @@
+"""HTTP to identity providers, bounded in time and size.
+
+Not one of the clients that follow redirects and read proxies from the environment: each of these would
+lead away from the address that the installation's settings name.
+"""
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from shared_apps.authn.errors import BackendUnavailableError
+
+_SECONDS = 5.0
+"""For each read and write."""
+_SECONDS_ALTOGETHER = 10.0
+"""For a request and its answer, however slowly the bytes come."""
+_LARGEST = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    body: Mapping[str, Any]
+
+    @property
+    def is_good(self) -> bool:
+        return 200 <= self.status < 300
+
+
+def get(url: str, *, bearer: str | None = None) -> Answer:
+    """Raises BackendUnavailableError: no answer, or none in JSON."""
+    return _exchange("GET", url, None, _headers(bearer))
+
+
+def post_form(url: str, fields: Mapping[str, str]) -> Answer:
+    """Raises BackendUnavailableError: no answer, or none in JSON."""
+    headers = {"Content-Type": "application/x-www-form-urlencoded", **_headers(None)}
+    return _exchange("POST", url, urlencode(fields).encode(), headers)
+
+
+def post_json(url: str, body: Mapping[str, Any], *, bearer: str) -> Answer:
+    """Raises BackendUnavailableError: no answer, or none in JSON."""
+    headers = {"Content-Type": "application/json", **_headers(bearer)}
+    return _exchange("POST", url, json.dumps(body).encode(), headers)
+
+
+def is_at(url: object, base: str) -> bool:
+    """Whether `url` lies at the scheme, host and port of `base`."""
+    if not isinstance(url, str):
+        return False
+    try:
+        asked, own = urlsplit(url), urlsplit(base)
+        return (asked.scheme, asked.netloc) == (own.scheme, own.netloc)
+    except ValueError:
+        return False
+
+
+def _headers(bearer: str | None) -> dict[str, str]:
+    given = {"Accept": "application/json", "User-Agent": "Freehold"}
+    return {**given, "Authorization": f"Bearer {bearer}"} if bearer else given
+
+
+def _exchange(method: str, url: str, body: bytes | None, headers: dict[str, str]) -> Answer:
+    parts = urlsplit(url)
+    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    connection = kind(parts.netloc, timeout=_SECONDS)
+    try:
+        connection.connect()
+        with _deadline(connection.sock) as is_late:
+            connection.request(method, path, body, headers)
+            response = connection.getresponse()
+            content = response.read(_LARGEST + 1)
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise BackendUnavailableError from _described(parts.netloc, error)
+    finally:
+        connection.close()
+    if is_late.is_set() or len(content) > _LARGEST:
+        # What was cut off may read like an answer.
+        raise BackendUnavailableError from _described(parts.netloc, "too slow or too large")
+    return Answer(status=response.status, body=_parsed(content, parts.netloc))
+
+
+def _parsed(content: bytes, host: str) -> Mapping[str, Any]:
+    if not content:
+        return {}
+    try:
+        body = json.loads(content)
+    except ValueError:
+        raise BackendUnavailableError from _described(host, "its answer is not JSON")
+    if not isinstance(body, dict):
+        raise BackendUnavailableError from _described(host, "its answer is no JSON object")
+    return body
+
+
+def _described(host: str, reason: object) -> ConnectionError:
+    """For the log; who signs in is told no more than that it cannot be done."""
+    return ConnectionError(f"{host}: {reason}")
+
+
+@contextmanager
+def _deadline(connection: socket.socket) -> Iterator[threading.Event]:
+    """Ends also what comes a byte at a time, for which the timeout of each byte never comes."""
+    is_late = threading.Event()
+
+    def shut() -> None:
+        is_late.set()
+        try:
+            connection.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # it has just ended by itself
+
+    timer = threading.Timer(_SECONDS_ALTOGETHER, shut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield is_late
+    finally:
+        timer.cancel()

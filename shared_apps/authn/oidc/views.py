@@ -1,0 +1,110 @@
+"""Signing in at the page of a tenant's provider; for browsers, whose cookie holds the secret of the attempt."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponseRedirect
+from django.http.response import HttpResponseBase
+from django.utils import timezone
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from shared_apps.authn import serializers
+from shared_apps.authn.authentication import requested_tenant_id
+from shared_apps.authn.errors import SignInAttemptError
+from shared_apps.authn.oidc import attempts, services
+from shared_apps.authn.views import OpenView, client_of, signed_in
+from shared_apps.core.errors import AppError
+
+logger = logging.getLogger(__name__)
+
+CALLBACK_PATH = "/api/v1/auth/oidc/callback/"
+
+
+class FollowedView(OpenView):
+    """Browsers come here by a link and say that they want a page; a refusal is JSON all the same."""
+
+    def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
+        return super().perform_content_negotiation(request, force=True)
+
+
+class StartView(FollowedView):
+    """A page is sent on at once; a client that reads JSON is told where to go."""
+
+    def get(self, request: Request) -> HttpResponseBase:
+        # That of an attempt in another tab goes on being good.
+        secret = _browser_secret(request)
+        if not attempts.is_browser_secret(secret):
+            secret = attempts.new_browser_secret()
+        address = services.begin(
+            tenant_id=requested_tenant_id(),
+            redirect_uri=f"{request.scheme}://{request.get_host()}{CALLBACK_PATH}",
+            next_path=request.query_params.get("next", "/"),
+            browser_secret=secret,
+        )
+        response: HttpResponseBase
+        if "text/html" in request.headers.get("Accept", ""):
+            response = HttpResponseRedirect(address)
+        else:
+            response = Response({"authorize_url": address})
+        response["Cache-Control"] = "no-store"
+        response.set_cookie(
+            settings.SIGN_IN_COOKIE_NAME, secret, max_age=attempts.LIFETIME, path="/",
+            secure=settings.SESSION_COOKIE_SECURE, httponly=True,
+            # The provider's page leads back from another site.
+            samesite="Lax",
+        )  # fmt: skip
+        return response
+
+
+class CallbackView(FollowedView):
+    def get(self, request: Request) -> HttpResponseBase:
+        given = request.query_params
+        if any(len(given.getlist(name)) > 1 for name in ("state", "code", "iss", "error")):
+            raise SignInAttemptError
+        with _refusal_logged():
+            address = services.come_back(
+                tenant_id=requested_tenant_id(),
+                state=given.get("state", ""),
+                code=None if "error" in given else given.get("code"),
+                issuer=given.get("iss"),
+                browser_secret=_browser_secret(request),
+                at=timezone.now(),
+            )
+        response = HttpResponseRedirect(address)
+        response["Cache-Control"] = "no-store"
+        # The address that was come to holds the provider's code.
+        response["Referrer-Policy"] = "no-referrer"
+        return response
+
+
+class TokenView(OpenView):
+    def post(self, request: Request) -> Response:
+        body = serializers.SignInCodeInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        with _refusal_logged():
+            sign_in, pair = services.exchange(
+                tenant_id=requested_tenant_id(),
+                code=body.validated_data["code"],
+                browser_secret=_browser_secret(request),
+                client=client_of(request),
+                at=timezone.now(),
+            )
+        return signed_in(sign_in, pair)
+
+
+def _browser_secret(request: Request) -> str:
+    return str(request.COOKIES.get(settings.SIGN_IN_COOKIE_NAME, ""))
+
+
+@contextmanager
+def _refusal_logged() -> Iterator[None]:
+    try:
+        yield
+    except AppError as error:
+        # Without anything that was sent.
+        logger.warning("Sign-in refused: %s", error.code)
+        raise
