@@ -84,6 +84,7 @@ class Installation:
                     ),
                     [list(self.people)],
                 )
+            connection.execute("DELETE FROM accounts_tenantrole")
             prefix = names.person_role_prefix(settings.DATABASES["default"]["NAME"])
             connection.execute(
                 "SELECT public.drop_person_role(person) FROM ("

@@ -10,8 +10,8 @@ from django.db.models import QuerySet
 
 from shared_apps.accounts import passwords
 from shared_apps.accounts.choices import OPERATOR_ROLE, Role
-from shared_apps.accounts.errors import PersonNotFoundError
-from shared_apps.accounts.models import CrossTenantGrant, User, UserTenantRole
+from shared_apps.accounts.errors import PersonNotFoundError, RoleNotFoundError
+from shared_apps.accounts.models import CrossTenantGrant, TenantRole, User, UserTenantRole
 from shared_apps.core import context
 from shared_apps.core.emails import canonical_email
 from shared_apps.tenants import names
@@ -31,7 +31,7 @@ def list_members(*, tenant_id: UUID) -> QuerySet[UserTenantRole]:
     """People of a tenant with their role. Lazy: evaluate it in the operator's context."""
     return (
         UserTenantRole.objects.filter(tenant_id=tenant_id)
-        .select_related("user")
+        .select_related("user", "custom_role")
         .order_by("user__email")
     )
 
@@ -63,6 +63,20 @@ def get_member(*, tenant_id: UUID, user_id: UUID) -> UserTenantRole:
     if member is None:
         raise PersonNotFoundError
     return member
+
+
+def list_custom_roles(*, tenant_id: UUID) -> QuerySet[TenantRole]:
+    """Those that the tenant's administrators made. Lazy: evaluate it in the operator's context."""
+    return TenantRole.objects.filter(tenant_id=tenant_id).order_by("name")
+
+
+def get_custom_role(*, tenant_id: UUID, role_id: UUID) -> TenantRole:
+    """Raises RoleNotFoundError: none of this tenant's, whoever else's it may be."""
+    with context.operator():
+        role = list_custom_roles(tenant_id=tenant_id).filter(id=role_id).first()
+    if role is None:
+        raise RoleNotFoundError
+    return role
 
 
 def installation_roles(*, is_operator: bool, cross_tenant_roles: list[str]) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from shared_apps.accounts import selectors as people
 from shared_apps.accounts.choices import Permission, permissions_of
 from shared_apps.authn.errors import (
+    AccountRestrictedError,
     InvalidTokenError,
     LoginExpiredError,
     NoMembershipError,
@@ -37,14 +38,12 @@ class SignIn:
     user: "User"
     tenant_id: UUID | None
     roles: tuple[str, ...]
-
-    @property
-    def role(self) -> str:
-        return self.roles[0]
+    custom_permissions: frozenset[Permission] = frozenset()
+    """What a role allows that the tenant's administrators made."""
 
     @property
     def permissions(self) -> frozenset[Permission]:
-        return permissions_of(self.roles)
+        return permissions_of(self.roles) | self.custom_permissions
 
 
 def get_sign_in(*, claims: Claims, at: datetime) -> SignIn:
@@ -56,6 +55,7 @@ def get_sign_in(*, claims: Claims, at: datetime) -> SignIn:
         LoginExpiredError: the setting was lowered since the token was issued.
         TenantSuspendedError, TenantNotReadyError, TenantGoneError: the tenant is not served.
         NoMembershipError: the role was taken away.
+        AccountRestrictedError: the person is disabled in this tenant.
     """
     row = _find_session(claims)
     if row is None or row.revoked_at is not None or not row.user.is_active:
@@ -66,19 +66,35 @@ def get_sign_in(*, claims: Claims, at: datetime) -> SignIn:
         tenants.require_served(state=TenantState(row.tenant_state), reason=row.tenant_reason or "")
     if not row.roles:
         raise NoMembershipError
+    if not row.is_enabled:
+        raise AccountRestrictedError
     return SignIn(
-        session_id=claims.session_id, user=row.user, tenant_id=claims.tenant_id, roles=row.roles
+        session_id=claims.session_id,
+        user=row.user,
+        tenant_id=claims.tenant_id,
+        roles=row.roles,
+        custom_permissions=row.custom_permissions,
     )
 
 
-def list_live_roles(*, session_ids: Collection[UUID], at: datetime) -> dict[UUID, str]:
-    """Of these sign-ins at tenants, those that `get_sign_in` would let in, and their roles: one query."""
+def list_live_permissions(
+    *, session_ids: Collection[UUID], at: datetime
+) -> dict[UUID, frozenset[Permission]]:
+    """Of these sign-ins at tenants, those that `get_sign_in` would let in, and what they may: one query."""
     live = Session.objects.filter(
         id__in=session_ids, revoked_at=None, auth_time__gt=at - settings.MAX_LOGIN_LIFETIME,
-        user__is_active=True, tenant__state=TenantState.ACTIVE, membership__isnull=False,
+        user__is_active=True, tenant__state=TenantState.ACTIVE, membership__is_active=True,
     )  # fmt: skip
     with context.operator():
-        return dict(live.values_list("id", "membership__role"))
+        found = live.values_list("id", "membership__role", "membership__custom_role__permissions")
+        return {
+            session_id: permissions_of((role,)) | _custom(custom)
+            for session_id, role, custom in found
+        }
+
+
+def _custom(permissions: Collection[str] | None) -> frozenset[Permission]:
+    return frozenset(map(Permission, permissions or ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +105,8 @@ class _SessionRow:
     tenant_state: str | None
     tenant_reason: str | None
     roles: tuple[str, ...]
+    is_enabled: bool
+    custom_permissions: frozenset[Permission]
 
 
 # Every request asks one of these two, so they are written out: having the ORM compose and unpack the
@@ -98,7 +116,8 @@ _COLUMNS = "session.auth_time, session.revoked_at, " + ", ".join(
     f"person.{f}" for f in _USER_FIELDS
 )
 _AT_TENANT = f"""
-    SELECT {_COLUMNS}, tenant.state, tenant.state_reason, membership.role
+    SELECT {_COLUMNS}, tenant.state, tenant.state_reason, membership.role, membership.is_active,
+        (SELECT permissions FROM accounts_tenantrole WHERE id = membership.custom_role_id)
     FROM authn_session session
     JOIN accounts_user person ON person.id = session.user_id
     JOIN tenants_tenant tenant ON tenant.id = session.tenant_id
@@ -108,7 +127,7 @@ _AT_TENANT = f"""
 _AT_PUBLIC_HOST = f"""
     SELECT {_COLUMNS}, NULL, NULL, ARRAY(
         SELECT DISTINCT role FROM accounts_crosstenantgrant WHERE user_id = person.id ORDER BY role
-    )
+    ), TRUE, NULL
     FROM authn_session session
     JOIN accounts_user person ON person.id = session.user_id
     WHERE session.id = %s AND session.user_id = %s AND session.tenant_id IS NULL
@@ -125,7 +144,7 @@ def _find_session(claims: Claims) -> _SessionRow | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    auth_time, revoked_at, *person, state, reason, granted = row
+    auth_time, revoked_at, *person, state, reason, granted, is_enabled, custom = row
     user = get_user_model().from_db(connection.alias, _USER_FIELDS, person)
     if claims.tenant_id is None:
         roles = people.installation_roles(is_operator=user.is_operator, cross_tenant_roles=granted)
@@ -134,6 +153,7 @@ def _find_session(claims: Claims) -> _SessionRow | None:
     return _SessionRow(
         user=user, auth_time=auth_time, revoked_at=revoked_at,
         tenant_state=state, tenant_reason=reason, roles=roles,
+        is_enabled=is_enabled, custom_permissions=_custom(custom),
     )  # fmt: skip
 
 

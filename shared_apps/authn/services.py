@@ -15,7 +15,12 @@ from shared_apps.accounts import selectors as people
 from shared_apps.authn import selectors, tokens
 from shared_apps.authn.backends import backend_for
 from shared_apps.authn.choices import SessionEnd
-from shared_apps.authn.errors import InvalidCredentialsError, InvalidTokenError, NoMembershipError
+from shared_apps.authn.errors import (
+    AccountRestrictedError,
+    InvalidCredentialsError,
+    InvalidTokenError,
+    NoMembershipError,
+)
 from shared_apps.authn.models import RefreshToken, Session
 from shared_apps.authn.selectors import SignIn
 from shared_apps.core import attribution, context
@@ -54,6 +59,7 @@ def sign_in(
     Raises:
         InvalidCredentialsError: not proven; the same for whatever reason.
         NoMembershipError: proven, but there is no role here.
+        AccountRestrictedError: proven, but an administrator of the tenant has disabled the person.
         UnavailableError: the backend cannot tell now.
     """
     backend = backend_for(tenant_id)
@@ -68,13 +74,16 @@ def sign_in(
             roles = (membership.role,) if membership else ()
         if not roles:
             raise NoMembershipError
+        if membership is not None and not membership.is_active:
+            raise AccountRestrictedError
         session = Session.objects.create(
             user=user, tenant_id=tenant_id, membership=membership, backend=backend.name,
             auth_time=at, created_at=at, last_used_at=at, expires_at=at,
             ip=client.ip, user_agent=client.user_agent,
         )  # fmt: skip
         pair = _issue_pair(session=session, at=at)
-    return SignIn(session_id=session.id, user=user, tenant_id=tenant_id, roles=roles), pair
+    custom = membership.permissions if membership and membership.custom_role else frozenset()
+    return SignIn(session.id, user, tenant_id, roles, custom_permissions=custom), pair
 
 
 def refresh(*, tenant_id: UUID | None, token: str, at: datetime) -> TokenPair:
@@ -114,6 +123,13 @@ def sign_out(*, tenant_id: UUID | None, token: str, at: datetime) -> None:
         sessions = selectors.sessions_at(tenant_id).filter(known, id=claims.session_id)
         if not _end(sessions, why=SessionEnd.SIGNED_OUT, at=at):
             raise InvalidTokenError
+
+
+def end_sessions(*, user_id: UUID, tenant_id: UUID, at: datetime) -> int:
+    """End all of a person's sign-ins at one tenant; returns how many there were."""
+    with context.operator():
+        own = selectors.list_live_sessions(user_id=user_id, tenant_id=tenant_id, at=at)
+        return _end(own, why=SessionEnd.TERMINATED, at=at)
 
 
 def end_session(*, session_id: UUID, user_id: UUID, tenant_id: UUID | None, at: datetime) -> None:
