@@ -1,6 +1,5 @@
 """The roles that a tenant's administrators make. All in the operator's context, whoever asks."""
 
-import re
 from collections.abc import Collection
 from datetime import datetime
 from uuid import UUID
@@ -8,7 +7,7 @@ from uuid import UUID
 from django.db import IntegrityError, transaction
 
 from shared_apps.accounts import granting, selectors
-from shared_apps.accounts.choices import RESERVED_ROLE_NAMES, ROLE_NAME, Permission
+from shared_apps.accounts.choices import Permission
 from shared_apps.accounts.errors import (
     RoleInUseError,
     RoleNameError,
@@ -108,7 +107,7 @@ def _lock(*, tenant_id: UUID, role_id: UUID) -> TenantRole:
 
 
 def _require_name(name: str) -> None:
-    if not re.fullmatch(ROLE_NAME, name) or name in RESERVED_ROLE_NAMES:
+    if not selectors.is_role_name(name):
         raise RoleNameError(name=[RoleNameError.message])
 
 

@@ -1,5 +1,6 @@
 """Reads of people and roles. All run in the operator's context, whoever asks."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +10,13 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from shared_apps.accounts import passwords
-from shared_apps.accounts.choices import OPERATOR_ROLE, Role
+from shared_apps.accounts.choices import (
+    OPERATOR_ROLE,
+    RESERVED_ROLE_NAMES,
+    ROLE_NAME,
+    CrossTenantRole,
+    Role,
+)
 from shared_apps.accounts.errors import PersonNotFoundError, RoleNotFoundError
 from shared_apps.accounts.models import CrossTenantGrant, TenantRole, User, UserTenantRole
 from shared_apps.core import context
@@ -79,6 +86,11 @@ def get_custom_role(*, tenant_id: UUID, role_id: UUID) -> TenantRole:
     return role
 
 
+def is_role_name(name: str) -> bool:
+    """Whether a tenant may call a role of its own so."""
+    return re.fullmatch(ROLE_NAME, name) is not None and name not in RESERVED_ROLE_NAMES
+
+
 def installation_roles(*, is_operator: bool, cross_tenant_roles: list[str]) -> tuple[str, ...]:
     """The roles that somebody has on the public host."""
     return (*((OPERATOR_ROLE,) if is_operator else ()), *cross_tenant_roles)
@@ -89,6 +101,16 @@ def list_installation_roles(*, user: User) -> tuple[str, ...]:
         grants = CrossTenantGrant.objects.filter(user=user)
         roles = list(grants.order_by("role").values_list("role", flat=True).distinct())
     return installation_roles(is_operator=user.is_operator, cross_tenant_roles=roles)
+
+
+def support_grants() -> QuerySet[CrossTenantGrant]:
+    """Of people who can sign in. Lazy: evaluate it in the operator's context."""
+    return CrossTenantGrant.objects.filter(role=CrossTenantRole.SUPPORT, user__is_active=True)
+
+
+def emails_of(*, user_ids: Collection[UUID]) -> dict[UUID, str]:
+    with context.operator():
+        return dict(User.objects.filter(id__in=user_ids).values_list("id", "email"))
 
 
 def find_cross_tenant_scope(*, user_id: UUID) -> context.CrossTenantScope | None:

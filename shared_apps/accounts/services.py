@@ -24,6 +24,9 @@ from shared_apps.accounts.errors import (
 from shared_apps.accounts.models import CrossTenantGrant, User, UserTenantRole
 from shared_apps.core import context
 
+# The role's name of somebody who comes back without one.
+_DELETED_ROLE = "deleted"
+
 
 def create_person(
     *, tenant_id: UUID, email: str, name: str, role: str, password: str | None, by: UUID | None, at: datetime
@@ -53,14 +56,18 @@ def create_person(
 
 
 def restore_person(
-    *, tenant_id: UUID, user_id: UUID, email: str, name: str, role: str, at: datetime
-) -> UserTenantRole:
+    *, tenant_id: UUID, user_id: UUID, email: str, name: str, role: str | None, is_active: bool,
+    at: datetime,
+) -> None:  # fmt: skip
     """Give somebody the role that they had. Whoever has this address now is meant; if nobody has, they
     get an account without a password, with the id that they had unless it is somebody else's.
 
+    Without a role they may do nothing: theirs was deleted.
+
     Raises:
         EmailError: not an address.
-        RoleExistsError: this person has a role here already.
+        RoleUnknownError: the tenant has none of this name.
+        IntegrityError: this person has a role here already.
     """
     with context.operator(), transaction.atomic():
         if selectors.find_user_by_email(email=email) is None:
@@ -70,7 +77,11 @@ def restore_person(
             _save_new(person)
         user = selectors.find_user_by_email(email=email)
         assert user is not None
-        return grant_role(tenant_id=tenant_id, user_id=user.id, role=role, by=None, at=at)
+        given = None if role is None else granting.find_role(tenant_id=tenant_id, name=role)
+        UserTenantRole.objects.create(
+            tenant_id=tenant_id, user=user, is_active=is_active, granted_at=at,
+            role=given.name if given else _DELETED_ROLE, custom_role=given.custom if given else None,
+        )  # fmt: skip
 
 
 def ensure_admin(
