@@ -10,6 +10,7 @@ v1: list[URLPattern | URLResolver] = [
     path("auth/", include("shared_apps.authn.urls")),
     path("operator/", include("shared_apps.onboarding.urls")),
     path("portfolio/", include("shared_apps.portfolio.urls")),
+    path("portfolio/", include("shared_apps.authn.impersonation.public_urls")),
     *system_urls,
 ]
 

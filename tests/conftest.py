@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 
     from shared_apps.core.context import TenantIdentity
     from tests.client import Api
+    from tests.directories.oidc_provider import OidcProvider
     from tests.directories.samba import Domain
     from tests.directories.slapd import Slapd
-    from tests.directories.oidc_provider import OidcProvider
     from tests.installation import Installation
     from tests.workers import Worker
 

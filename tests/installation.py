@@ -75,6 +75,8 @@ class Installation:
                 )
             connection.execute("DELETE FROM onboarding_tenanterasure")
             connection.execute("DELETE FROM onboarding_erasure")
+            connection.execute("DELETE FROM authn_impersonation")
+            connection.execute("DELETE FROM authn_signinpolicy")
             connection.execute("DELETE FROM authn_refreshtoken")
             connection.execute("DELETE FROM authn_session")
             connection.execute("DELETE FROM authn_authconfiguration")
@@ -86,6 +88,7 @@ class Installation:
                     ),
                     [list(self.people)],
                 )
+            connection.execute("DELETE FROM accounts_tenantrole")
             prefix = names.person_role_prefix(settings.DATABASES["default"]["NAME"])
             connection.execute(
                 "SELECT public.drop_person_role(person) FROM ("

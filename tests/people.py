@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from shared_apps.accounts import services as accounts
-from shared_apps.accounts.choices import CrossTenantRole, Role
+from shared_apps.accounts.choices import CrossTenantRole
 from shared_apps.core.context import TenantIdentity
 from tests.installation import PASSWORD
 
@@ -21,7 +21,7 @@ class Person:
 def make_person(tenant: TenantIdentity, role: str = "editor") -> Person:
     email = f"{role}-{uuid.uuid4().hex[:8]}@{tenant.slug}.example"
     member = accounts.create_person(
-        tenant_id=tenant.id, email=email, name="", role=Role(role), password=PASSWORD,
+        tenant_id=tenant.id, email=email, name="", role=role, password=PASSWORD,
         by=None, at=datetime.now(UTC),
     )  # fmt: skip
     return Person(id=member.user_id, email=email)
@@ -41,5 +41,5 @@ def make_auditor(*tenants: TenantIdentity) -> Person:
 
 def add_role(person: Person, tenant: TenantIdentity, role: str) -> None:
     accounts.grant_role(
-        tenant_id=tenant.id, user_id=person.id, role=Role(role), by=None, at=datetime.now(UTC)
+        tenant_id=tenant.id, user_id=person.id, role=role, by=None, at=datetime.now(UTC)
     )

@@ -41,6 +41,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 24 * 60 * 60,
         "options": {"headers": {"scope": "operator"}},
     },
+    "authn.close_impersonations": {
+        "task": "authn.close_impersonations",
+        "schedule": 60,
+        "options": {"headers": {"scope": "operator"}, "expires": 60},
+    },
     "onboarding.purge_tenants": {
         "task": "onboarding.purge_tenants",
         "schedule": 24 * 60 * 60,

@@ -5,10 +5,14 @@ from django.db import models
 
 
 class Role(models.TextChoices):
-    """A person's role in one tenant."""
+    """The roles that every tenant has; its administrators may make others (TenantRole)."""
 
     ADMIN = "admin"
     EDITOR = "editor"
+    MODERATOR = "moderator"
+    """An editor by another name."""
+    USER = "user"
+    """Reads and writes, and deletes nothing."""
     VIEWER = "viewer"
 
 
@@ -28,6 +32,9 @@ class CrossTenantRole(models.TextChoices):
 
 # The role of User.is_operator on the public host; it is no row of any table.
 OPERATOR_ROLE: Final = "operator"
+# What no tenant may call a role of its own.
+RESERVED_ROLE_NAMES: Final = (*Role.values, *CrossTenantRole.values, OPERATOR_ROLE)
+ROLE_NAME: Final = r"^[a-z][a-z0-9_-]{0,39}$"
 
 
 class Permission(models.TextChoices):
@@ -41,7 +48,9 @@ class Permission(models.TextChoices):
 
 PERMISSIONS_OF_ROLE: dict[str, frozenset[Permission]] = {
     Role.VIEWER: frozenset({Permission.READ}),
+    Role.USER: frozenset({Permission.READ, Permission.WRITE}),
     Role.EDITOR: frozenset({Permission.READ, Permission.WRITE, Permission.DELETE}),
+    Role.MODERATOR: frozenset({Permission.READ, Permission.WRITE, Permission.DELETE}),
     Role.ADMIN: frozenset(Permission),
     CrossTenantRole.AUDITOR: frozenset({Permission.READ}),
     CrossTenantRole.SUPPORT: frozenset({Permission.READ}),
@@ -50,7 +59,7 @@ PERMISSIONS_OF_ROLE: dict[str, frozenset[Permission]] = {
 
 
 def permissions_of(roles: Iterable[str]) -> frozenset[Permission]:
-    """What the roles allow together; one that is not known allows nothing."""
+    """What the built-in roles allow together; any other name allows nothing by itself."""
     return frozenset[Permission]().union(
         *(PERMISSIONS_OF_ROLE.get(role, frozenset()) for role in roles)
     )

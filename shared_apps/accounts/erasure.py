@@ -79,7 +79,11 @@ def _orphaned(user_id: UUID, *, lock: bool) -> set[str]:
     admins = UserTenantRole.objects.filter(tenant_id__in=slugs, role=Role.ADMIN)
     admins = admins.select_related("user").order_by("pk")
     rows = list(admins.select_for_update(of=("self",)) if lock else admins)
-    others = {row.tenant_id for row in rows if row.user_id != user_id and row.user.is_active}
+    others = {
+        row.tenant_id
+        for row in rows
+        if row.user_id != user_id and row.is_active and row.user.is_active
+    }
     return {slug for tenant_id, slug in slugs.items() if tenant_id not in others}
 
 

@@ -67,6 +67,48 @@ class OwnRoleError(ForbiddenError):
     message = "Nobody changes their own role."
 
 
+class RoleExceedsOwnError(ForbiddenError):
+    code = "accounts.role_exceeds_own"
+    message = "Nobody gives, changes or takes away more than they may do themselves."
+
+
+class RoleUnknownError(InvalidError):
+    code = "accounts.role_unknown"
+    message = "This tenant has no such role."
+
+
+class RoleNameError(InvalidError):
+    code = "accounts.role_name"
+    message = (
+        "A role's name is 1 to 40 lower-case letters, digits, hyphens and underscores, begins with a "
+        "letter, and is none of the built-in ones."
+    )
+
+
+class RoleNotFoundError(NotFoundError):
+    code = "accounts.role_not_found"
+    message = "This tenant has no such role of its own."
+
+
+class RoleNameTakenError(ConflictError):
+    code = "accounts.role_name_taken"
+    message = "This tenant has a role of this name already."
+
+
+class RoleInUseError(ConflictError):
+    """`people` in its details: how many have it."""
+
+    code = "accounts.role_in_use"
+    message = (
+        "People have this role; with ?force=true it is deleted, and they may do nothing any more."
+    )
+
+
+class TooManyRolesError(ConflictError):
+    code = "accounts.too_many_roles"
+    message = "This tenant has as many roles of its own as it may."
+
+
 class SignInNotControlledError(ForbiddenError):
     code = "accounts.sign_in_not_controlled"
     message = "A role over several tenants is given only to people whom an operator created."

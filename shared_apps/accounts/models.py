@@ -4,10 +4,19 @@ import uuid
 from typing import ClassVar
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models.functions import Lower
 
-from shared_apps.accounts.choices import CrossTenantRole, Role, RoleOrigin
+from shared_apps.accounts.choices import (
+    PERMISSIONS_OF_ROLE,
+    RESERVED_ROLE_NAMES,
+    ROLE_NAME,
+    CrossTenantRole,
+    Permission,
+    Role,
+    RoleOrigin,
+)
 from shared_apps.audit.models import Auditable, AuditPolicy
 from shared_apps.core.emails import canonical_email
 from shared_apps.core.personal import ACCOUNTABILITY, ID_ALONE, Anonymised, Deleted, Kept, Rule
@@ -113,8 +122,44 @@ class Identity(Auditable):
         ]
 
 
+class TenantRole(Auditable):
+    """A role that a tenant's administrators made; `Role` holds those that every tenant has."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(
+        "tenants.Tenant", on_delete=models.CASCADE, related_name="custom_roles"
+    )
+    name = models.CharField(max_length=40)
+    permissions = ArrayField(models.CharField(max_length=10, choices=Permission))
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(name="one_custom_role_per_name", fields=["tenant", "name"]),
+            # What `custom_role_is_of_the_tenant` of the members' table refers to.
+            models.UniqueConstraint(
+                name="custom_role_by_tenant_and_name", fields=["id", "tenant", "name"]
+            ),
+            models.CheckConstraint(
+                name="custom_role_name_rule",
+                condition=models.Q(name__regex=ROLE_NAME) & ~models.Q(name__in=RESERVED_ROLE_NAMES),
+            ),
+            models.CheckConstraint(
+                name="custom_role_permissions_rule",
+                condition=models.Q(
+                    permissions__contained_by=Permission.values, permissions__len__gte=1
+                ),
+            ),
+        ]
+
+
 class UserTenantRole(Auditable):
-    """What a person may do in one tenant."""
+    """What a person may do in one tenant.
+
+    `role` is the name of a built-in role, or of `custom_role`, whose tenant and name the database
+    compares with these (accounts migration 0004). A custom role that is deleted leaves its name behind,
+    which allows nothing, not even when another role gets that name.
+    """
 
     personal: ClassVar[tuple[Rule, ...]] = (
         Deleted(by="user", accountable=("role", "granted_at")),
@@ -126,7 +171,16 @@ class UserTenantRole(Auditable):
     tenant = models.ForeignKey(
         "tenants.Tenant", on_delete=models.CASCADE, related_name="user_roles"
     )
-    role = models.CharField(max_length=20, choices=Role)
+    role = models.CharField(max_length=40)
+    custom_role = models.ForeignKey(
+        TenantRole,
+        null=True,
+        on_delete=models.SET_NULL,
+        db_constraint=False,
+        related_name="holders",
+    )
+    is_active = models.BooleanField(default=True, db_default=True)
+    """Not of somebody whom an administrator has disabled here; the role waits for them."""
     granted_at = models.DateTimeField()
     granted_by = models.UUIDField(null=True, editable=False)
     origin = models.CharField(
@@ -141,9 +195,17 @@ class UserTenantRole(Auditable):
             ),
             models.UniqueConstraint(name="one_role_per_tenant", fields=["user", "tenant"]),
             models.CheckConstraint(
-                name="tenant_role_rule", condition=models.Q(role__in=Role.values)
+                name="tenant_role_is_one_of_two",
+                condition=models.Q(role__in=Role.values, custom_role__isnull=True)
+                | models.Q(role__regex=ROLE_NAME) & ~models.Q(role__in=RESERVED_ROLE_NAMES),
             ),
         ]
+
+    @property
+    def permissions(self) -> frozenset[Permission]:
+        if self.custom_role is not None:
+            return frozenset(map(Permission, self.custom_role.permissions))
+        return PERMISSIONS_OF_ROLE[self.role] if self.role in Role.values else frozenset()
 
 
 class CrossTenantGrant(Auditable):

@@ -1,5 +1,6 @@
 """Reads of people and roles. All run in the operator's context, whoever asks."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,9 +10,15 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from shared_apps.accounts import passwords
-from shared_apps.accounts.choices import OPERATOR_ROLE, Role
-from shared_apps.accounts.errors import PersonNotFoundError
-from shared_apps.accounts.models import CrossTenantGrant, Identity, User, UserTenantRole
+from shared_apps.accounts.choices import (
+    OPERATOR_ROLE,
+    RESERVED_ROLE_NAMES,
+    ROLE_NAME,
+    CrossTenantRole,
+    Role,
+)
+from shared_apps.accounts.errors import PersonNotFoundError, RoleNotFoundError
+from shared_apps.accounts.models import CrossTenantGrant, Identity, TenantRole, User, UserTenantRole
 from shared_apps.core import context
 from shared_apps.core.emails import canonical_email
 from shared_apps.tenants import names
@@ -38,7 +45,7 @@ def list_members(*, tenant_id: UUID) -> QuerySet[UserTenantRole]:
     """People of a tenant with their role. Lazy: evaluate it in the operator's context."""
     return (
         UserTenantRole.objects.filter(tenant_id=tenant_id)
-        .select_related("user")
+        .select_related("user", "custom_role")
         .order_by("user__email")
     )
 
@@ -74,6 +81,25 @@ def get_member(*, tenant_id: UUID, user_id: UUID) -> UserTenantRole:
     return member
 
 
+def list_custom_roles(*, tenant_id: UUID) -> QuerySet[TenantRole]:
+    """Those that the tenant's administrators made. Lazy: evaluate it in the operator's context."""
+    return TenantRole.objects.filter(tenant_id=tenant_id).order_by("name")
+
+
+def get_custom_role(*, tenant_id: UUID, role_id: UUID) -> TenantRole:
+    """Raises RoleNotFoundError: none of this tenant's, whoever else's it may be."""
+    with context.operator():
+        role = list_custom_roles(tenant_id=tenant_id).filter(id=role_id).first()
+    if role is None:
+        raise RoleNotFoundError
+    return role
+
+
+def is_role_name(name: str) -> bool:
+    """Whether a tenant may call a role of its own so."""
+    return re.fullmatch(ROLE_NAME, name) is not None and name not in RESERVED_ROLE_NAMES
+
+
 def installation_roles(*, is_operator: bool, cross_tenant_roles: list[str]) -> tuple[str, ...]:
     """The roles that somebody has on the public host."""
     return (*((OPERATOR_ROLE,) if is_operator else ()), *cross_tenant_roles)
@@ -84,6 +110,16 @@ def list_installation_roles(*, user: User) -> tuple[str, ...]:
         grants = CrossTenantGrant.objects.filter(user=user)
         roles = list(grants.order_by("role").values_list("role", flat=True).distinct())
     return installation_roles(is_operator=user.is_operator, cross_tenant_roles=roles)
+
+
+def support_grants() -> QuerySet[CrossTenantGrant]:
+    """Of people who can sign in. Lazy: evaluate it in the operator's context."""
+    return CrossTenantGrant.objects.filter(role=CrossTenantRole.SUPPORT, user__is_active=True)
+
+
+def emails_of(*, user_ids: Collection[UUID]) -> dict[UUID, str]:
+    with context.operator():
+        return dict(User.objects.filter(id__in=user_ids).values_list("id", "email"))
 
 
 def find_cross_tenant_scope(*, user_id: UUID) -> context.CrossTenantScope | None:

@@ -2,7 +2,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from shared_apps.accounts.choices import Role
+from shared_apps.accounts.choices import PERMISSIONS_OF_ROLE, Permission, Role
+from shared_apps.accounts.models import TenantRole
 from shared_apps.core.fields import OpaqueField, TextField
 from shared_apps.core.serializers import InputSerializer
 
@@ -14,16 +15,54 @@ class MemberSerializer(serializers.Serializer[Any]):
     email = serializers.CharField(source="user.email")
     name = serializers.CharField(source="user.name")
     role = serializers.CharField()
-    is_active = serializers.BooleanField(source="user.is_active")
+    is_active = serializers.SerializerMethodField()
     granted_at = serializers.DateTimeField()
+
+    def get_is_active(self, member: Any) -> bool:
+        return bool(member.is_active and member.user.is_active)
 
 
 class MemberCreateInput(InputSerializer):
     email = TextField(max_length=254)
     name = TextField(max_length=200, allow_blank=True, required=False, default="")
-    role = serializers.ChoiceField(choices=Role.choices)
+    role = TextField(max_length=40)
     password = OpaqueField(required=False, default=None)
 
 
 class RoleChangeInput(InputSerializer):
-    role = serializers.ChoiceField(choices=Role.choices)
+    role = TextField(max_length=40)
+
+
+class RoleSerializer(serializers.Serializer[Any]):
+    """A role of the tenant's own, or one that every tenant has and nobody changes."""
+
+    id = serializers.SerializerMethodField()
+    name = serializers.SerializerMethodField()
+    permissions = serializers.SerializerMethodField()
+    is_built_in = serializers.SerializerMethodField()
+
+    def get_id(self, role: TenantRole | Role) -> str | None:
+        return None if isinstance(role, Role) else str(role.id)
+
+    def get_name(self, role: TenantRole | Role) -> str:
+        return role.value if isinstance(role, Role) else role.name
+
+    def get_permissions(self, role: TenantRole | Role) -> list[str]:
+        allowed = PERMISSIONS_OF_ROLE[role] if isinstance(role, Role) else role.permissions
+        return [known.value for known in Permission if known in allowed]
+
+    def get_is_built_in(self, role: TenantRole | Role) -> bool:
+        return isinstance(role, Role)
+
+
+class RoleInput(InputSerializer):
+    name = TextField(max_length=40)
+    permissions = serializers.ListField(
+        child=serializers.ChoiceField(choices=Permission.choices),
+        allow_empty=False,
+        max_length=len(Permission),
+    )
+
+
+class RoleDeleteQuery(InputSerializer):
+    force = serializers.BooleanField(default=False)

@@ -4,8 +4,9 @@ from datetime import datetime
 from uuid import UUID
 
 from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
 
-from shared_apps.accounts import passwords, selectors
+from shared_apps.accounts import granting, passwords, selectors
 from shared_apps.accounts.choices import CrossTenantRole, Role
 from shared_apps.accounts.emails import validated_email
 from shared_apps.accounts.errors import (
@@ -23,9 +24,12 @@ from shared_apps.accounts.errors import (
 from shared_apps.accounts.models import CrossTenantGrant, User, UserTenantRole
 from shared_apps.core import context
 
+# The role's name of somebody who comes back without one.
+_DELETED_ROLE = "deleted"
+
 
 def create_person(
-    *, tenant_id: UUID, email: str, name: str, role: Role, password: str | None, by: UUID | None, at: datetime
+    *, tenant_id: UUID, email: str, name: str, role: str, password: str | None, by: UUID | None, at: datetime
 ) -> UserTenantRole:  # fmt: skip
     """Give somebody a role in a tenant, and an account if there is none with this address.
 
@@ -36,6 +40,7 @@ def create_person(
         EmailError: not an address.
         PasswordRejectedError: the password breaks the rules; whether or not the account exists.
         RoleExistsError: this person has a role here already.
+        RoleUnknownError, RoleExceedsOwnError: as for `grant_role`.
     """
     person = _new_person(email=email, name=name, password=password, at=at)
     with context.operator(), transaction.atomic():
@@ -51,14 +56,18 @@ def create_person(
 
 
 def restore_person(
-    *, tenant_id: UUID, user_id: UUID, email: str, name: str, role: Role, at: datetime
-) -> UserTenantRole:
+    *, tenant_id: UUID, user_id: UUID, email: str, name: str, role: str | None, is_active: bool,
+    at: datetime,
+) -> None:  # fmt: skip
     """Give somebody the role that they had. Whoever has this address now is meant; if nobody has, they
     get an account without a password, with the id that they had unless it is somebody else's.
 
+    Without a role they may do nothing: theirs was deleted.
+
     Raises:
         EmailError: not an address.
-        RoleExistsError: this person has a role here already.
+        RoleUnknownError: the tenant has none of this name.
+        IntegrityError: this person has a role here already.
     """
     with context.operator(), transaction.atomic():
         if selectors.find_user_by_email(email=email) is None:
@@ -68,7 +77,11 @@ def restore_person(
             _save_new(person)
         user = selectors.find_user_by_email(email=email)
         assert user is not None
-        return grant_role(tenant_id=tenant_id, user_id=user.id, role=role, by=None, at=at)
+        given = None if role is None else granting.find_role(tenant_id=tenant_id, name=role)
+        UserTenantRole.objects.create(
+            tenant_id=tenant_id, user=user, is_active=is_active, granted_at=at,
+            role=given.name if given else _DELETED_ROLE, custom_role=given.custom if given else None,
+        )  # fmt: skip
 
 
 def ensure_admin(
@@ -124,15 +137,24 @@ def create_managed_person(*, email: str, name: str, password: str, at: datetime)
 
 
 def grant_role(
-    *, tenant_id: UUID, user_id: UUID, role: Role, by: UUID | None, at: datetime
+    *, tenant_id: UUID, user_id: UUID, role: str, by: UUID | None, at: datetime
 ) -> UserTenantRole:
-    """Raises RoleExistsError: one role per person and tenant; change it instead."""
+    """Give somebody a role: a built-in one or one of the tenant's own.
+
+    Raises:
+        RoleUnknownError: the tenant has none of this name.
+        RoleExceedsOwnError: `by` may not do everything that it allows.
+        RoleExistsError: one role per person and tenant; change it instead.
+    """
     with context.operator():
         try:
             with transaction.atomic():
+                given = granting.find_role(tenant_id=tenant_id, name=role)
+                granting.require_within(given.permissions, tenant_id=tenant_id, by=by)
                 member = UserTenantRole.objects.create(
-                    tenant_id=tenant_id, user_id=user_id, role=role, granted_at=at, granted_by=by
-                )
+                    tenant_id=tenant_id, user_id=user_id, role=given.name, custom_role=given.custom,
+                    granted_at=at, granted_by=by,
+                )  # fmt: skip
         except IntegrityError:
             if selectors.find_member(tenant_id=tenant_id, user_id=user_id) is None:
                 raise
@@ -140,20 +162,24 @@ def grant_role(
         return selectors.get_member(tenant_id=tenant_id, user_id=member.user_id)
 
 
-def change_role(*, tenant_id: UUID, user_id: UUID, role: Role, by: UUID | None) -> UserTenantRole:
+def change_role(*, tenant_id: UUID, user_id: UUID, role: str, by: UUID | None) -> UserTenantRole:
     """Give a person another role; it counts from their next request on.
 
     Raises:
         PersonNotFoundError: nobody of this tenant.
+        RoleUnknownError: the tenant has no such role.
+        RoleExceedsOwnError: `by` may not do everything that the one or the other allows.
         OwnRoleError: nobody changes their own role.
         LastAdminError: no administrator would be left.
     """
     with context.operator(), transaction.atomic():
-        member = _lock_member(
+        given = granting.find_role(tenant_id=tenant_id, name=role)
+        member = lock_member(
             tenant_id=tenant_id, user_id=user_id, by=by, keeps_admin=role == Role.ADMIN
         )
-        member.role = role
-        member.save(update_fields=["role"])
+        granting.require_within(given.permissions, tenant_id=tenant_id, by=by)
+        member.role, member.custom_role = given.name, given.custom
+        member.save(update_fields=["role", "custom_role"])
     return member
 
 
@@ -163,10 +189,11 @@ def revoke_role(*, tenant_id: UUID, user_id: UUID, by: UUID | None) -> None:
     Raises:
         PersonNotFoundError: nobody of this tenant.
         OwnRoleError: nobody takes away their own role.
+        RoleExceedsOwnError: it allows more than `by` may do.
         LastAdminError: no administrator would be left.
     """
     with context.operator(), transaction.atomic():
-        _lock_member(tenant_id=tenant_id, user_id=user_id, by=by, keeps_admin=False).delete()
+        lock_member(tenant_id=tenant_id, user_id=user_id, by=by, keeps_admin=False).delete()
 
 
 def grant_cross_tenant_role(
@@ -331,10 +358,10 @@ def _save_new(person: User) -> User:
     return person
 
 
-def _lock_member(
+def lock_member(
     *, tenant_id: UUID, user_id: UUID, by: UUID | None, keeps_admin: bool
 ) -> UserTenantRole:
-    """The member's row, locked together with those of all administrators.
+    """The member's row, locked together with those of all administrators and of whoever changes it.
 
     In primary-key order, so that two administrators who demote each other wait for one another
     instead of both succeeding or deadlocking; the second then sees what the first left.
@@ -342,14 +369,18 @@ def _lock_member(
     if by == user_id:
         raise OwnRoleError
     members = UserTenantRole.objects.filter(tenant_id=tenant_id)
-    concerned = members.filter(role=Role.ADMIN) | members.filter(user_id=user_id)
-    locked = list(concerned.select_related("user").order_by("pk").select_for_update(of=("self",)))
+    concerned = members.filter(Q(role=Role.ADMIN) | Q(user_id__in=[user_id, *([by] if by else [])]))
+    concerned = concerned.select_related("user", "custom_role").order_by("pk")
+    locked = list(concerned.select_for_update(of=("self",)))
     member = next((row for row in locked if row.user_id == user_id), None)
     if member is None:
         raise PersonNotFoundError
     others = [
-        row for row in locked if row is not member and row.role == Role.ADMIN and row.user.is_active
+        row
+        for row in locked
+        if row is not member and row.role == Role.ADMIN and row.is_active and row.user.is_active
     ]
     if member.role == Role.ADMIN and not keeps_admin and not others:
         raise LastAdminError
+    granting.require_within(member.permissions, tenant_id=tenant_id, by=by)
     return member

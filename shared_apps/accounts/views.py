@@ -1,4 +1,4 @@
-"""The people of the tenant that asks. For its administrators."""
+"""The people and roles of the tenant that asks. For its administrators."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from shared_apps.accounts import selectors, serializers, services
+from shared_apps.accounts import custom_roles, selectors, serializers, services
 from shared_apps.accounts.choices import Permission, Role
 from shared_apps.accounts.models import UserTenantRole
 from shared_apps.core import context
@@ -34,9 +34,11 @@ class UserListView(AdminView):
     def post(self, request: Request) -> Response:
         body = serializers.MemberCreateInput(data=request.data)
         body.is_valid(raise_exception=True)
-        given = {**body.validated_data, "role": Role(body.validated_data["role"])}
         member = services.create_person(
-            tenant_id=context.require_tenant().id, by=request.user.pk, at=timezone.now(), **given
+            tenant_id=context.require_tenant().id,
+            by=request.user.pk,
+            at=timezone.now(),
+            **body.validated_data,
         )
         return Response(_rendered(member), status=status.HTTP_201_CREATED)
 
@@ -60,10 +62,62 @@ class UserRoleView(AdminView):
         member = services.change_role(
             tenant_id=context.require_tenant().id,
             user_id=user_id,
-            role=Role(body.validated_data["role"]),
+            role=body.validated_data["role"],
             by=request.user.pk,
         )
         return Response(_rendered(member))
+
+
+class RoleListView(AdminView):
+    """The built-in ones first, then the tenant's own by name."""
+
+    def get(self, request: Request) -> Response:
+        own = selectors.list_custom_roles(tenant_id=context.require_tenant().id)
+        with context.operator():
+            roles = [*Role, *own]
+        paginator = PagePagination()
+        page = paginator.paginate_queryset(roles, request, view=self)  # type: ignore[arg-type]  # a list does
+        return paginator.get_paginated_response(serializers.RoleSerializer(page, many=True).data)
+
+    def post(self, request: Request) -> Response:
+        body = serializers.RoleInput(data=request.data)
+        body.is_valid(raise_exception=True)
+        role = custom_roles.create_role(
+            tenant_id=context.require_tenant().id,
+            by=request.user.pk,
+            at=timezone.now(),
+            **body.validated_data,
+        )
+        return Response(serializers.RoleSerializer(role).data, status=status.HTTP_201_CREATED)
+
+
+class RoleView(AdminView):
+    def get(self, request: Request, role_id: UUID) -> Response:
+        role = selectors.get_custom_role(tenant_id=context.require_tenant().id, role_id=role_id)
+        return Response(serializers.RoleSerializer(role).data)
+
+    def patch(self, request: Request, role_id: UUID) -> Response:
+        body = serializers.RoleInput(data=request.data, partial=True)
+        body.is_valid(raise_exception=True)
+        role = custom_roles.change_custom_role(
+            tenant_id=context.require_tenant().id,
+            role_id=role_id,
+            name=body.validated_data.get("name"),
+            permissions=body.validated_data.get("permissions"),
+            by=request.user.pk,
+        )
+        return Response(serializers.RoleSerializer(role).data)
+
+    def delete(self, request: Request, role_id: UUID) -> Response:
+        query = serializers.RoleDeleteQuery(data=request.query_params.dict())
+        query.is_valid(raise_exception=True)
+        custom_roles.delete_role(
+            tenant_id=context.require_tenant().id,
+            role_id=role_id,
+            by=request.user.pk,
+            force=query.validated_data["force"],
+        )
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 def _rendered(member: UserTenantRole) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from shared_apps.authn import selectors
 from shared_apps.authn.errors import InvalidTokenError, LoginExpiredError
 from shared_apps.authn.tokens import AccessToken
-from shared_apps.core import attribution, context
+from shared_apps.core import context
 
 if TYPE_CHECKING:
     from shared_apps.accounts.models import User
@@ -37,7 +37,10 @@ class TokenAuthentication(BaseAuthentication):
         except LoginExpiredError:
             # The refresh token of this sign-in says so; here it is one of many reasons.
             raise InvalidTokenError from None
-        attribution.signed_in(sign_in.user.id)
+        sign_in.attribute()
+        if sign_in.impersonator is not None:
+            # For ImpersonationMiddleware, which sees Django's request.
+            request._request.impersonated_by = sign_in.impersonator.email  # type: ignore[attr-defined]  # ours
         return sign_in.user, sign_in
 
     def authenticate_header(self, request: Request) -> str:

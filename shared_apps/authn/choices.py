@@ -12,7 +12,7 @@ class SessionEnd(models.TextChoices):
 
     SIGNED_OUT = "SIGNED_OUT"
     TERMINATED = "TERMINATED"
-    """Its owner ended it from another session."""
+    """Its owner ended it from another session, or an administrator of its tenant did."""
     PASSWORD_CHANGED = "PASSWORD_CHANGED"  # noqa: S105 (a reason, not a password)
     REFRESH_REPLAYED = "REFRESH_REPLAYED"
     """A refresh token was used a second time, so one of its two users has stolen it."""

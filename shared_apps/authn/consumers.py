@@ -1,11 +1,12 @@
 """Sockets of people who are signed in at a tenant."""
 
+from collections.abc import Set
 from typing import Any, ClassVar
 
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncJsonWebsocketConsumer
 
-from shared_apps.accounts.choices import Permission, permissions_of
+from shared_apps.accounts.choices import Permission
 from shared_apps.authn.choices import SocketClose
 from shared_apps.authn.socket_watch import watch
 from shared_apps.authn.sockets import PROTOCOL, SocketSignIn
@@ -42,14 +43,14 @@ class TenantConsumer(AsyncJsonWebsocketConsumer):
         host: str = self.scope["tenant_host"]
         return host
 
-    def may_stay(self, role: str) -> bool:
-        return self.required_permission in permissions_of((role,))
+    def may_stay(self, permissions: Set[Permission]) -> bool:
+        return self.required_permission in permissions
 
     async def websocket_connect(self, message: Any) -> None:
         found: SocketSignIn | None = self.scope["sign_in"]
         if found is None:
             await self._refuse(SocketClose.NOT_SIGNED_IN)
-        elif not self.may_stay(found.sign_in.role):
+        elif not self.may_stay(found.sign_in.permissions):
             await self._refuse(SocketClose.NOT_ALLOWED)
         else:
             # Before it joins a group: from here on its end is noticed.

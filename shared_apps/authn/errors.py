@@ -48,6 +48,33 @@ class SessionNotFoundError(NotFoundError):
     message = "There is no such sign-in of yours."
 
 
+class ImpersonatedError(ForbiddenError):
+    code = "authn.impersonated"
+    message = "Nobody does this in another person's name."
+
+
+class SupportAccessOffError(ForbiddenError):
+    code = "authn.support_access_off"
+    message = "This tenant has not allowed support to work in its people's names."
+
+
+class NotImpersonableError(ForbiddenError):
+    code = "authn.not_impersonable"
+    message = "Nobody works in the name of an administrator, an operator or themselves."
+
+
+class ImpersonationRunningError(ConflictError):
+    """`id` in its details."""
+
+    code = "authn.impersonation_running"
+    message = "You are at work in somebody's name already; end that first."
+
+
+class ImpersonationNotFoundError(NotFoundError):
+    code = "authn.impersonation_not_found"
+    message = "There is no such impersonation going on."
+
+
 class WrongOldPasswordError(InvalidError):
     code = "wrong_old_password"
     message = "The old password is not right."

@@ -1,6 +1,7 @@
 """Sign-ins and the refresh tokens that prolong them. Shared tables."""
 
 import uuid
+from datetime import timedelta
 from typing import ClassVar
 
 from django.db import models
@@ -8,7 +9,9 @@ from django.db.models.functions import Coalesce
 
 from shared_apps.audit.models import Auditable, AuditPolicy
 from shared_apps.authn.choices import SessionEnd
-from shared_apps.core.personal import Deleted, Masked, Rule
+from shared_apps.core.personal import ACCOUNTABILITY, ID_ALONE, Deleted, Kept, Masked, Rule
+
+LONGEST_IMPERSONATION = timedelta(minutes=60)
 
 
 class AuthConfiguration(Auditable):
@@ -99,3 +102,80 @@ class RefreshToken(models.Model):
     issued_at = models.DateTimeField()
     used_at = models.DateTimeField(null=True)
     expires_at = models.DateTimeField(db_index=True)
+
+
+class Impersonation(Auditable):
+    """Somebody of support at work in a tenant as one of its people. Outlives the session that it is."""
+
+    audit = AuditPolicy(exclude=("session",))
+    personal: ClassVar[tuple[Rule, ...]] = (
+        Deleted(by="user", accountable=("started_at", "ends_at", "ended_at", "may_write")),
+        Kept(by="impersonator_id", reason=ID_ALONE, ground=ACCOUNTABILITY),
+        Kept(by="ended_by", reason=ID_ALONE, ground=ACCOUNTABILITY),
+        Masked(columns=("reason",)),
+    )
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    tenant = models.ForeignKey(
+        "tenants.Tenant", on_delete=models.CASCADE, related_name="impersonations"
+    )
+    user = models.ForeignKey(
+        "accounts.User", on_delete=models.CASCADE, related_name="impersonations"
+    )
+    """As whom."""
+    impersonator_id = models.UUIDField(editable=False)
+    session = models.OneToOneField(
+        Session, null=True, on_delete=models.SET_NULL, related_name="impersonation"
+    )
+    reason = models.CharField(max_length=500)
+    may_write = models.BooleanField(default=False)
+    started_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    ended_by = models.UUIDField(null=True, editable=False)
+    """Empty where nobody did: its time was over, or what it rested on was taken away."""
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                name="one_impersonation_at_a_time",
+                fields=["impersonator_id"],
+                condition=models.Q(ended_at__isnull=True),
+            ),
+            models.CheckConstraint(
+                name="impersonation_is_of_somebody_else",
+                condition=~models.Q(user=models.F("impersonator_id")),
+            ),
+            models.CheckConstraint(
+                name="impersonation_is_short",
+                condition=models.Q(
+                    ends_at__gt=models.F("started_at"),
+                    ends_at__lte=models.F("started_at") + LONGEST_IMPERSONATION,
+                ),
+            ),
+        ]
+        indexes = [models.Index(fields=["tenant", "-started_at"], name="impersonation_by_tenant")]
+
+
+class SignInPolicy(Auditable):
+    """How long sign-ins at a tenant last, where it is less than the installation allows; empty: as long."""
+
+    tenant = models.OneToOneField(
+        "tenants.Tenant", primary_key=True, on_delete=models.CASCADE, related_name="sign_in_policy"
+    )
+    access_token_minutes = models.PositiveSmallIntegerField(null=True)
+    refresh_token_days = models.PositiveSmallIntegerField(null=True)
+    max_login_hours = models.PositiveSmallIntegerField(null=True)
+
+    class Meta:
+        constraints = [
+            # A check passes where a value is empty.
+            models.CheckConstraint(
+                name="sign_in_policy_ranges",
+                condition=models.Q(
+                    access_token_minutes__range=(15, 60),
+                    refresh_token_days__range=(1, 30),
+                    max_login_hours__range=(1, 720),
+                ),
+            ),
+        ]

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, TypeVar
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
-from shared_apps.accounts.choices import Permission
-from shared_apps.authn.errors import MissingTokenError
+from shared_apps.accounts.choices import CrossTenantRole, Permission
+from shared_apps.authn.errors import ImpersonatedError, MissingTokenError
 from shared_apps.authn.selectors import SignIn
 
 _View = TypeVar("_View", bound=Callable[..., Any])
@@ -29,6 +29,24 @@ class IsSignedIn(BasePermission):
     def has_permission(self, request: Request, view: Any) -> bool:
         _signed_in(request)
         return True
+
+
+class IsThemselves(BasePermission):
+    """Somebody with a role here, and nobody in their name."""
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        if _signed_in(request).impersonator is not None:
+            raise ImpersonatedError
+        return True
+
+
+class IsSupport(BasePermission):
+    """Somebody to whom operators granted a tenant for support, at the public host."""
+
+    message = "Insufficient permissions"
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        return CrossTenantRole.SUPPORT in _signed_in(request).roles
 
 
 class HasPermission(BasePermission):

@@ -1,7 +1,7 @@
 """Reads of sessions. All run in the operator's context, whoever asks."""
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -14,14 +14,17 @@ from django.db.models import QuerySet
 from shared_apps.accounts import selectors as people
 from shared_apps.accounts.choices import Permission, permissions_of
 from shared_apps.authn.errors import (
+    AccountRestrictedError,
     InvalidTokenError,
     LoginExpiredError,
     NoMembershipError,
     SessionNotFoundError,
 )
+from shared_apps.authn.impersonation import selectors as impersonations
+from shared_apps.authn.impersonation.selectors import Impersonator
 from shared_apps.authn.models import Session
 from shared_apps.authn.tokens import Claims, login_ends_at
-from shared_apps.core import context
+from shared_apps.core import attribution, context
 from shared_apps.tenants import selectors as tenants
 from shared_apps.tenants.choices import TenantState
 
@@ -37,18 +40,33 @@ class SignIn:
     user: "User"
     tenant_id: UUID | None
     roles: tuple[str, ...]
-
-    @property
-    def role(self) -> str:
-        return self.roles[0]
+    custom_permissions: frozenset[Permission] = frozenset()
+    """What a role allows that the tenant's administrators made."""
+    impersonator: Impersonator | None = None
+    """Who is at work in the person's name, if it is somebody else."""
 
     @property
     def permissions(self) -> frozenset[Permission]:
-        return permissions_of(self.roles)
+        allowed = permissions_of(self.roles) | self.custom_permissions
+        if self.impersonator is None:
+            return allowed
+        return allowed & (_OF_A_WRITER if self.impersonator.may_write else _OF_A_READER)
+
+    def attribute(self) -> None:
+        """Put down to them what is written from here on in the enclosing `attribution.acting`."""
+        if self.impersonator is None:
+            attribution.signed_in(self.user.pk)
+        else:
+            attribution.signed_in(self.impersonator.id, on_behalf_of=self.user.pk)
+
+
+# Nobody administers in another's name.
+_OF_A_READER = frozenset({Permission.READ})
+_OF_A_WRITER = frozenset({Permission.READ, Permission.WRITE, Permission.DELETE})
 
 
 def get_sign_in(*, claims: Claims, at: datetime) -> SignIn:
-    """What the claims of a valid token stand for now: one query.
+    """What the claims of a valid token stand for now: one query, and one more of an impersonation.
 
     Raises:
         InvalidTokenError: the session has ended or is not what the token says; or the person is
@@ -56,6 +74,7 @@ def get_sign_in(*, claims: Claims, at: datetime) -> SignIn:
         LoginExpiredError: the setting was lowered since the token was issued.
         TenantSuspendedError, TenantNotReadyError, TenantGoneError: the tenant is not served.
         NoMembershipError: the role was taken away.
+        AccountRestrictedError: the person is disabled in this tenant.
     """
     row = _find_session(claims)
     if row is None or row.revoked_at is not None or not row.user.is_active:
@@ -66,19 +85,56 @@ def get_sign_in(*, claims: Claims, at: datetime) -> SignIn:
         tenants.require_served(state=TenantState(row.tenant_state), reason=row.tenant_reason or "")
     if not row.roles:
         raise NoMembershipError
-    return SignIn(
-        session_id=claims.session_id, user=row.user, tenant_id=claims.tenant_id, roles=row.roles
+    if not row.is_enabled:
+        raise AccountRestrictedError
+    sign_in = SignIn(
+        session_id=claims.session_id,
+        user=row.user,
+        tenant_id=claims.tenant_id,
+        roles=row.roles,
+        custom_permissions=row.custom_permissions,
     )
+    return sign_in if row.backend != impersonations.BACKEND else _impersonated(sign_in, at=at)
 
 
-def list_live_roles(*, session_ids: Collection[UUID], at: datetime) -> dict[UUID, str]:
-    """Of these sign-ins at tenants, those that `get_sign_in` would let in, and their roles: one query."""
+def _impersonated(sign_in: SignIn, *, at: datetime) -> SignIn:
+    """Raises InvalidTokenError: what it rests on has been taken away, or must not be reached this way."""
+    ids = (sign_in.session_id,)
+    found = impersonations.find_impersonators(session_ids=ids, at=at).get(sign_in.session_id)
+    if found is None or Permission.ADMIN in sign_in.permissions or sign_in.user.is_operator:
+        raise InvalidTokenError
+    return replace(sign_in, impersonator=found)
+
+
+def list_live_permissions(
+    *, session_ids: Collection[UUID], at: datetime
+) -> dict[UUID, frozenset[Permission]]:
+    """Of these sign-ins at tenants, those that `get_sign_in` would let in, and what they may.
+
+    One query, and one more for each impersonation.
+    """
     live = Session.objects.filter(
         id__in=session_ids, revoked_at=None, auth_time__gt=at - settings.MAX_LOGIN_LIFETIME,
-        user__is_active=True, tenant__state=TenantState.ACTIVE, membership__isnull=False,
-    )  # fmt: skip
+        user__is_active=True, tenant__state=TenantState.ACTIVE, membership__is_active=True,
+    ).select_related("user", "membership__custom_role")  # fmt: skip
+    found: dict[UUID, frozenset[Permission]] = {}
     with context.operator():
-        return dict(live.values_list("id", "membership__role"))
+        for session in live:
+            member = session.membership
+            assert member is not None  # an active one
+            custom = member.permissions if member.custom_role else frozenset()
+            sign_in = SignIn(session.id, session.user, session.tenant_id, (member.role,), custom)
+            try:
+                if session.backend == impersonations.BACKEND:
+                    sign_in = _impersonated(sign_in, at=at)
+            except InvalidTokenError:
+                continue
+            found[session.id] = sign_in.permissions
+    return found
+
+
+def _custom(permissions: Collection[str] | None) -> frozenset[Permission]:
+    return frozenset(map(Permission, permissions or ()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,19 +142,23 @@ class _SessionRow:
     user: "User"
     auth_time: datetime
     revoked_at: datetime | None
+    backend: str
     tenant_state: str | None
     tenant_reason: str | None
     roles: tuple[str, ...]
+    is_enabled: bool
+    custom_permissions: frozenset[Permission]
 
 
 # Every request asks one of these two, so they are written out: having the ORM compose and unpack the
 # join takes longer than the answer of PostgreSQL.
 _USER_FIELDS = ("id", "email", "name", "is_active", "is_operator")
-_COLUMNS = "session.auth_time, session.revoked_at, " + ", ".join(
+_COLUMNS = "session.auth_time, session.revoked_at, session.backend, " + ", ".join(
     f"person.{f}" for f in _USER_FIELDS
 )
 _AT_TENANT = f"""
-    SELECT {_COLUMNS}, tenant.state, tenant.state_reason, membership.role
+    SELECT {_COLUMNS}, tenant.state, tenant.state_reason, membership.role, membership.is_active,
+        (SELECT permissions FROM accounts_tenantrole WHERE id = membership.custom_role_id)
     FROM authn_session session
     JOIN accounts_user person ON person.id = session.user_id
     JOIN tenants_tenant tenant ON tenant.id = session.tenant_id
@@ -108,7 +168,7 @@ _AT_TENANT = f"""
 _AT_PUBLIC_HOST = f"""
     SELECT {_COLUMNS}, NULL, NULL, ARRAY(
         SELECT DISTINCT role FROM accounts_crosstenantgrant WHERE user_id = person.id ORDER BY role
-    )
+    ), TRUE, NULL
     FROM authn_session session
     JOIN accounts_user person ON person.id = session.user_id
     WHERE session.id = %s AND session.user_id = %s AND session.tenant_id IS NULL
@@ -125,15 +185,16 @@ def _find_session(claims: Claims) -> _SessionRow | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    auth_time, revoked_at, *person, state, reason, granted = row
+    auth_time, revoked_at, backend, *person, state, reason, granted, is_enabled, custom = row
     user = get_user_model().from_db(connection.alias, _USER_FIELDS, person)
     if claims.tenant_id is None:
         roles = people.installation_roles(is_operator=user.is_operator, cross_tenant_roles=granted)
     else:
         roles = (granted,) if granted else ()
     return _SessionRow(
-        user=user, auth_time=auth_time, revoked_at=revoked_at,
+        user=user, auth_time=auth_time, revoked_at=revoked_at, backend=backend,
         tenant_state=state, tenant_reason=reason, roles=roles,
+        is_enabled=is_enabled, custom_permissions=_custom(custom),
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from shared_apps.authn.backends.base import PasswordInfo
 from shared_apps.authn.backends.kinds import DATABASE
 from shared_apps.authn.choices import BREAK_GLASS, SessionEnd
 from shared_apps.authn.errors import (
+    AccountRestrictedError,
     BackendUnavailableError,
     InvalidCredentialsError,
     InvalidTokenError,
@@ -65,6 +66,7 @@ def sign_in(
         NoMembershipError: proven, but there is no role here.
         PasswordExpiredError, PasswordChangeRequiredError, AccountRestrictedError,
         InteractionRequiredError: proven, and the directory does not let them in.
+        AccountRestrictedError: proven, but an administrator of the tenant has disabled the person.
         UnavailableError: the backend cannot tell now.
     """
     way, backend = backends.way_of(tenant_id=tenant_id, username=username)
@@ -94,6 +96,8 @@ def open_session(
             roles = (membership.role,) if membership else ()
         if not roles:
             raise NoMembershipError
+        if membership is not None and not membership.is_active:
+            raise AccountRestrictedError
         if tenant_id is not None:
             _hold_tenant(tenant_id)
         if not backends.is_still(way, tenant_id=tenant_id, username=username):
@@ -108,7 +112,8 @@ def open_session(
         pair = _issue_pair(session=session, at=at)
     if way.name == BREAK_GLASS:
         logger.warning("Signed in by break-glass: %s", user.id)
-    return SignIn(session_id=session.id, user=user, tenant_id=tenant_id, roles=roles), pair
+    custom = membership.permissions if membership and membership.custom_role else frozenset()
+    return SignIn(session.id, user, tenant_id, roles, custom_permissions=custom), pair
 
 
 def refresh(*, tenant_id: UUID | None, token: str, at: datetime) -> TokenPair:
@@ -152,6 +157,13 @@ def sign_out(*, tenant_id: UUID | None, token: str, at: datetime) -> None:
         sessions = selectors.sessions_at(tenant_id).filter(known, id=claims.session_id)
         if not _end(sessions, why=SessionEnd.SIGNED_OUT, at=at):
             raise InvalidTokenError
+
+
+def end_sessions(*, user_id: UUID, tenant_id: UUID, at: datetime) -> int:
+    """End all of a person's sign-ins at one tenant; returns how many there were."""
+    with context.operator():
+        own = selectors.list_live_sessions(user_id=user_id, tenant_id=tenant_id, at=at)
+        return _end(own, why=SessionEnd.TERMINATED, at=at)
 
 
 def end_session(*, session_id: UUID, user_id: UUID, tenant_id: UUID | None, at: datetime) -> None:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import Context
 from dataclasses import dataclass
@@ -22,6 +22,7 @@ from django.conf import settings
 from django.db import DatabaseError, close_old_connections
 from django.utils import timezone
 
+from shared_apps.accounts.choices import Permission
 from shared_apps.authn import selectors
 from shared_apps.authn.choices import SocketClose
 from shared_apps.authn.sockets import SocketSignIn
@@ -41,7 +42,7 @@ class Watched(Protocol):
     def sign_in(self) -> SocketSignIn: ...
     @property
     def host(self) -> str: ...
-    def may_stay(self, role: str) -> bool: ...
+    def may_stay(self, permissions: Set[Permission]) -> bool: ...
     async def cut_off(self, code: SocketClose) -> None: ...
 
 
@@ -123,7 +124,7 @@ def watch() -> SocketWatch:
 
 @dataclass(frozen=True, slots=True)
 class _Known:
-    roles: Mapping[UUID, str]
+    permissions: Mapping[UUID, Set[Permission]]
     """By session."""
     tenants: Mapping[str, UUID]
     """By host."""
@@ -133,7 +134,7 @@ def _ask(session_ids: set[UUID], hosts: set[str], at: datetime) -> _Known:
     close_old_connections()
     try:
         return _Known(
-            selectors.list_live_roles(session_ids=session_ids, at=at),
+            selectors.list_live_permissions(session_ids=session_ids, at=at),
             tenants.list_served_hosts(hosts=hosts),
         )
     finally:
@@ -142,10 +143,10 @@ def _ask(session_ids: set[UUID], hosts: set[str], at: datetime) -> _Known:
 
 def _verdict(socket: Watched, known: _Known, at: datetime) -> SocketClose | None:
     """None for one that may stay."""
-    role = known.roles.get(socket.sign_in.sign_in.session_id)
+    permissions = known.permissions.get(socket.sign_in.sign_in.session_id)
     if known.tenants.get(socket.host) != socket.sign_in.sign_in.tenant_id:
         return SocketClose.NOT_ALLOWED
-    if role is None or not socket.may_stay(role):
+    if permissions is None or not socket.may_stay(permissions):
         return SocketClose.NOT_ALLOWED
     if at >= socket.sign_in.ends_at:
         return SocketClose.NOT_SIGNED_IN

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from shared_apps.authn import selectors
 from shared_apps.authn.tokens import AccessToken
-from shared_apps.core import attribution, context
+from shared_apps.core import context
 from shared_apps.core.errors import AppError
 from shared_apps.tenants.sockets import Application, Receive, Scope, Send
 
@@ -36,7 +36,7 @@ class SocketSignInMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         found = await database_sync_to_async(_find_sign_in)(_token_of(scope))
         if found is not None:
-            attribution.signed_in(found.sign_in.user.id)
+            found.sign_in.attribute()
         await self.application({**scope, "sign_in": found}, receive, send)
 
 

@@ -94,10 +94,12 @@ class _SessionToken(simplejwt.Token):
     _lifetime_setting: ClassVar[str]
 
     @classmethod
-    def issue(cls, *, session: Session, at: datetime) -> Self:
+    def issue(cls, *, session: Session, at: datetime, lifetime: timedelta | None = None) -> Self:
+        """Good for `lifetime`, or as long as the installation says, and no longer than the sign-in."""
         token = cls()
         audience = audience_of(session.tenant_id)
-        lifetime: timedelta = getattr(settings, cls._lifetime_setting)
+        if lifetime is None:
+            lifetime = getattr(settings, cls._lifetime_setting)
         expires_at = min(at + lifetime, login_ends_at(session.auth_time))
         token.payload = {
             "typ": cls.token_type,

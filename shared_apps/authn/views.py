@@ -18,7 +18,7 @@ from shared_apps.authn.errors import (
     NoMembershipError,
     RegistrationClosedError,
 )
-from shared_apps.authn.permissions import IsSignedIn
+from shared_apps.authn.permissions import IsSignedIn, IsThemselves
 from shared_apps.authn.selectors import SignIn
 from shared_apps.core import context
 from shared_apps.core.pagination import PagePagination
@@ -37,9 +37,9 @@ class OpenView(APIView):
 
 
 class OwnView(APIView):
-    """For anybody who is signed in, about themselves."""
+    """For anybody who is signed in, about themselves; not for whoever works in their name."""
 
-    permission_classes = [IsSignedIn]
+    permission_classes = [IsThemselves]
 
 
 class LoginView(OpenView):
@@ -78,7 +78,11 @@ class RegistrationView(OpenView):
         raise RegistrationClosedError
 
 
-class CurrentUserView(OwnView):
+class CurrentUserView(APIView):
+    """Of everybody who is signed in, and of whoever works in their name."""
+
+    permission_classes = [IsSignedIn]
+
     def get(self, request: Request) -> Response:
         sign_in = _sign_in(request)
         user = sign_in.user
@@ -89,6 +93,7 @@ class CurrentUserView(OwnView):
                 "name": user.name,
                 "roles": sign_in.roles,
                 "permissions": sorted(sign_in.permissions),
+                "impersonation": _impersonation(sign_in),
             }
         )
 
@@ -146,6 +151,19 @@ def _validated(kind: type[InputSerializer], request: Request) -> dict[str, Any]:
 
 def _rendered(pair: services.TokenPair) -> dict[str, Any]:
     return {"access": pair.access, "refresh": pair.refresh, "expires_in": pair.expires_in}
+
+
+def _impersonation(sign_in: SignIn) -> dict[str, Any] | None:
+    """What a banner says."""
+    by = sign_in.impersonator
+    if by is None:
+        return None
+    return {
+        "impersonated_by": {"id": by.id, "email": by.email},
+        "reason": by.reason,
+        "ends_at": by.ends_at,
+        "write": by.may_write,
+    }
 
 
 def _sign_in(request: Request) -> SignIn:

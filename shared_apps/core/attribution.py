@@ -64,9 +64,9 @@ def on_behalf_of(person_id: UUID) -> AbstractContextManager[None]:
     return acting(replace(_attribution.get(), on_behalf_of=person_id))
 
 
-def signed_in(user_id: UUID) -> None:
+def signed_in(user_id: UUID, *, on_behalf_of: UUID | None = None) -> None:
     """Name the person for the rest of the enclosing `acting` block."""
-    _attribution.set(replace(_attribution.get(), user_id=user_id))
+    _attribution.set(replace(_attribution.get(), user_id=user_id, on_behalf_of=on_behalf_of))
 
 
 def command(name: str) -> Attribution:

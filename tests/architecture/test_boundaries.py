@@ -9,6 +9,8 @@ FOUNDATIONS = {"shared_apps.core", "shared_apps.tenants", "shared_apps.audit"}
 PUBLIC = {"services", "selectors", "choices", "errors"}
 # What else an app offers on purpose, with the reason.
 OFFERED = {
+    "shared_apps.accounts.custom_roles": "a tenant's own roles; onboarding restores them",
+    "shared_apps.accounts.disabling": "whether somebody is let in; authn ends the sign-ins with it",
     "shared_apps.accounts.emails": "the canonical form of an address",
     "shared_apps.fleet.dropping": "a schema dropped in portions; onboarding's last step and the pool's",
     "shared_apps.accounts.erasure": "what becomes of an account; onboarding erases everywhere",

@@ -19,6 +19,7 @@ from django.conf import settings
 from django.db import connections, transaction
 from psycopg import sql
 
+from shared_apps.accounts.choices import Role
 from shared_apps.audit import selectors as trail
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
@@ -55,6 +56,7 @@ class _Contents:
     moment: Moment
     tables: tuple[Table, ...]
     sequences: tuple[Sequence, ...]
+    roles: dict[str, tuple[str, ...]]
     people: int
     pending: int
 
@@ -99,6 +101,7 @@ def export_tenant(
             setups=tuple(sorted(setups.get(identity.id, ()))),
             tables=contents.tables,
             sequences=contents.sequences,
+            roles=contents.roles,
             people=contents.people,
             files=names,
             audit_entries=entries,
@@ -136,6 +139,7 @@ def _rows(identity: TenantIdentity, writer: Writer, directory: Path, report: Rep
             tables.append(Table(name, own, rows))
             report(f"[{number}/{len(columns)}] {name}: {rows} rows")
         numbered = sequences.read(cursor, schema=identity.schema)
+        roles = _roles(cursor, identity.id)
         people = _people(cursor, identity.id, writer, directory)
         outbox = sql.Identifier(identity.schema, "audit_outbox")
         cursor.execute(sql.SQL("SELECT count(*) FROM {}").format(outbox))
@@ -145,6 +149,7 @@ def _rows(identity: TenantIdentity, writer: Writer, directory: Path, report: Rep
             ),
             tables=tuple(tables),
             sequences=numbered,
+            roles=roles,
             people=people,
             pending=cursor.fetchone()[0],
         )
@@ -173,17 +178,28 @@ def _copy_out(
     return rows
 
 
+def _roles(cursor: Any, tenant_id: UUID) -> dict[str, tuple[str, ...]]:
+    cursor.execute(
+        "SELECT name, permissions FROM public.accounts_tenantrole WHERE tenant_id = %s",
+        [tenant_id],
+    )
+    return {name: tuple(permissions) for name, permissions in cursor.fetchall()}
+
+
 def _people(cursor: Any, tenant_id: UUID, writer: Writer, directory: Path) -> int:
     """Who works in the tenant, and as what. No passwords: they belong to the people."""
     cursor.execute(
-        "SELECT u.id, u.email, u.name, r.role, r.granted_at"
+        "SELECT u.id, u.email, u.name,"
+        # A role that was deleted is not the one that has its name now.
+        " CASE WHEN r.custom_role_id IS NOT NULL OR r.role = ANY (%s) THEN r.role END,"
+        " r.is_active, r.granted_at"
         " FROM public.accounts_usertenantrole r JOIN public.accounts_user u ON u.id = r.user_id"
         " WHERE r.tenant_id = %s ORDER BY u.email",
-        [tenant_id],
+        [Role.values, tenant_id],
     )
     rows = cursor.fetchall()
     with _spooled(writer, PEOPLE, directory) as file:
-        for user_id, email, name, role, granted_at in rows:
+        for user_id, email, name, role, is_active, granted_at in rows:
             _write_line(
                 file,
                 {
@@ -191,6 +207,7 @@ def _people(cursor: Any, tenant_id: UUID, writer: Writer, directory: Path) -> in
                     "email": email,
                     "name": name,
                     "role": role,
+                    "is_active": is_active,
                     "granted_at": granted_at.isoformat(),
                 },
             )

@@ -4,11 +4,13 @@ import json
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Self
 
+from shared_apps.accounts import selectors as accounts
+from shared_apps.accounts.choices import Permission
 from shared_apps.onboarding.archive import values
 from shared_apps.onboarding.errors import ArchiveInvalidError
 from shared_apps.tenants.choices import TenantState
 
-FORMAT = 1
+FORMAT = 2
 NAME = "manifest.json"
 PEOPLE = "people.jsonl"
 AUDIT = "audit.jsonl"
@@ -66,6 +68,8 @@ class Manifest:
     """What it was filled with when it was made, so that it is not filled again."""
     tables: tuple[Table, ...]
     sequences: tuple[Sequence, ...]
+    roles: dict[str, tuple[str, ...]]
+    """What each role of the tenant's own allows."""
     people: int
     files: int
     audit_entries: int
@@ -98,6 +102,7 @@ class Manifest:
                 setups=tuple(map(values.text, values.items(raw["setups"]))),
                 tables=tuple(map(_table, values.items(raw["tables"]))),
                 sequences=tuple(map(_sequence, values.items(raw["sequences"]))),
+                roles=_roles(raw["roles"]),
                 people=values.count(raw["people"]),
                 files=values.count(raw["files"]),
                 audit_entries=values.count(raw["audit_entries"]),
@@ -131,6 +136,19 @@ def _declared(raw: object) -> dict[str, Any]:
     declared = values.any_mapping(raw)
     values.text(declared["slug"])
     return declared
+
+
+def _roles(raw: object) -> dict[str, tuple[str, ...]]:
+    roles = {
+        values.text(name): tuple(map(values.text, values.items(permissions)))
+        for name, permissions in values.any_mapping(raw).items()
+    }
+    for name, permissions in roles.items():
+        if not accounts.is_role_name(name) or not {*permissions} <= {*Permission.values}:
+            raise ValueError("no such role can be")
+        if not permissions:
+            raise ValueError("a role that allows nothing")
+    return roles
 
 
 def _table(raw: object) -> Table:

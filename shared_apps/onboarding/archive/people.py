@@ -1,5 +1,6 @@
 """Who worked in the tenant of an archive, read whole before anything is made of it."""
 
+from collections.abc import Collection, Set
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -23,13 +24,19 @@ class Person:
     id: UUID
     email: str
     name: str
-    role: Role
+    role: str | None
+    """None: it was deleted from under them."""
+    is_active: bool
 
 
-def read_people(path: Path) -> list[Person]:
-    """Raises ArchiveInvalidError: one of them cannot be, or is there twice."""
+def read_people(path: Path, *, roles: Collection[str]) -> list[Person]:
+    """`roles`: names of the tenant's own.
+
+    Raises:
+        ArchiveInvalidError: one of them cannot be, or is there twice.
+    """
     try:
-        people = [_person(values.parse(line)) for line in _lines(path)]
+        people = [_person(values.parse(line), {*Role.values, *roles}) for line in _lines(path)]
     except (ValueError, EmailError):
         raise ArchiveInvalidError("The archive's people cannot be read.") from None
     if len({person.email for person in people}) != len(people):
@@ -47,10 +54,14 @@ def _lines(path: Path) -> list[bytes]:
     raise ArchiveInvalidError("The archive changed while it was read.")
 
 
-def _person(raw: object) -> Person:
-    person = values.mapping(raw, ("id", "email", "name", "role", "granted_at"))
+def _person(raw: object, roles: Set[str]) -> Person:
+    person = values.mapping(raw, ("id", "email", "name", "role", "is_active", "granted_at"))
     values.moment(person["granted_at"])
     email, name = validated_email(values.text(person["email"])), values.text(person["name"])
     if len(name) > _LONGEST_NAME or len(email) > _LONGEST_EMAIL:
         raise ValueError("too long")
-    return Person(values.identifier(person["id"]), email, name, Role(values.text(person["role"])))
+    role = None if person["role"] is None else values.text(person["role"])
+    if role is not None and role not in roles:
+        raise ValueError("no such role")
+    is_active = values.flag(person["is_active"])
+    return Person(values.identifier(person["id"]), email, name, role, is_active)

@@ -11,8 +11,9 @@ from pathlib import Path
 
 from django.db import Error, transaction
 
+from shared_apps.accounts import custom_roles
 from shared_apps.accounts import services as accounts
-from shared_apps.accounts.choices import Role
+from shared_apps.accounts.choices import Permission, Role
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.core.errors import explain
@@ -98,7 +99,7 @@ def restore_tenant(
         )
     declaration = _declaration(manifest, slug, domains)
     spec = declaration.tenants[0]
-    people = read_people(path)
+    people = read_people(path, roles=manifest.roles)
     _require_usable(manifest)
     if until is not None:
         replaying.require_possible(manifest=manifest, until=until, at=at)
@@ -211,12 +212,17 @@ def _fill(
     known = [person for person in people if not _is_erased(person, gone.from_people)]
     if len(known) < len(people):
         report(f"left out: {len(people) - len(known)} people who were erased since the archive")
-    if people and not any(person.role == Role.ADMIN for person in known):
+    if people and not any(person.role == Role.ADMIN and person.is_active for person in known):
         report("nobody administers the tenant: add somebody to `admins` and apply")
+    for name, permissions in manifest.roles.items():
+        custom_roles.create_role(
+            tenant_id=identity.id, name=name, permissions=list(map(Permission, permissions)),
+            by=None, at=at,
+        )  # fmt: skip
     for person in known:
         accounts.restore_person(
             tenant_id=identity.id, user_id=person.id, email=person.email, name=person.name,
-            role=person.role, at=at,
+            role=person.role, is_active=person.is_active, at=at,
         )  # fmt: skip
     with context.operator():
         TenantSetup.objects.bulk_create(

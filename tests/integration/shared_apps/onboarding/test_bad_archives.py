@@ -148,7 +148,7 @@ def _table(key: str, value: Any) -> Callable[[dict[str, Any]], Any]:
 
 MANIFESTS: dict[str, Callable[[dict[str, Any]], Any]] = {
     **{f"{key} is {value!r}": _set(key, value) for key, values in {
-        "format": [2, 0, "1", None, True],
+        "format": [1, 3, 0, "1", None, True],
         "fingerprint": ["0" * 64, 5, None],
         "version": [None, 1, "\x1b[2J"],
         "tenant_id": ["acme", 5, "' OR 1=1 --"],
@@ -161,6 +161,8 @@ MANIFESTS: dict[str, Callable[[dict[str, Any]], Any]] = {
         "people": [0, -1, "3", 1e999], "files": [0, 2, None], "audit_entries": [10**30, -5],
         "audit_pending": [None, 1.5], "members": [{}, [], None],
         "unknown": ["x"],
+        "roles": [None, [], {"admin": ["read"]}, {"clerk": ["root"]}, {"clerk": []}, {"clerk": "read"},
+                  {"Clerk": ["read"]}, {"": ["read"]}],
         "moment": [None, {}, {"at": "now", "snapshot": "1:1:", "sequence": 0},
                    {"at": "2026-01-01T00:00:00+00:00", "snapshot": "1:1:'", "sequence": 0}],
     }.items() for value in values},
@@ -196,6 +198,8 @@ def _adds(**added: bytes) -> Callable[[Contents], None]:
 
 CONTENTS: dict[str, Callable[[Contents], None]] = {
     "a role": _person(role="root"),
+    "a role that the archive does not have": _person(role="clerk"),
+    "neither disabled nor not": _person(is_active="yes"),
     "an address": _person(email="nobody"),
     "an address that is a number": _person(email=5),
     "an id": _person(id="1"),

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,10 @@ import pytest
 from django.core.cache import cache
 from django.db import connection
 
+from shared_apps.accounts import custom_roles, disabling
+from shared_apps.accounts import selectors as people
+from shared_apps.accounts import services as accounts
+from shared_apps.accounts.choices import Permission
 from shared_apps.audit.selectors import EntryFilter, list_entries
 from shared_apps.core import attribution, context
 from shared_apps.core.context import TenantIdentity
@@ -24,6 +29,7 @@ from tests.client import Api
 from tests.fleet import of_a_test
 from tests.installation import Installation
 from tests.integration.shared_apps.onboarding.console import Console, tenant
+from tests.people import make_person
 from tests.tenant_contents import rows
 
 
@@ -250,3 +256,42 @@ operations = [migrations.CreateModel("Fresh", [("id", models.AutoField(primary_k
         copy = selectors.get_tenant(slug="initech2").identity
         assert rows(system, copy.schema) == rows(system, initech.schema)
         assert fleet.execute(copy, insert) == [(3,), (4,)]
+
+
+def test_roles_of_its_own_come_back_and_neither_deleted_nor_disabled_ones_are_revived(
+    acme: TenantIdentity, initech: TenantIdentity, console: Console, tmp_path: Path
+) -> None:
+    at = datetime.now(UTC)
+    make = {"tenant_id": initech.id, "by": None, "at": at}
+    gone = custom_roles.create_role(name="clerk", permissions=list(Permission), **make)
+    deprived, clerk, disabled = (make_person(initech, "viewer") for _ in range(3))
+    change = partial(accounts.change_role, tenant_id=initech.id, by=None)
+    change(user_id=deprived.id, role="clerk")
+    custom_roles.delete_role(tenant_id=initech.id, role_id=gone.id, by=None, force=True)
+    custom_roles.create_role(name="clerk", permissions=[Permission.WRITE], **make)
+    custom_roles.create_role(name="unused", permissions=[Permission.READ], **make)
+    change(user_id=clerk.id, role="clerk")
+    disabling.disable_member(tenant_id=initech.id, user_id=disabled.id, by=None)
+    path = tmp_path / "initech.tar.gz"
+    with context.operator(), attribution.acting(attribution.command("test")):
+        services.export_tenant(slug="initech", path=path, at=at)
+
+    ended = restore(console, path)
+
+    assert ended.code == 0, ended.err
+    copy = selectors.get_tenant(slug="initech2").identity
+    found = {
+        person.id: people.get_member(tenant_id=copy.id, user_id=person.id)
+        for person in (deprived, clerk, disabled)
+    }
+    assert [
+        (member.role, member.permissions, member.is_active) for member in found.values()
+    ] == [
+        ("deleted", frozenset(), True),
+        ("clerk", {Permission.WRITE}, True),
+        ("viewer", {Permission.READ}, False),
+    ]  # fmt: skip
+    with context.operator():
+        roles = people.list_custom_roles(tenant_id=copy.id).values_list("name", "permissions")
+        assert list(roles) == [("clerk", ["write"]), ("unused", ["read"])]
+        assert not people.list_custom_roles(tenant_id=acme.id).exists()

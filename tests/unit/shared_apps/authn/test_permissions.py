@@ -19,6 +19,8 @@ ALLOWED = {
     "auditor": {"GET", "HEAD", "OPTIONS"},
     "support": {"GET", "HEAD", "OPTIONS"},
     "editor": {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"},
+    "moderator": {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"},
+    "user": {"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH"},
     "admin": set(METHODS),
     "operator": set(METHODS),
     "janitor": set(),

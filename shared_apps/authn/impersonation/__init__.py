@@ -1,0 +1,1 @@
+"""Support at work in a tenant in the name of one of its people."""

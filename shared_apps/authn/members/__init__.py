@@ -1,0 +1,1 @@
+"""What administrators do about the sign-ins of their tenant's people."""
