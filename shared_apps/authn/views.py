@@ -21,7 +21,7 @@ from shared_apps.authn.errors import (
 )
 from shared_apps.authn.permissions import IsSignedIn
 from shared_apps.authn.selectors import SignIn
-from shared_apps.core import context
+from shared_apps.core import attribution, context
 from shared_apps.core.pagination import PagePagination
 from shared_apps.core.serializers import InputSerializer
 
@@ -170,5 +170,5 @@ def _client(request: Request) -> services.Client:
     agent = request.headers.get("User-Agent", "")
     printable = "".join(character if character.isprintable() else "?" for character in agent)
     return services.Client(
-        ip=request.META.get("REMOTE_ADDR") or None, user_agent=printable[:_LONGEST_USER_AGENT]
+        ip=attribution.current().ip, user_agent=printable[:_LONGEST_USER_AGENT]
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from shared_apps.core import attribution, problems, route
+from shared_apps.core import attribution, problems, proxies, route
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +22,10 @@ class RequestContextMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get("X-Request-ID", "")
         request_id = given if _USABLE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        caller = attribution.Attribution(request_id=request_id, ip=request.META.get("REMOTE_ADDR"))
+        address = proxies.client_address(
+            peer=request.META.get("REMOTE_ADDR"), forwarded_for=request.headers.get("X-Forwarded-For")
+        )
+        caller = attribution.Attribution(request_id=request_id, ip=address)
         with attribution.acting(caller), route.unresolved():
             response = self.get_response(request)
             response = _as_problem(request, response)
