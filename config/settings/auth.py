@@ -32,5 +32,23 @@ REFRESH_TOKEN_LIFETIME = timedelta(
 MAX_LOGIN_LIFETIME = timedelta(
     hours=env.integer("MAX_LOGIN_HOURS", default=12, low=1, high=30 * 24)
 )
+# Wrong passwords that are let through; a right one is not counted (shared_apps/authn/limits).
+# For one account from one address, in a minute.
+SIGN_IN_FAILURES_PER_MINUTE = env.integer("SIGN_IN_FAILURES_PER_MINUTE", default=5, low=1, high=100)
+# From one address, whatever the account, in a minute: at one tenant, twice as many at all of them.
+SIGN_IN_FAILURES_PER_ADDRESS = env.integer(
+    "SIGN_IN_FAILURES_PER_ADDRESS", default=60, low=5, high=100_000
+)
+# For one account from everywhere, in an hour. NIST SP 800-63B, 5.2.2, allows a hundred.
+SIGN_IN_FAILURES_PER_ACCOUNT = env.integer(
+    "SIGN_IN_FAILURES_PER_ACCOUNT", default=100, low=4, high=10_000
+)
+# The same where a directory checks the password, and in how many minutes. They must be below the
+# number at which the directory locks the account, and as long as it remembers: else whoever may
+# sign in here may have anybody locked there.
+DIRECTORY_FAILURES_PER_ACCOUNT = env.integer(
+    "DIRECTORY_FAILURES_PER_ACCOUNT", default=8, low=4, high=10_000
+)
+DIRECTORY_FAILURE_MINUTES = env.integer("DIRECTORY_FAILURE_MINUTES", default=30, low=1, high=1440)
 # Argon2id takes 64 MiB a time: how many may run at once in one process.
 PASSWORD_CHECKS_AT_ONCE = env.integer("PASSWORD_CHECKS_AT_ONCE", default=4, low=1, high=64)

@@ -4,6 +4,7 @@ from shared_apps.core.errors import (
     ConflictError,
     ForbiddenError,
     InvalidError,
+    LimitedError,
     NotFoundError,
     UnauthenticatedError,
     UnavailableError,
@@ -29,6 +30,13 @@ class LoginExpiredError(UnauthenticatedError):
 class InvalidCredentialsError(UnauthenticatedError):
     code = "invalid_credentials"
     message = "These credentials are not valid."
+
+
+class TooManyAttemptsError(LimitedError):
+    """The same whether or not there is such an account."""
+
+    code = "too_many_attempts"
+    message = "There were too many attempts. Try again later."
 
 
 class NoMembershipError(ForbiddenError):

@@ -1,7 +1,7 @@
 """Signing in and out, and what happens to sessions in between. All in the operator's context."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -12,8 +12,9 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from shared_apps.accounts import selectors as people
-from shared_apps.authn import selectors, tokens
+from shared_apps.authn import limits, selectors, tokens
 from shared_apps.authn.backends import backend_for
+from shared_apps.authn.backends.base import AuthBackend
 from shared_apps.authn.choices import SessionEnd
 from shared_apps.authn.errors import InvalidCredentialsError, InvalidTokenError, NoMembershipError
 from shared_apps.authn.models import RefreshToken, Session
@@ -54,12 +55,14 @@ def sign_in(
     Raises:
         InvalidCredentialsError: not proven; the same for whatever reason.
         NoMembershipError: proven, but there is no role here.
+        TooManyAttemptsError: the password was not looked at.
         UnavailableError: the backend cannot tell now.
     """
     backend = backend_for(tenant_id)
-    user = backend.authenticate(username=username, password=password)
-    if user is None:
-        raise InvalidCredentialsError
+    with _guessing(backend, tenant_id=tenant_id, account=username, address=client.ip):
+        user = backend.authenticate(username=username, password=password)
+        if user is None:
+            raise InvalidCredentialsError
     with context.operator(), _attributed_to(user.id), transaction.atomic():
         if tenant_id is None:
             membership, roles = None, people.list_installation_roles(user=user)
@@ -129,13 +132,17 @@ def change_password(*, sign_in: SignIn, old_password: str, new_password: str, at
     """Change the password where it is kept, and end all of the person's other sessions everywhere.
 
     Raises:
-        WrongOldPasswordError, PolicyViolationError: nothing was changed.
+        WrongOldPasswordError, PolicyViolationError, TooManyAttemptsError: nothing was changed.
         UnavailableError: the backend cannot do it now.
     """
     backend = backend_for(sign_in.tenant_id)
-    backend.change_password(
-        user=sign_in.user, old_password=old_password, new_password=new_password, at=at
-    )
+    address = attribution.current().ip
+    with _guessing(
+        backend, tenant_id=sign_in.tenant_id, account=sign_in.user.email, address=address
+    ):
+        backend.change_password(
+            user=sign_in.user, old_password=old_password, new_password=new_password, at=at
+        )
     with context.operator():
         others = Session.objects.filter(user=sign_in.user.id, backend=backend.name)
         _end(others.exclude(id=sign_in.session_id), why=SessionEnd.PASSWORD_CHANGED, at=at)
@@ -173,6 +180,14 @@ def delete_expired_sessions(*, at: datetime) -> int:
 def _attributed_to(user_id: UUID) -> Iterator[None]:
     with attribution.acting(replace(attribution.current(), user_id=user_id)):
         yield
+
+
+def _guessing(
+    backend: AuthBackend, *, tenant_id: UUID | None, account: str, address: str | None
+) -> AbstractContextManager[None]:
+    return limits.attempt(
+        tenant_id=tenant_id, account=account, address=address, is_directory=backend.is_directory
+    )
 
 
 def _issue_pair(*, session: Session, at: datetime) -> TokenPair:

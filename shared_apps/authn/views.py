@@ -18,6 +18,7 @@ from shared_apps.authn.errors import (
     InvalidCredentialsError,
     NoMembershipError,
     RegistrationClosedError,
+    TooManyAttemptsError,
 )
 from shared_apps.authn.permissions import IsSignedIn
 from shared_apps.authn.selectors import SignIn
@@ -55,7 +56,7 @@ class LoginView(OpenView):
                 at=timezone.now(),
                 **credentials,
             )
-        except (InvalidCredentialsError, NoMembershipError) as error:
+        except (InvalidCredentialsError, NoMembershipError, TooManyAttemptsError) as error:
             # Without the name that was tried: people type passwords into the wrong field.
             logger.warning("Sign-in refused: %s", error.code)
             raise
@@ -169,6 +170,4 @@ def _sign_in(request: Request) -> SignIn:
 def _client(request: Request) -> services.Client:
     agent = request.headers.get("User-Agent", "")
     printable = "".join(character if character.isprintable() else "?" for character in agent)
-    return services.Client(
-        ip=attribution.current().ip, user_agent=printable[:_LONGEST_USER_AGENT]
-    )
+    return services.Client(ip=attribution.current().ip, user_agent=printable[:_LONGEST_USER_AGENT])

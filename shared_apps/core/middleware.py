@@ -23,7 +23,8 @@ class RequestContextMiddleware:
         given = request.headers.get("X-Request-ID", "")
         request_id = given if _USABLE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         address = proxies.client_address(
-            peer=request.META.get("REMOTE_ADDR"), forwarded_for=request.headers.get("X-Forwarded-For")
+            peer=request.META.get("REMOTE_ADDR"),
+            forwarded_for=request.headers.get("X-Forwarded-For"),
         )
         caller = attribution.Attribution(request_id=request_id, ip=address)
         with attribution.acting(caller), route.unresolved():

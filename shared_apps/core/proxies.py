@@ -8,7 +8,6 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 
 from django.conf import settings
 
-
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -26,9 +25,7 @@ def client_address(*, peer: str | None, forwarded_for: str | None) -> str | None
     return _resolve(peer, forwarded_for, settings.TRUSTED_PROXIES)
 
 
-def _resolve(
-    peer: str | None, forwarded_for: str | None, trusted: Sequence[Network]
-) -> str | None:
+def _resolve(peer: str | None, forwarded_for: str | None, trusted: Sequence[Network]) -> str | None:
     address = _parsed(peer or "")
     if address is None:
         return None
@@ -74,6 +71,4 @@ def _parsed(text: str) -> Address | None:
 
 
 def _is_in(address: Address, networks: Sequence[Network]) -> bool:
-    return any(
-        address in network for network in networks if network.version == address.version
-    )
+    return any(address in network for network in networks if network.version == address.version)
