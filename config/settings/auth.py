@@ -50,5 +50,8 @@ DIRECTORY_FAILURES_PER_ACCOUNT = env.integer(
     "DIRECTORY_FAILURES_PER_ACCOUNT", default=8, low=4, high=10_000
 )
 DIRECTORY_FAILURE_MINUTES = env.integer("DIRECTORY_FAILURE_MINUTES", default=30, low=1, high=1440)
+# Refused sign-ins are answered after a full multiple of so many milliseconds, so that the time tells
+# nothing of why (shared_apps/core/answer_floor.py). More than one check of a password takes.
+ANSWER_FLOOR_MS = env.integer("ANSWER_FLOOR_MS", default=300, low=0, high=60_000)
 # Argon2id takes 64 MiB a time: how many may run at once in one process.
 PASSWORD_CHECKS_AT_ONCE = env.integer("PASSWORD_CHECKS_AT_ONCE", default=4, low=1, high=64)

@@ -1,6 +1,7 @@
 """Signing in, staying signed in, signing out; at tenants and at the public host alike."""
 
 import logging
+import time
 from dataclasses import asdict
 from typing import Any
 
@@ -22,7 +23,7 @@ from shared_apps.authn.errors import (
 )
 from shared_apps.authn.permissions import IsSignedIn
 from shared_apps.authn.selectors import SignIn
-from shared_apps.core import attribution, context
+from shared_apps.core import answer_floor, attribution, context
 from shared_apps.core.pagination import PagePagination
 from shared_apps.core.serializers import InputSerializer
 
@@ -45,6 +46,16 @@ class OwnView(APIView):
 
 
 class LoginView(OpenView):
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        self._began_at = time.monotonic()
+        super().initial(request, *args, **kwargs)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        response = super().handle_exception(exc)
+        if isinstance(exc, InvalidCredentialsError):
+            answer_floor.hold(response, began_at=self._began_at)
+        return response
+
     def post(self, request: Request) -> Response:
         credentials = _validated(serializers.LoginInput, request)
         scope = context.require()
