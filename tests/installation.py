@@ -77,6 +77,7 @@ class Installation:
             connection.execute("DELETE FROM onboarding_tenanterasure")
             connection.execute("DELETE FROM onboarding_erasure")
             connection.execute("DELETE FROM authn_refreshtoken")
+            connection.execute("DELETE FROM authn_browsercookie")
             connection.execute("DELETE FROM authn_session")
             for table in ("accounts_usertenantrole", "accounts_crosstenantgrant"):
                 connection.execute(

@@ -32,6 +32,17 @@ REFRESH_TOKEN_LIFETIME = timedelta(
 MAX_LOGIN_LIFETIME = timedelta(
     hours=env.integer("MAX_LOGIN_HOURS", default=12, low=1, high=30 * 24)
 )
+# Of browsers that sign in on our own page (shared_apps/authn/browser_sessions.py).
+BROWSER_IDLE_LIFETIME = timedelta(
+    minutes=env.integer("BROWSER_IDLE_MINUTES", default=30, low=1, high=24 * 60)
+)
+# Without a Domain attribute both go back to the host that set them and to no other. In production
+# their names have the prefix with which browsers see to that.
+BROWSER_COOKIE_NAME = "freehold_sign_in"
+CSRF_COOKIE_NAME = "freehold_csrf"
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "shared_apps.authn.pages.csrf_failed"
+
 # Wrong passwords that are let through; a right one is not counted (shared_apps/authn/limits).
 # For one account from one address, in a minute.
 SIGN_IN_FAILURES_PER_MINUTE = env.integer("SIGN_IN_FAILURES_PER_MINUTE", default=5, low=1, high=100)

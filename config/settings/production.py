@@ -13,9 +13,11 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
 SESSION_COOKIE_SECURE = True
 SESSION_COOKIE_NAME = "__Host-freehold_session"
+BROWSER_COOKIE_NAME = "__Host-freehold_sign_in"
 CSRF_COOKIE_SECURE = True
+CSRF_COOKIE_NAME = "__Host-freehold_csrf"
 
-# The API takes tokens in a header, never cookies, so a foreign page cannot make a browser send them.
+# What takes a cookie checks the CSRF token itself (shared_apps/authn); what takes a token needs none.
 SILENCED_SYSTEM_CHECKS = ["security.W003"]
 
 env.finish()

@@ -46,6 +46,11 @@ class NoMembershipError(ForbiddenError):
     message = "You have no role here."
 
 
+class ForeignPageError(ForbiddenError):
+    code = "csrf_failed"
+    message = "Send the CSRF token of a page of this host."
+
+
 class RegistrationClosedError(ForbiddenError):
     code = "registration_closed"
     message = "People are invited here; nobody registers."

@@ -5,6 +5,7 @@ import time
 from dataclasses import asdict
 from typing import Any
 
+from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework import status
 from rest_framework.permissions import AllowAny
@@ -63,7 +64,7 @@ class LoginView(OpenView):
         try:
             sign_in, pair = services.sign_in(
                 tenant_id=tenant.id if tenant else None,
-                client=_client(request),
+                client=client_of(request),
                 at=timezone.now(),
                 **credentials,
             )
@@ -178,7 +179,7 @@ def _sign_in(request: Request) -> SignIn:
     return request.auth
 
 
-def _client(request: Request) -> services.Client:
+def client_of(request: Request | HttpRequest) -> services.Client:
     agent = request.headers.get("User-Agent", "")
     printable = "".join(character if character.isprintable() else "?" for character in agent)
     return services.Client(ip=attribution.current().ip, user_agent=printable[:_LONGEST_USER_AGENT])

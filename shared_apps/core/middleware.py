@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from shared_apps.core import attribution, problems, proxies, route
+from shared_apps.core.pages import PageResponse
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,8 @@ class RequestContextMiddleware:
 
 def _as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Django's own HTML error pages (unknown path, bad host, suspicious request) as problem bodies."""
-    if response.status_code < 400 or not response.get("Content-Type", "").startswith("text/html"):
+    is_page = response.get("Content-Type", "").startswith("text/html")
+    if response.status_code < 400 or not is_page or isinstance(response, PageResponse):
         return response
     code = {400: "bad_request", 403: "permission_denied", 404: "not_found"}.get(
         response.status_code, "internal" if response.status_code >= 500 else "refused"
