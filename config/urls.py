@@ -15,6 +15,7 @@ v1: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns = [
+    path("", include("shared_apps.authn.page_urls")),
     path("api/v1/", include((v1, "v1"))),
     path("files/", include("shared_apps.tenants.urls")),
 ]

@@ -15,6 +15,7 @@ v1: list[URLPattern | URLResolver] = [
 ]
 
 urlpatterns = [
+    path("", include("shared_apps.authn.page_urls")),
     path("api/v1/", include((v1, "v1"))),
     *endpoint("health/live/", health.live, name="health-live"),
     *endpoint("health/ready/", health.ready, name="health-ready"),

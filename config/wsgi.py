@@ -2,11 +2,11 @@
 
 import os
 
-from django.core.wsgi import get_wsgi_application
+from shared_apps.core.wsgi import get_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
-application = get_wsgi_application()
+application = get_application()
 
 from shared_apps.tenants.database import probe  # noqa: E402  # after Django's set-up
 

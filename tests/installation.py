@@ -7,6 +7,7 @@ from typing import Any, Self
 from uuid import UUID
 
 import psycopg
+import redis
 from django.conf import settings
 from django.core.management import call_command
 from django.db import connections
@@ -14,7 +15,7 @@ from psycopg import sql
 
 from shared_apps.audit import triggers
 from shared_apps.audit.relay import Relay
-from shared_apps.core import attribution, context
+from shared_apps.core import attribution, context, redis_keys
 from shared_apps.core.context import TenantIdentity
 from shared_apps.onboarding import demo
 from shared_apps.tenants import names, routing, selectors
@@ -78,6 +79,7 @@ class Installation:
             connection.execute("DELETE FROM authn_impersonation")
             connection.execute("DELETE FROM authn_signinpolicy")
             connection.execute("DELETE FROM authn_refreshtoken")
+            connection.execute("DELETE FROM authn_browsercookie")
             connection.execute("DELETE FROM authn_session")
             connection.execute("DELETE FROM authn_authconfiguration")
             connection.execute("DELETE FROM accounts_identity")
@@ -100,6 +102,9 @@ class Installation:
                 "DELETE FROM accounts_user WHERE NOT id = ANY(%s)", [list(self.people)]
             )
             connection.execute("DELETE FROM audit_outbox")
+        with redis.Redis.from_url(settings.REDIS_URL) as client:
+            for key in client.scan_iter(match=f"{redis_keys.installation('limits*')}:*"):
+                client.delete(key)
         shutil.rmtree(settings.MEDIA_ROOT, ignore_errors=True)
         routing.announce_change()
 

@@ -1,7 +1,10 @@
 """The REST API."""
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["shared_apps.authn.authentication.TokenAuthentication"],
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "shared_apps.authn.authentication.TokenAuthentication",
+        "shared_apps.authn.authentication.CookieAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["shared_apps.authn.permissions.HasPermission"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["shared_apps.core.parsers.BoundedJSONParser"],

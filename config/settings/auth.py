@@ -32,6 +32,38 @@ REFRESH_TOKEN_LIFETIME = timedelta(
 MAX_LOGIN_LIFETIME = timedelta(
     hours=env.integer("MAX_LOGIN_HOURS", default=12, low=1, high=30 * 24)
 )
+# Of browsers that sign in on our own page (shared_apps/authn/browser_sessions.py).
+BROWSER_IDLE_LIFETIME = timedelta(
+    minutes=env.integer("BROWSER_IDLE_MINUTES", default=30, low=1, high=24 * 60)
+)
+# Without a Domain attribute both go back to the host that set them and to no other. In production
+# their names have the prefix with which browsers see to that.
+BROWSER_COOKIE_NAME = "freehold_sign_in"
+CSRF_COOKIE_NAME = "freehold_csrf"
+CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_FAILURE_VIEW = "shared_apps.authn.pages.csrf_failed"
+
+# Wrong passwords that are let through; a right one is not counted (shared_apps/authn/limits).
+# For one account from one address, in a minute.
+SIGN_IN_FAILURES_PER_MINUTE = env.integer("SIGN_IN_FAILURES_PER_MINUTE", default=5, low=1, high=100)
+# From one address, whatever the account, in a minute: at one tenant, twice as many at all of them.
+SIGN_IN_FAILURES_PER_ADDRESS = env.integer(
+    "SIGN_IN_FAILURES_PER_ADDRESS", default=60, low=5, high=100_000
+)
+# For one account from everywhere, in an hour. NIST SP 800-63B, 5.2.2, allows a hundred.
+SIGN_IN_FAILURES_PER_ACCOUNT = env.integer(
+    "SIGN_IN_FAILURES_PER_ACCOUNT", default=100, low=4, high=10_000
+)
+# The same where a directory checks the password, and in how many minutes. They must be below the
+# number at which the directory locks the account, and as long as it remembers: else whoever may
+# sign in here may have anybody locked there.
+DIRECTORY_FAILURES_PER_ACCOUNT = env.integer(
+    "DIRECTORY_FAILURES_PER_ACCOUNT", default=8, low=4, high=10_000
+)
+DIRECTORY_FAILURE_MINUTES = env.integer("DIRECTORY_FAILURE_MINUTES", default=30, low=1, high=1440)
+# Refused sign-ins are answered after a full multiple of so many milliseconds, so that the time tells
+# nothing of why (shared_apps/core/answer_floor.py). More than one check of a password takes.
+ANSWER_FLOOR_MS = env.integer("ANSWER_FLOOR_MS", default=300, low=0, high=60_000)
 # Argon2id takes 64 MiB a time: how many may run at once in one process.
 PASSWORD_CHECKS_AT_ONCE = env.integer("PASSWORD_CHECKS_AT_ONCE", default=4, low=1, high=64)
 

@@ -45,4 +45,4 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = 12 * 60 * 60
 
 # The secret of a browser that has gone to sign in at its organisation's own page.
-SIGN_IN_COOKIE_NAME = "freehold_sign_in"
+SINGLE_SIGN_ON_COOKIE_NAME = "freehold_single_sign_on"

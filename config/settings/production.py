@@ -13,10 +13,12 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = True
 SECURE_HSTS_PRELOAD = True
 SESSION_COOKIE_SECURE = True
 SESSION_COOKIE_NAME = "__Host-freehold_session"
-SIGN_IN_COOKIE_NAME = "__Host-freehold_sign_in"
+SINGLE_SIGN_ON_COOKIE_NAME = "__Host-freehold_single_sign_on"
+BROWSER_COOKIE_NAME = "__Host-freehold_sign_in"
 CSRF_COOKIE_SECURE = True
+CSRF_COOKIE_NAME = "__Host-freehold_csrf"
 
-# The API takes tokens in a header, never cookies, so a foreign page cannot make a browser send them.
+# What takes a cookie checks the CSRF token itself (shared_apps/authn); what takes a token needs none.
 SILENCED_SYSTEM_CHECKS += ["security.W003"]
 
 for _name in ("ENTRA_AUTHORITY", "ENTRA_GRAPH"):

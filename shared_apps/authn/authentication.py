@@ -1,14 +1,16 @@
-"""From the Authorization header to `request.user` and `request.auth`."""
+"""From the Authorization header or a cookie to `request.user` and `request.auth`."""
 
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from rest_framework.authentication import BaseAuthentication
+from rest_framework.authentication import BaseAuthentication, CSRFCheck
 from rest_framework.request import Request
 
-from shared_apps.authn import selectors
-from shared_apps.authn.errors import InvalidTokenError, LoginExpiredError
+from shared_apps.authn import browser_sessions, selectors
+from shared_apps.authn.errors import ForeignPageError, InvalidTokenError, LoginExpiredError
 from shared_apps.authn.tokens import AccessToken
 from shared_apps.core import context
 
@@ -47,7 +49,41 @@ class TokenAuthentication(BaseAuthentication):
         return "Bearer"
 
 
+class CookieAuthentication(BaseAuthentication):
+    """The cookie of a browser that signed in on our own page (pages.py), judged as a token is.
+
+    A browser sends it whoever made the page that asks, so what writes needs the token that only pages
+    of this host can read, too. With an Authorization header the cookie counts for nothing.
+    """
+
+    def authenticate(self, request: Request) -> "tuple[User, selectors.SignIn] | None":
+        cookie = request.COOKIES.get(settings.BROWSER_COOKIE_NAME, "")
+        if not cookie or "Authorization" in request.headers:
+            return None
+        sign_in = browser_sessions.find_sign_in(
+            cookie=cookie, tenant_id=requested_tenant_id(), at=timezone.now()
+        )
+        if sign_in is None:
+            return None
+        _require_own_page(request)
+        sign_in.attribute()
+        return sign_in.user, sign_in
+
+
+def _require_own_page(request: Request) -> None:
+    """Raises ForeignPageError: a request that writes does not show the token."""
+    check = CSRFCheck(_checked)
+    check.process_request(request._request)
+    if check.process_view(request._request, _checked, (), {}) is not None:
+        raise ForeignPageError
+
+
 def requested_tenant_id() -> UUID | None:
     """The tenant whose host the request came to; None at the public host."""
     scope = context.require()
     return scope.id if isinstance(scope, context.TenantIdentity) else None
+
+
+def _checked(request: HttpRequest) -> HttpResponse:
+    """Stands for a view, which Django's check wants to see because it might be exempt."""
+    return HttpResponse()

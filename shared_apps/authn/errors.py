@@ -4,6 +4,7 @@ from shared_apps.core.errors import (
     ConflictError,
     ForbiddenError,
     InvalidError,
+    LimitedError,
     NotFoundError,
     UnauthenticatedError,
     UnavailableError,
@@ -31,11 +32,23 @@ class InvalidCredentialsError(UnauthenticatedError):
     message = "These credentials are not valid."
 
 
+class TooManyAttemptsError(LimitedError):
+    """The same whether or not there is such an account."""
+
+    code = "too_many_attempts"
+    message = "There were too many attempts. Try again later."
+
+
 class NoMembershipError(ForbiddenError):
     """Told only to somebody who has proven who they are."""
 
     code = "no_membership"
     message = "You have no role here."
+
+
+class ForeignPageError(ForbiddenError):
+    code = "csrf_failed"
+    message = "Send the CSRF token of a page of this host."
 
 
 class RegistrationClosedError(ForbiddenError):

@@ -92,6 +92,13 @@ class Session(Auditable):
         ]
 
 
+class BrowserCookie(models.Model):
+    """By which a browser shows that a session is its own. The cookie itself is not kept."""
+
+    hash = models.CharField(max_length=64, primary_key=True, editable=False)
+    session = models.OneToOneField(Session, on_delete=models.CASCADE, related_name="browser_cookie")
+
+
 class RefreshToken(models.Model):
     """One link of a session's chain: good for one use. The token itself is not kept."""
 

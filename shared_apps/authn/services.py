@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
@@ -14,9 +14,9 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from shared_apps.accounts import selectors as people
-from shared_apps.authn import backends, rechecking, selectors, tokens
+from shared_apps.authn import backends, limits, rechecking, selectors, tokens
 from shared_apps.authn.backends import Way
-from shared_apps.authn.backends.base import PasswordInfo
+from shared_apps.authn.backends.base import AuthBackend, PasswordInfo
 from shared_apps.authn.backends.kinds import DATABASE
 from shared_apps.authn.choices import BREAK_GLASS, SessionEnd
 from shared_apps.authn.errors import (
@@ -67,12 +67,14 @@ def sign_in(
         PasswordExpiredError, PasswordChangeRequiredError, AccountRestrictedError,
         InteractionRequiredError: proven, and the directory does not let them in.
         AccountRestrictedError: proven, but an administrator of the tenant has disabled the person.
+        TooManyAttemptsError: the password was not looked at.
         UnavailableError: the backend cannot tell now.
     """
     way, backend = backends.way_of(tenant_id=tenant_id, username=username)
-    user = backend.authenticate(username=username, password=password)
-    if user is None:
-        raise InvalidCredentialsError
+    with _guessing(backend, tenant_id=tenant_id, account=username, address=client.ip):
+        user = backend.authenticate(username=username, password=password)
+        if user is None:
+            raise InvalidCredentialsError
     return open_session(
         tenant_id=tenant_id, user=user, way=way, username=username, client=client, auth_time=at, at=at
     )  # fmt: skip
@@ -179,13 +181,17 @@ def change_password(*, sign_in: SignIn, old_password: str, new_password: str, at
     """Change the password where it is kept, and end all of the person's other sessions everywhere.
 
     Raises:
-        WrongOldPasswordError, PolicyViolationError: nothing was changed.
+        WrongOldPasswordError, PolicyViolationError, TooManyAttemptsError: nothing was changed.
         UnavailableError: the backend cannot do it now.
     """
     backend = backends.backend_of_session(sign_in.session_id, tenant_id=sign_in.tenant_id)
-    backend.change_password(
-        user=sign_in.user, old_password=old_password, new_password=new_password, at=at
-    )
+    address = attribution.current().ip
+    with _guessing(
+        backend, tenant_id=sign_in.tenant_id, account=sign_in.user.email, address=address
+    ):
+        backend.change_password(
+            user=sign_in.user, old_password=old_password, new_password=new_password, at=at
+        )
     with context.operator():
         names = [backend.name, BREAK_GLASS] if backend.name == DATABASE else [backend.name]
         others = Session.objects.filter(user=sign_in.user.id, backend__in=names)
@@ -230,6 +236,14 @@ def delete_expired_sessions(*, at: datetime) -> int:
 def _attributed_to(user_id: UUID) -> Iterator[None]:
     with attribution.acting(replace(attribution.current(), user_id=user_id)):
         yield
+
+
+def _guessing(
+    backend: AuthBackend, *, tenant_id: UUID | None, account: str, address: str | None
+) -> AbstractContextManager[None]:
+    return limits.attempt(
+        tenant_id=tenant_id, account=account, address=address, is_directory=backend.is_directory
+    )
 
 
 def _issue_pair(*, session: Session, at: datetime) -> TokenPair:

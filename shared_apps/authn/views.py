@@ -1,9 +1,11 @@
 """Signing in, staying signed in, signing out; at tenants and at the public host alike."""
 
 import logging
+import time
 from dataclasses import asdict
 from typing import Any
 
+from django.http import HttpRequest
 from django.utils import timezone
 from rest_framework import status
 from rest_framework.permissions import AllowAny
@@ -17,10 +19,11 @@ from shared_apps.authn.errors import (
     InvalidCredentialsError,
     NoMembershipError,
     RegistrationClosedError,
+    TooManyAttemptsError,
 )
 from shared_apps.authn.permissions import IsSignedIn, IsThemselves
 from shared_apps.authn.selectors import SignIn
-from shared_apps.core import context
+from shared_apps.core import answer_floor, attribution, context
 from shared_apps.core.pagination import PagePagination
 from shared_apps.core.serializers import InputSerializer
 
@@ -43,6 +46,16 @@ class OwnView(APIView):
 
 
 class LoginView(OpenView):
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        self._began_at = time.monotonic()
+        super().initial(request, *args, **kwargs)
+
+    def handle_exception(self, exc: Exception) -> Response:
+        response = super().handle_exception(exc)
+        if isinstance(exc, InvalidCredentialsError):
+            answer_floor.hold(response, began_at=self._began_at)
+        return response
+
     def post(self, request: Request) -> Response:
         credentials = _validated(serializers.LoginInput, request)
         try:
@@ -52,7 +65,7 @@ class LoginView(OpenView):
                 at=timezone.now(),
                 **credentials,
             )
-        except (InvalidCredentialsError, NoMembershipError) as error:
+        except (InvalidCredentialsError, NoMembershipError, TooManyAttemptsError) as error:
             # Without the name that was tried: people type passwords into the wrong field.
             logger.warning("Sign-in refused: %s", error.code)
             raise
@@ -187,9 +200,7 @@ def signed_in(sign_in: SignIn, pair: services.TokenPair) -> Response:
     )
 
 
-def client_of(request: Request) -> services.Client:
+def client_of(request: Request | HttpRequest) -> services.Client:
     agent = request.headers.get("User-Agent", "")
     printable = "".join(character if character.isprintable() else "?" for character in agent)
-    return services.Client(
-        ip=request.META.get("REMOTE_ADDR") or None, user_agent=printable[:_LONGEST_USER_AGENT]
-    )
+    return services.Client(ip=attribution.current().ip, user_agent=printable[:_LONGEST_USER_AGENT])

@@ -1,19 +1,27 @@
 """Django's ASGI handler, which would otherwise keep whatever anybody sends."""
 
+import asyncio
 import os
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import IO, Any
 
 import django
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
+from django.http.response import HttpResponseBase
+
+from shared_apps.core import answer_floor
 
 Message = Mapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 
 
 class BoundedASGIHandler(ASGIHandler):
-    """Keeps at most the largest body that is accepted, and reads one that was sent in chunks."""
+    """Keeps at most the largest body that is accepted, and reads one that was sent in chunks.
+
+    An answer that is held back (answer_floor.py) waits here, where it keeps no thread.
+    """
 
     async def read_body(self, receive: Receive) -> Any:
         """The body; of one that is too large only so much that it is seen to be.
@@ -23,6 +31,11 @@ class BoundedASGIHandler(ASGIHandler):
         would see a broken connection and not our answer.
         """
         return await super().read_body(_bounded(receive, settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1))
+
+    async def send_response(self, response: HttpResponseBase, send: Any) -> None:
+        if wait := answer_floor.seconds_left(response, now=time.monotonic()):
+            await asyncio.sleep(wait)
+        await super().send_response(response, send)
 
     def create_request(self, scope: Any, body_file: IO[Any]) -> Any:
         """Say how long a body is that came in chunks: without a length it would be taken for none."""

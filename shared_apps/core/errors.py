@@ -6,6 +6,7 @@
     ├── ForbiddenError      they have, and may not (403)
     ├── NotFoundError       it is not there, or it belongs to somebody else (404)
     ├── ConflictError       the state of things forbids it (409)
+    ├── LimitedError        too often; try again later (429)
     └── UnavailableError    try again later (503)
 
 An app's `errors.py` derives its own and gives each a `code` (`app.fact`) and a message. Only
@@ -50,6 +51,16 @@ class NotFoundError(AppError):
 class ConflictError(AppError):
     code = "conflict"
     message = "The current state does not allow this."
+
+
+class LimitedError(AppError):
+    code = "too_many_requests"
+    message = "Too many requests."
+
+    def __init__(self, *, retry_after: int) -> None:
+        super().__init__()
+        self.retry_after = retry_after
+        """Seconds after which a client should try again."""
 
 
 class UnavailableError(AppError):

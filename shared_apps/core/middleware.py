@@ -8,7 +8,8 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from shared_apps.core import attribution, problems, route
+from shared_apps.core import attribution, problems, proxies, route
+from shared_apps.core.pages import PageResponse
 
 logger = logging.getLogger(__name__)
 
@@ -22,7 +23,11 @@ class RequestContextMiddleware:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         given = request.headers.get("X-Request-ID", "")
         request_id = given if _USABLE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-        caller = attribution.Attribution(request_id=request_id, ip=request.META.get("REMOTE_ADDR"))
+        address = proxies.client_address(
+            peer=request.META.get("REMOTE_ADDR"),
+            forwarded_for=request.headers.get("X-Forwarded-For"),
+        )
+        caller = attribution.Attribution(request_id=request_id, ip=address)
         with attribution.acting(caller), route.unresolved():
             response = self.get_response(request)
             response = _as_problem(request, response)
@@ -47,7 +52,8 @@ class RequestContextMiddleware:
 
 def _as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
     """Django's own HTML error pages (unknown path, bad host, suspicious request) as problem bodies."""
-    if response.status_code < 400 or not response.get("Content-Type", "").startswith("text/html"):
+    is_page = response.get("Content-Type", "").startswith("text/html")
+    if response.status_code < 400 or not is_page or isinstance(response, PageResponse):
         return response
     code = {400: "bad_request", 403: "permission_denied", 404: "not_found"}.get(
         response.status_code, "internal" if response.status_code >= 500 else "refused"

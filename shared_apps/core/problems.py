@@ -31,6 +31,7 @@ _STATUS_OF_KIND: list[tuple[type[app.AppError], int]] = [
     (app.ForbiddenError, 403),
     (app.NotFoundError, 404),
     (app.ConflictError, 409),
+    (app.LimitedError, 429),
     (app.UnavailableError, 503),
 ]
 
@@ -91,7 +92,7 @@ def describe(error: Exception) -> dict[str, Any] | None:
 
 def _headers_of(error: app.AppError) -> dict[str, str]:
     match error:
-        case app.UnavailableError():
+        case app.UnavailableError() | app.LimitedError():
             return {"Retry-After": str(error.retry_after)}
         case app.UnauthenticatedError():
             return {"WWW-Authenticate": "Bearer"}  # RFC 9110 asks for it with every 401

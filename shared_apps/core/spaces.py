@@ -4,6 +4,8 @@ It is read from the context and never from a caller, and made of the tenant's UU
 made again under an old slug finds nothing of its predecessor.
 """
 
+from uuid import UUID
+
 from shared_apps.core import context
 from shared_apps.core.errors import TenantContextRequired
 
@@ -16,8 +18,13 @@ def current() -> str:
     """
     match context.require():
         case context.TenantIdentity(id=tenant_id):
-            return f"tenant-{tenant_id.hex}"
+            return of(tenant_id)
         case context.OperatorScope():
-            return "operator"
+            return of(None)
         case _:
             raise TenantContextRequired
+
+
+def of(tenant_id: UUID | None) -> str:
+    """A tenant's, or the operator's: for what is done about a tenant in another context."""
+    return "operator" if tenant_id is None else f"tenant-{tenant_id.hex}"

@@ -59,7 +59,11 @@ class TenantMiddleware:
             case context.OperatorScope():
                 request.urlconf = settings.PUBLIC_SCHEMA_URLCONF  # type: ignore[attr-defined]
                 with context.operator():
-                    return _kept(self.get_response(request))
+                    response = _kept(self.get_response(request))
+                if not response.streaming:
+                    # It may be held back for a while (core/answer_floor.py).
+                    routing.hand_back_connection()
+                return response
 
     def _within_share(
         self, request: HttpRequest, tenant: context.TenantIdentity

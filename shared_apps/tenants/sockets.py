@@ -13,7 +13,7 @@ from django.core.handlers.asgi import ASGIRequest
 from django.db import DatabaseError
 from django.http.request import split_domain_port
 
-from shared_apps.core import attribution, context
+from shared_apps.core import attribution, context, proxies
 from shared_apps.core.errors import AppError
 from shared_apps.tenants import names
 from shared_apps.tenants.errors import DomainNameError
@@ -43,10 +43,7 @@ class TenantSocketMiddleware:
             await refuse(scope, receive, send)
             return
         tenant, host = found
-        client = scope.get("client")
-        caller = attribution.Attribution(
-            request_id=uuid.uuid4().hex, ip=client[0] if client else None
-        )
+        caller = attribution.Attribution(request_id=uuid.uuid4().hex, ip=_client_address(scope))
         with context.tenant(tenant), attribution.acting(caller):
             await self.application({**scope, "tenant_host": host}, receive, send)
 
@@ -73,6 +70,14 @@ def _address_of(scope: Scope) -> tuple[context.TenantIdentity, str] | None:
     if not isinstance(found, context.TenantIdentity):
         return None
     return found, _address(request.get_host())[0]
+
+
+def _client_address(scope: Scope) -> str | None:
+    client = scope.get("client")
+    forwarded = [value for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    return proxies.client_address(
+        peer=client[0] if client else None, forwarded_for=b",".join(forwarded).decode("latin1")
+    )
 
 
 def _is_from_own_page(request: ASGIRequest) -> bool:

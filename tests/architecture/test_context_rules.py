@@ -20,6 +20,7 @@ PROCESS_MEMORY = {
     "config/settings/database.py:_options": "settings",
     "config/settings/database.py:_pooled": "settings",
     "shared_apps/accounts/passwords.py:_gate": "how many hashes may be computed at once",
+    "shared_apps/authn/limits/windows.py:_client": "connections; keys name their tenant",
     "shared_apps/audit/hints.py:_sender": "names of schemas, on their way to Redis",
     "shared_apps/audit/projections.py:_projections": "functions, registered at start",
     "shared_apps/audit/reader.py:_pool": "connections; each transaction names its tenant",

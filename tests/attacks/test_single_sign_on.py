@@ -429,7 +429,7 @@ def test_56_neither_codes_nor_tokens_are_logged(
     assert "is refused: nonce" in logged
     secrets = [
         query["code"][0], query["state"][0], code_in(response), tokens["access"], tokens["refresh"],
-        entra.directories["acme"].client_secret, browser.api.http.cookies["freehold_sign_in"].value,
+        entra.directories["acme"].client_secret, browser.api.http.cookies["freehold_single_sign_on"].value,
         "mallory",
     ]  # fmt: skip
     assert [secret for secret in secrets if secret in logged] == []

@@ -55,6 +55,8 @@ class AuthBackend(ABC):
     """A failure of the backend itself is an UnavailableError; no other backend is tried then."""
 
     name: ClassVar[str]
+    is_directory: ClassVar[bool] = False
+    """Whether passwords are checked elsewhere, by something that locks accounts of its own accord."""
 
     @abstractmethod
     def authenticate(self, *, username: str, password: str) -> "User | None":

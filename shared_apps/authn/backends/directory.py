@@ -28,6 +28,8 @@ class DirectoryPerson:
 class DirectoryBackend(AuthBackend):
     """Proves people by a directory of the tenant's; who they are here, `recognise` knows."""
 
+    is_directory = True
+
     def __init__(
         self,
         configuration: Configuration,

@@ -52,7 +52,7 @@ class StartView(FollowedView):
             response = Response({"authorize_url": address})
         response["Cache-Control"] = "no-store"
         response.set_cookie(
-            settings.SIGN_IN_COOKIE_NAME, secret, max_age=attempts.LIFETIME, path="/",
+            settings.SINGLE_SIGN_ON_COOKIE_NAME, secret, max_age=attempts.LIFETIME, path="/",
             secure=settings.SESSION_COOKIE_SECURE, httponly=True,
             # The provider's page leads back from another site.
             samesite="Lax",
@@ -97,7 +97,7 @@ class TokenView(OpenView):
 
 
 def _browser_secret(request: Request) -> str:
-    return str(request.COOKIES.get(settings.SIGN_IN_COOKIE_NAME, ""))
+    return str(request.COOKIES.get(settings.SINGLE_SIGN_ON_COOKIE_NAME, ""))
 
 
 @contextmanager

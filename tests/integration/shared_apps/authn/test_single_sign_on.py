@@ -77,7 +77,7 @@ def test_a_page_is_sent_on_and_a_client_told_where_to_go(
 
     assert page.status_code == 302
     assert page["Location"].startswith(f"{entra.url}/{entra.directories['acme'].id}/v2.0/auth?")
-    cookie = page.cookies["freehold_sign_in"]
+    cookie = page.cookies["freehold_single_sign_on"]
     assert (cookie["httponly"], cookie["samesite"], cookie["path"]) == (True, "Lax", "/")
     assert (cookie["domain"], cookie["max-age"]) == ("", 600)
 

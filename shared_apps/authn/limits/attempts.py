@@ -1,0 +1,176 @@
+"""What is counted of an attempt, and what its end makes of it."""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from uuid import UUID
+
+import redis
+from django.conf import settings
+
+from shared_apps.authn.errors import (
+    BackendUnavailableError,
+    PasswordChangeNotSupportedError,
+    PolicyViolationError,
+    TooManyAttemptsError,
+)
+from shared_apps.authn.limits import windows
+from shared_apps.authn.limits.names import account_key, address_key
+from shared_apps.authn.limits.windows import Full, Taken, Window
+from shared_apps.core import redis_keys, spaces
+from shared_apps.core.errors import ForbiddenError, UnavailableError
+
+logger = logging.getLogger(__name__)
+
+_MINUTE = 60
+_HOUR = 60 * _MINUTE
+_KNOWN_FOR = timedelta(days=30)
+
+# Nothing was guessed.
+_NOT_JUDGED = (UnavailableError, PasswordChangeNotSupportedError)
+# The password was right, and something else was not.
+_PROVEN = (ForbiddenError, PolicyViolationError)
+
+
+class Use(StrEnum):
+    """What is counted whenever it is asked for: there is no right answer that would be free."""
+
+    RESET = "reset"
+    """Somebody wants a mail with which a password can be set."""
+    TICKET = "ticket"
+    """Somebody shows what came in such a mail, or a ticket of a sign-in."""
+
+
+@dataclass(frozen=True)
+class _Budget:
+    """Wrong passwords for one account from everywhere.
+
+    One address may use up half of it and all that never signed in here three quarters, so that
+    whoever locks others out by guessing leaves something to an address that nobody uses, and something
+    that only the account's own can use.
+    """
+
+    most: int
+    seconds: int
+
+    @property
+    def of_one_address(self) -> int:
+        return self.most // 2
+
+    @property
+    def of_strangers(self) -> int:
+        return self.most * 3 // 4
+
+
+@contextmanager
+def attempt(
+    *, tenant_id: UUID | None, account: str, address: str | None, is_directory: bool
+) -> Iterator[None]:
+    """Around the check of a password: an error counts, unless it says that the password was right.
+
+    The place is taken before and given back afterwards, so that attempts that run at the same time
+    are counted, too. With a right one, what failed for this account from this address is forgiven.
+
+    Raises:
+        TooManyAttemptsError: the password must not be checked.
+        BackendUnavailableError: without Redis nobody knows how many there were.
+    """
+    space = _Space(tenant_id)
+    name, origin = account_key(account, is_directory=is_directory), address_key(address)
+    known = space.key("known", name, origin)
+    budget = _budget(is_directory=is_directory)
+    pair = [
+        Window(space.key("pair", name, origin), settings.SIGN_IN_FAILURES_PER_MINUTE, _MINUTE),
+        Window(space.key("pair-long", name, origin), budget.of_one_address, budget.seconds),
+    ]
+    with _closed_without_redis():
+        is_known = windows.client().exists(known)
+        whole = Window(
+            space.key("account", name),
+            budget.most if is_known else budget.of_strangers,
+            budget.seconds,
+        )
+        taken = _take([*pair, whole, *_of_address(space, origin)])
+    try:
+        yield
+    except _NOT_JUDGED:
+        _best_effort(lambda: windows.give_back(taken))
+        raise
+    except _PROVEN:
+        _best_effort(lambda: _forgive(taken, own=len(pair), known=known))
+        raise
+    _best_effort(lambda: _forgive(taken, own=len(pair), known=known))
+
+
+def count(use: Use, *, tenant_id: UUID | None, account: str, address: str | None) -> None:
+    """Raises TooManyAttemptsError, BackendUnavailableError: it must not be done."""
+    space = _Space(tenant_id)
+    origin = address_key(address)
+    asked = [Window(space.key(f"{use}-address", origin), 20, _HOUR)]
+    if use == Use.RESET:
+        name = account_key(account, is_directory=False)
+        asked.append(Window(space.key(f"{use}-account", name), 3, _HOUR))
+    with _closed_without_redis():
+        _take(asked)
+
+
+@dataclass(frozen=True)
+class _Space:
+    tenant_id: UUID | None
+
+    def key(self, kind: str, *parts: str) -> str:
+        # As redis_keys.scoped has it: what is a tenant's goes with the tenant.
+        return ":".join(
+            [redis_keys.installation("limits"), spaces.of(self.tenant_id), kind, *parts]
+        )
+
+
+def _budget(*, is_directory: bool) -> _Budget:
+    if is_directory:
+        return _Budget(
+            settings.DIRECTORY_FAILURES_PER_ACCOUNT, settings.DIRECTORY_FAILURE_MINUTES * _MINUTE
+        )
+    return _Budget(settings.SIGN_IN_FAILURES_PER_ACCOUNT, _HOUR)
+
+
+def _of_address(space: _Space, origin: str) -> list[Window]:
+    """Whoever tries one password with many names."""
+    most = settings.SIGN_IN_FAILURES_PER_ADDRESS
+    everywhere = f"{redis_keys.installation('limits-of-addresses')}:{origin}"
+    return [
+        Window(space.key("address", origin), most, _MINUTE),
+        Window(space.key("address-long", origin), most * 10, _HOUR),
+        Window(everywhere, most * 2, _MINUTE),
+    ]
+
+
+def _take(asked: list[Window]) -> Taken:
+    found = windows.take(asked)
+    if isinstance(found, Full):
+        raise TooManyAttemptsError(retry_after=found.retry_after)
+    return found
+
+
+def _forgive(taken: Taken, *, own: int, known: str) -> None:
+    windows.give_back_with_earlier(taken, own=own)
+    windows.client().set(known, 1, ex=_KNOWN_FOR)
+
+
+@contextmanager
+def _closed_without_redis() -> Iterator[None]:
+    try:
+        yield
+    except redis.RedisError:
+        logger.exception("Sign-ins are refused: the limiter cannot count")
+        raise BackendUnavailableError from None
+
+
+def _best_effort(work: Callable[[], None]) -> None:
+    """The answer is known; what is still counted too much makes the limits only narrower."""
+    try:
+        work()
+    except redis.RedisError:
+        logger.warning("A place of the sign-in limiter was not given back", exc_info=True)
