@@ -18,7 +18,7 @@ DROP_KEY = "ALTER TABLE accounts_usertenantrole DROP CONSTRAINT custom_role_is_o
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0002_erased_people"),
+        ("accounts", "0003_identities"),
         ("tenants", "0008_audit_backlog"),
     ]
 

@@ -11,7 +11,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("authn", "0001_initial"),
+        ("authn", "0002_auth_configuration"),
         ("tenants", "0008_audit_backlog"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
