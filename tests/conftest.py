@@ -192,6 +192,7 @@ def other_slapd(slapd_of_globex: "Slapd") -> "Iterator[Slapd]":
     slapd_of_globex.reset()
 
 
+@pytest.fixture(scope="session")
 def oidc_provider() -> "Iterator[OidcProvider]":
     from tests.directories import oidc_provider
 
