@@ -60,6 +60,11 @@ def list_kinds() -> Mapping[str, Kind]:
     return registry.found().kinds
 
 
+def list_own_kinds() -> Mapping[str, Kind]:
+    """Without those that installed packages bring."""
+    return kinds.BUILT_IN
+
+
 def definitions() -> dict[str, Any]:
     """JSON Schema to which the kinds' options refer."""
     return kinds.definitions()

@@ -1,7 +1,7 @@
 """A declaration against its JSON Schema; what is wrong in our words, because the library's quote values."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path as FilePath
@@ -40,8 +40,11 @@ _SIZES = {
 @cache
 def schema() -> dict[str, Any]:
     """With what is declared of each backend that is installed."""
+    return schema_of(configuring.list_kinds())
+
+
+def schema_of(declared: "Mapping[str, Kind]") -> dict[str, Any]:
     loaded: dict[str, Any] = json.loads(_SCHEMA_FILE.read_text())
-    declared = configuring.list_kinds()
     loaded["$defs"] |= configuring.definitions()
     auth = loaded["$defs"]["auth"]
     auth["properties"]["backend"] = {
