@@ -1,6 +1,7 @@
 """What is declared of a tenant's sign-in, compared with what it is and brought about."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -10,12 +11,14 @@ from shared_apps.authn import configuring
 from shared_apps.authn.configuring import Present, Wanted
 from shared_apps.core.references import Reference, SecretMissingError, Secrets
 from shared_apps.onboarding.declaration import reading
+from shared_apps.onboarding.declaration.problems import DeclarationError, Problem
 from shared_apps.onboarding.declaration.specs import ADMIN_PASSWORD, DATABASE, AuthSpec
 from shared_apps.tenants import selectors as tenants
 from shared_apps.tenants.choices import UNFINISHED, TenantState
 from shared_apps.tenants.errors import StateTransitionError
 from shared_apps.tenants.models import Tenant
 
+_PLACEHOLDER = {"env": "TENANT_SECRET_OF_AN_ARCHIVE"}
 CHANGED = "changed"
 """All that a plan says of a secret."""
 
@@ -82,6 +85,35 @@ def describe(*, tenant_id: UUID) -> dict[str, Any]:
     if present.break_glass:
         told["break_glass"] = list(present.break_glass)
     return told
+
+
+def of_archive(declared: Any) -> AuthSpec:
+    """What an archive says, which holds no secrets.
+
+    Raises:
+        DeclarationError: it cannot be, or there is no such backend here.
+    """
+    kind = configuring.list_kinds().get(declared.get("backend"))
+    needed = {names[0]: _PLACEHOLDER for names in kind.required_secrets} if kind else {}
+    admins = declared.get("break_glass", [])
+    spec = reading.read_remote_auth({**declared, "secrets": needed}, admins=admins)
+    if not configuring.is_available(spec.backend):
+        text = f"{spec.backend} is not available in this version"
+        raise DeclarationError([Problem(("auth", "backend"), None, text)])
+    return replace(spec, secrets={})
+
+
+def restore(
+    *, tenant_id: UUID, spec: AuthSpec, secrets: Mapping[str, str] | None, at: datetime
+) -> bool:
+    """Whether people can sign in by it: not before it has the secrets that it needs."""
+    configuring.configure(
+        tenant_id=tenant_id,
+        wanted=Wanted(spec.backend, spec.options, secrets or {}, tuple(sorted(spec.break_glass))),
+        at=at,
+    )
+    needed = configuring.list_kinds()[spec.backend].required_secrets
+    return all(set(names) & set(secrets or {}) for names in needed)
 
 
 def change_remotely(*, slug: str, declared: Any, secrets: Secrets, at: datetime) -> dict[str, Any]:
