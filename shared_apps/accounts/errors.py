@@ -109,6 +109,14 @@ class TooManyRolesError(ConflictError):
     message = "This tenant has as many roles of its own as it may."
 
 
+class RoleOfDirectoryError(ConflictError):
+    code = "accounts.role_of_directory"
+    message = (
+        "The directory's groups give this role: take the person out of the group there, or give"
+        " another role here."
+    )
+
+
 class SignInNotControlledError(ForbiddenError):
     code = "accounts.sign_in_not_controlled"
     message = "A role over several tenants is given only to people whom an operator created."

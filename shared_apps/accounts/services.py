@@ -7,7 +7,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 
 from shared_apps.accounts import granting, passwords, selectors
-from shared_apps.accounts.choices import CrossTenantRole, Role
+from shared_apps.accounts.choices import CrossTenantRole, Role, RoleOrigin
 from shared_apps.accounts.emails import validated_email
 from shared_apps.accounts.errors import (
     GrantNotFoundError,
@@ -18,6 +18,7 @@ from shared_apps.accounts.errors import (
     PersonHasRolesError,
     PersonNotFoundError,
     RoleExistsError,
+    RoleOfDirectoryError,
     SignInNotControlledError,
     WrongPasswordError,
 )
@@ -163,7 +164,7 @@ def grant_role(
 
 
 def change_role(*, tenant_id: UUID, user_id: UUID, role: str, by: UUID | None) -> UserTenantRole:
-    """Give a person another role; it counts from their next request on.
+    """Give a person another role; it counts from their next request on, and stays whatever groups say.
 
     Raises:
         PersonNotFoundError: nobody of this tenant.
@@ -179,7 +180,8 @@ def change_role(*, tenant_id: UUID, user_id: UUID, role: str, by: UUID | None) -
         )
         granting.require_within(given.permissions, tenant_id=tenant_id, by=by)
         member.role, member.custom_role = given.name, given.custom
-        member.save(update_fields=["role", "custom_role"])
+        member.origin = RoleOrigin.GRANTED
+        member.save(update_fields=["role", "custom_role", "origin"])
     return member
 
 
@@ -191,9 +193,13 @@ def revoke_role(*, tenant_id: UUID, user_id: UUID, by: UUID | None) -> None:
         OwnRoleError: nobody takes away their own role.
         RoleExceedsOwnError: it allows more than `by` may do.
         LastAdminError: no administrator would be left.
+        RoleOfDirectoryError: the next sign-in would bring it back.
     """
     with context.operator(), transaction.atomic():
-        lock_member(tenant_id=tenant_id, user_id=user_id, by=by, keeps_admin=False).delete()
+        member = lock_member(tenant_id=tenant_id, user_id=user_id, by=by, keeps_admin=False)
+        if member.origin == RoleOrigin.DIRECTORY:
+            raise RoleOfDirectoryError
+        member.delete()
 
 
 def grant_cross_tenant_role(
