@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _ANYBODY = "-"
+_IMPLAUSIBLE = "It is empty, too long, or holds characters that none may."
 _MOST_PEOPLE = 1_000_000
 _LISTING_SECONDS = 3600.0
 # Of a page of people, or of groups with all their members.
@@ -124,7 +125,7 @@ class LdapBackend(DirectoryBackend):
         if not are_plausible(username=_ANYBODY, password=old_password):
             raise WrongOldPasswordError
         if not are_plausible(username=_ANYBODY, password=new_password):
-            raise PolicyViolationError(reason="It is too long, or holds characters that none may.")
+            raise PolicyViolationError(reason=[_IMPLAUSIBLE])
         with self._answering():
             until = self.servers.until()
             with self._as_service() as (server, service):
@@ -211,13 +212,16 @@ class LdapBackend(DirectoryBackend):
             link.close()
 
     def _change(self, link: Link, entry: Entry, old: str, new: str) -> None:
-        standing = self.standing(link.bind(entry.dn, old, *self.bind_controls))
+        bound = link.bind(entry.dn, old, *self.bind_controls)
+        standing = self.standing(bound)
         if standing is Standing.REFUSED:
             raise WrongOldPasswordError
         if standing is Standing.LOCKED:
             raise AccountLockedError
         if standing is Standing.RESTRICTED:
             raise AccountRestrictedError
+        if bound.code != Code.SUCCESS:
+            raise PasswordChangeNotSupportedError  # expired, and no grace login is left
         answer = self.set_password(link, entry, old, new)
         if answer.code != Code.SUCCESS:
             self.refuse_change(answer)
