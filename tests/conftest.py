@@ -133,7 +133,9 @@ def samba() -> "Iterator[Domain]":
     from tests.directories import samba
 
     reason = samba.unavailable()
-    if reason and not os.environ.get("FREEHOLD_REQUIRE_DIRECTORIES"):
+    if reason and os.environ.get("FREEHOLD_REQUIRE_DIRECTORIES") == "1":
+        pytest.fail(reason)
+    if reason:
         pytest.skip(reason)
     with samba.running() as domain:
         yield domain
