@@ -46,7 +46,7 @@ def create_person(
             "password_changed_at": person.password_changed_at,
             "created_at": person.created_at,
         }
-        user, _ = User.objects.get_or_create(email=person.email, defaults=defaults)
+        user, _ = User.objects.get_or_create(email=person.email, realm=None, defaults=defaults)
         return grant_role(tenant_id=tenant_id, user_id=user.id, role=role, by=by, at=at)
 
 

@@ -6,7 +6,7 @@ from django.conf import settings
 from rest_framework import serializers
 
 from shared_apps.core.errors import AppError
-from shared_apps.core.fields import TextField
+from shared_apps.core.fields import OpaqueField, TextField
 from shared_apps.core.serializers import InputSerializer
 from shared_apps.onboarding.archive.replaying import parse_moment
 from shared_apps.onboarding.deleting import parse_grace
@@ -111,6 +111,16 @@ class DeletionInput(InputSerializer):
             raise serializers.ValidationError({"grace": ["Either now or with grace."]})
         if attrs["without_backup"] and attrs["archive"]:
             raise serializers.ValidationError({"archive": ["Either a backup or none."]})
+        return attrs
+
+
+class SignInTrialInput(InputSerializer):
+    username = OpaqueField(default=None)
+    password = OpaqueField(default=None)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if (attrs["username"] is None) != (attrs["password"] is None):
+            raise serializers.ValidationError({"password": ["Send both, or neither."]})
         return attrs
 
 

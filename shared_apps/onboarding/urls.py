@@ -29,6 +29,16 @@ urlpatterns = [
     *endpoint(
         "tenants/<slug:slug>/delete/", views.TenantDeleteView.as_view(), name="tenant-delete"
     ),
+    *endpoint(
+        "tenants/<slug:slug>/auth-backend/",
+        views.TenantAuthBackendView.as_view(),
+        name="tenant-auth-backend",
+    ),
+    *endpoint(
+        "tenants/<slug:slug>/auth-backend/test/",
+        views.TenantAuthTestView.as_view(),
+        name="tenant-auth-backend-test",
+    ),
     *endpoint("restores/", views.RestoreView.as_view(), name="restore"),
     *endpoint("fleet/migrate/", views.FleetMigrateView.as_view(), name="fleet-migrate"),
     *endpoint("runs/", views.RunListView.as_view(), name="run-list"),

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -15,11 +16,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from shared_apps.authn import trying
 from shared_apps.core import context
 from shared_apps.core.pagination import PagePagination
 from shared_apps.core.references import Secrets
 from shared_apps.core.serializers import InputSerializer
-from shared_apps.onboarding import planning, selectors, serializers, services
+from shared_apps.onboarding import planning, selectors, serializers, services, sign_in
 from shared_apps.onboarding.declaration import validation
 from shared_apps.onboarding.deleting import DEFAULT_GRACE
 from shared_apps.onboarding.models import Run
@@ -62,7 +64,7 @@ class TenantView(OperatorView):
         tenant = services.revise_tenant(
             slug=slug,
             changes=changes,
-            secrets=Secrets(environment=os.environ, directory=Path()),
+            secrets=_secrets(),
             at=timezone.now(),
         )
         return Response(_rendered(tenant))
@@ -135,6 +137,42 @@ class TenantDeleteView(OperatorView):
         return _accepted(run)
 
 
+class TenantAuthBackendView(OperatorView):
+    """Where a tenant's people prove who they are: `auth` of tenants.yaml, read without the secrets."""
+
+    def get(self, request: Request, slug: str) -> Response:
+        tenant = tenants_read.get_tenant(slug=slug)
+        return Response(sign_in.describe(tenant_id=tenant.id))
+
+    def put(self, request: Request, slug: str) -> Response:
+        described = sign_in.change_remotely(
+            slug=slug, declared=_mapping(request), secrets=_secrets(), at=timezone.now()
+        )
+        return Response(described)
+
+
+class TenantAuthTestView(OperatorView):
+    """The connection, and somebody's credentials if any are sent; opens no session."""
+
+    def post(self, request: Request, slug: str) -> Response:
+        given = _validated(serializers.SignInTrialInput(data=request.data))
+        tenant = tenants_read.get_tenant(slug=slug)
+        steps = list(trying.try_connection(tenant_id=tenant.id))
+        is_connected = all(step.ok for step in steps)
+        trial = None
+        if is_connected and given["username"] is not None:
+            trial = trying.try_sign_in(
+                tenant_id=tenant.id, username=given["username"], password=given["password"]
+            )
+        return Response(
+            {
+                "ok": is_connected and (trial is None or trial.is_proven),
+                "steps": [asdict(step) for step in steps],
+                "sign_in": asdict(trial) if trial else None,
+            }
+        )
+
+
 class RestoreView(OperatorView):
     """The tenant of an archive, made anew."""
 
@@ -189,6 +227,10 @@ class SchemaView(APIView):
 
     def get(self, request: Request) -> Response:
         return Response(validation.schema())
+
+
+def _secrets() -> Secrets:
+    return Secrets(environment=os.environ, directory=Path())
 
 
 def _mapping(request: Request) -> Mapping[str, Any]:

@@ -9,7 +9,7 @@ The class derives from AuthBackend, has that name and a `declared: ClassVar[Kind
 recognise) as DirectoryBackend does, and passes the contract of tests/directories/contract.py.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -54,7 +54,7 @@ def found() -> Found:
     return read(entry_points(group=GROUP))
 
 
-def read(declared: "tuple[EntryPoint, ...] | Any") -> Found:
+def read(declared: Iterable[EntryPoint]) -> Found:
     classes: dict[str, type[Any]] = dict(_OWN)
     kinds = dict(BUILT_IN)
     broken: list[Broken] = []

@@ -10,6 +10,7 @@ from shared_apps.onboarding.actions import (
     moving,
     renaming,
     running,
+    signing_in,
     stopping,
     undoing,
 )
@@ -28,6 +29,7 @@ ACTIONS: tuple[Action, ...] = (
     *running.ACTIONS,
     *inspecting.ACTIONS,
     *checking.ACTIONS,
+    *signing_in.ACTIONS,
     Action(
         "run-leak-lab",
         "try everything that could leak between tenants",

@@ -1,10 +1,12 @@
 """A declaration as a whole: everything that is wrong with it at once, or the tenants it declares."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
 from typing import Any
 
 from shared_apps.accounts.emails import validated_email
+from shared_apps.core.emails import canonical_email
 from shared_apps.core.errors import InvalidError
 from shared_apps.core.references import Reference
 from shared_apps.onboarding.choices import SetupFlag
@@ -16,6 +18,7 @@ from shared_apps.tenants import names
 from shared_apps.tenants.choices import TenantState
 
 API_VERSION = "freehold/v1"
+_NOBODY = "nobody@example.invalid"
 
 
 class FileUnreadableError(InvalidError):
@@ -87,6 +90,48 @@ def read_tenant(declared: Any, *, is_remote: bool = True, keeps_auth: bool = Fal
     if keeps_auth and "auth" not in declared:
         spec = replace(spec, auth=KEPT)
     return Declaration((spec,), Document(value), has_lines=False)
+
+
+def read_auth(raw: bytes, *, admins: Collection[str]) -> AuthSpec:
+    """What a file declares of the sign-in of a tenant with these administrators.
+
+    Raises:
+        DeclarationError: with everything that is wrong.
+    """
+    document = read_document(raw)
+    problems = list(document.problems)
+    if not problems:
+        problems = [
+            Problem(path, document.line_of(path), text)
+            for path, text in _auth_mismatches(document.value, admins, is_remote=False)
+        ]
+    if problems:
+        raise DeclarationError(problems)
+    return _auth(document.value)
+
+
+def read_remote_auth(declared: Any, *, admins: Collection[str]) -> AuthSpec:
+    """The same, as it came over the network.
+
+    Raises:
+        DeclarationError: with everything that is wrong.
+    """
+    found = _auth_mismatches(declared, admins, is_remote=True)
+    if found:
+        raise DeclarationError([Problem(path, None, text) for path, text in found])
+    return _auth(declared)
+
+
+def _auth_mismatches(
+    declared: Any, admins: Collection[str], *, is_remote: bool
+) -> list[tuple[Path, str]]:
+    """Judged within a tenant, so that there is one set of rules."""
+    named = declared.get("break_glass") if isinstance(declared, dict) else None
+    texts = [text for text in named if isinstance(text, str)] if isinstance(named, list) else []
+    known = sorted({canonical_email(text) for text in texts}.intersection(admins))
+    around = {"slug": "a", "name": "a", "domains": ["a.example"], "admins": known or [_NOBODY]}
+    value = {"apiVersion": API_VERSION, "tenants": [{**around, "auth": declared}]}
+    return [(path[3:], text) for path, text in _mismatches(value, is_remote=is_remote)]
 
 
 def _mismatches(value: Any, *, is_remote: bool) -> list[tuple[Path, str]]:

@@ -5,14 +5,17 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path as FilePath
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from shared_apps.authn.backends import kinds, registry
+from shared_apps.authn import configuring
 from shared_apps.onboarding.declaration.problems import Path
 from shared_apps.onboarding.declaration.specs import ADMIN_PASSWORD
+
+if TYPE_CHECKING:
+    from shared_apps.authn.backends.kinds import Kind
 
 _SCHEMA_FILE: Final = FilePath(__file__).with_name("tenants.schema.json")
 _LONGEST_QUOTE = 40
@@ -38,8 +41,8 @@ _SIZES = {
 def schema() -> dict[str, Any]:
     """With what is declared of each backend that is installed."""
     loaded: dict[str, Any] = json.loads(_SCHEMA_FILE.read_text())
-    declared = registry.found().kinds
-    loaded["$defs"] |= kinds.definitions()
+    declared = configuring.list_kinds()
+    loaded["$defs"] |= configuring.definitions()
     auth = loaded["$defs"]["auth"]
     auth["properties"]["backend"] = {
         "enum": list(declared),
@@ -49,7 +52,7 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
-def _of_kind(name: str, kind: kinds.Kind) -> dict[str, Any]:
+def _of_kind(name: str, kind: "Kind") -> dict[str, Any]:
     secrets = kind.secrets_schema
     # The first password is kept here, whatever is asked later: it is what break-glass takes.
     secrets["propertyNames"] = {"enum": [ADMIN_PASSWORD, *secrets["propertyNames"]["enum"]]}
