@@ -30,6 +30,7 @@ PROCESS_MEMORY = {
     "shared_apps/authn/backends/kinds.py:definitions": "JSON Schema, the same for everybody",
     "shared_apps/authn/backends/registry.py:found": "which classes are installed, the same for everybody",
     "shared_apps/core/sealing.py:_cipher": "from secrets of the settings; no tenant's",
+    "shared_apps/authn/backends/ldap/wire.py:tls_context": "keyed by the authorities' text, which is all that it holds",
     "shared_apps/core/doctor.py:_checks": "functions, registered at start",
     "shared_apps/core/health.py:_versions": "functions, registered at start",
     "shared_apps/fleet/readiness.py:_known": "of the shared schema, the same for everybody",

@@ -119,6 +119,7 @@ class Slapd(EmbeddedServer):
 
     name = "slapd"
     kind = "openldap"
+    group_class, member_attribute = "groupOfNames", "member"
     stop_signals = ((signal.SIGTERM, 10.0), (signal.SIGKILL, 5.0))
 
     def __init__(
@@ -314,6 +315,23 @@ ppolicy_hash_cleartext
 """
 
     def foundation(self) -> str:
+        units = "".join(_unit(name, self.suffix) for name in ("policies", "services"))
+        return f"""dn: {self.suffix}
+objectClass: dcObject
+objectClass: organization
+dc: {self.organisation}
+o: {self.organisation}
+
+{units}{self.policies()}
+dn: {self.bind_dn}
+objectClass: applicationProcess
+objectClass: simpleSecurityObject
+cn: freehold
+userPassword: {_hashed(self.bind_password)}
+
+"""
+
+    def policies(self) -> str:
         policy = f"""objectClass: device
 objectClass: pwdPolicy
 pwdAttribute: userPassword
@@ -328,26 +346,12 @@ pwdLockoutDuration: {int(LOCKOUT.total_seconds())}
 pwdMustChange: TRUE
 pwdAllowUserChange: TRUE
 """
-        units = "".join(_unit(name, self.suffix) for name in ("policies", "services"))
-        return f"""dn: {self.suffix}
-objectClass: dcObject
-objectClass: organization
-dc: {self.organisation}
-o: {self.organisation}
-
-{units}dn: {self.policy_dn}
+        return f"""dn: {self.policy_dn}
 cn: default
 {policy}
 dn: cn=grace,ou=policies,{self.suffix}
 cn: grace
 {policy}pwdGraceAuthNLimit: {GRACE}
-
-dn: {self.bind_dn}
-objectClass: applicationProcess
-objectClass: simpleSecurityObject
-cn: freehold
-userPassword: {_hashed(self.bind_password)}
-
 """
 
     def people(self) -> str:
@@ -362,22 +366,28 @@ userPassword: {_hashed(self.bind_password)}
             _line("uid", member.uid),
             _line("cn", member.cn),
             _line("sn", member.cn.split()[-1]),
-            f"entryUUID: {self.external_id(member.uid, member.unit)}",
-            f"userPassword: {_hashed(self.password(member.uid))}",
+            *self.details(member),
         ]
         if member.has_mail:
             mailbox = member.uid.replace("ü", "ue")
             lines.append(_line("mail", f"{mailbox}@{self.organisation}.example"))
-        lines += [
-            f"{name}: {value.format(suffix=self.suffix)}"
-            for name, value in member.operational.items()
-        ]
         return "\n".join(lines) + "\n\n"
+
+    def details(self, member: Member) -> list[str]:
+        """What this kind of directory holds of a person's id, password and state."""
+        return [
+            f"entryUUID: {self.external_id(member.uid, member.unit)}",
+            f"userPassword: {_hashed(self.password(member.uid))}",
+            *(
+                f"{name}: {value.format(suffix=self.suffix)}"
+                for name, value in member.operational.items()
+            ),
+        ]
 
     def _groups(self) -> Iterator[str]:
         for name, held in GROUPS.items():
-            listed = "\n".join(f"member: {dn},{self.suffix}" for dn in held)
-            yield f"dn: cn={name},ou=groups,{self.suffix}\nobjectClass: groupOfNames\n"
+            listed = "\n".join(f"{self.member_attribute}: {dn},{self.suffix}" for dn in held)
+            yield f"dn: cn={name},ou=groups,{self.suffix}\nobjectClass: {self.group_class}\n"
             yield f"cn: {name}\n{listed}\n\n"
 
     def _write(self, path: Path, content: str) -> None:
