@@ -132,11 +132,7 @@ def samba() -> "Iterator[Domain]":
     """A domain of Active Directory, common to the tests of a process: each makes the people that it changes."""
     from tests.directories import samba
 
-    reason = samba.unavailable()
-    if reason and os.environ.get("FREEHOLD_REQUIRE_DIRECTORIES") == "1":
-        pytest.fail(reason)
-    if reason:
-        pytest.skip(reason)
+    samba.require_samba()
     with samba.running() as domain:
         yield domain
 

@@ -5,6 +5,7 @@ By hand: `python -m tests.directories.samba build` makes the image, once; `… r
 
 import hashlib
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
+
+import pytest
 
 from scripts.stack.containers import guard
 from tests.directories import samba_people
@@ -98,6 +101,15 @@ def unavailable(*, but_for_image: bool = False) -> str | None:
             " (two minutes, once)"
         )
     return None
+
+
+def require_samba() -> None:
+    """Skips the test where it cannot be had, unless FREEHOLD_REQUIRE_DIRECTORIES is 1."""
+    reason = unavailable()
+    if reason and os.environ.get("FREEHOLD_REQUIRE_DIRECTORIES") == "1":
+        pytest.fail(reason)
+    if reason:
+        pytest.skip(reason)
 
 
 def image() -> str:
