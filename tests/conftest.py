@@ -133,9 +133,7 @@ def samba() -> "Iterator[Domain]":
     """A domain of Active Directory, common to the tests of a process: each makes the people that it changes."""
     from tests.directories import samba
 
-    reason = samba.unavailable()
-    if reason and not os.environ.get("FREEHOLD_REQUIRE_DIRECTORIES"):
-        pytest.skip(reason)
+    samba.require_samba()
     with samba.running() as domain:
         yield domain
 

@@ -16,7 +16,7 @@ from scripts.stack.state import State
 _PROGRESS, _ERROR, _HEALTHY = "progress ", "error ", "healthy"
 
 
-def start(state: State, *, port: int, console: Console) -> None:
+def start(state: State, *, port: int, with_directories: bool, console: Console) -> None:
     """Fork a process that runs on, and wait until it is healthy. It shares the held lock.
 
     Raises:
@@ -27,7 +27,13 @@ def start(state: State, *, port: int, console: Console) -> None:
     child = os.fork()
     if child == 0:
         os.close(reader)
-        _serve(state, port=port, parent=parent, watcher=os.fdopen(writer, "w"))
+        _serve(
+            state,
+            port=port,
+            with_directories=with_directories,
+            parent=parent,
+            watcher=os.fdopen(writer, "w"),
+        )
     os.close(writer)
     try:
         with os.fdopen(reader) as lines:
@@ -55,7 +61,9 @@ def _watch(lines: TextIO, console: Console) -> str | None:
     return "".join(errors).rstrip("\n") or "The background process was killed"
 
 
-def _serve(state: State, *, port: int, parent: int, watcher: TextIO) -> NoReturn:
+def _serve(
+    state: State, *, port: int, with_directories: bool, parent: int, watcher: TextIO
+) -> NoReturn:
     os.setsid()
     # Until it is healthy it belongs to the command that started it.
     die_with_parent(parent=parent, death_signal=signal.SIGTERM)
@@ -77,7 +85,14 @@ def _serve(state: State, *, port: int, parent: int, watcher: TextIO) -> NoReturn
     code = 1
     try:
         console = Console(lambda line: tell(_PROGRESS, line))
-        run(state, port=port, console=console, healthy=healthy, stopping="Stopping ...")
+        run(
+            state,
+            port=port,
+            with_directories=with_directories,
+            console=console,
+            healthy=healthy,
+            stopping="Stopping ...",
+        )
         code = 0
     except StackError as error:
         tell(_ERROR, str(error))

@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from scripts.stack import background
+from scripts.stack import background, directories
 from scripts.stack.console import Console, for_people
 from scripts.stack.errors import StackError
 from scripts.stack.postmaster import end_orphans
@@ -31,7 +31,13 @@ def main(arguments: list[str], *, description: str) -> None:
         if options.reset:
             reset(state)
         return
-    _start(state, port=_port(), detach=options.detach, as_json=options.json)
+    _start(
+        state,
+        port=_port(),
+        detach=options.detach,
+        with_directories=options.with_directories,
+        as_json=options.json,
+    )
 
 
 def stop(state: State) -> None:
@@ -67,23 +73,28 @@ def reset(state: State) -> None:
     print(f"Deleted the quickstart's data in {state.path}.")
 
 
-def _start(state: State, *, port: int, detach: bool, as_json: bool) -> None:
+def _start(state: State, *, port: int, detach: bool, with_directories: bool, as_json: bool) -> None:
     console = for_people(json=as_json)
     if state.running_process() is None:
         state.create()
     while not state.lock.try_acquire():
         if _becomes_healthy(state, console):
+            if with_directories and directories.described(state, directories.TENANTS[0]) is None:
+                raise StackError(
+                    f"The quickstart in {state.path} runs without directories; stop it first"
+                )
             _show(state, console, as_json=as_json)
             return
     check_port(port)
     if detach:
         # The background process takes the lock over from this one.
-        background.start(state, port=port, console=console)
+        background.start(state, port=port, with_directories=with_directories, console=console)
         _show(state, console, as_json=as_json)
         return
     run(
         state,
         port=port,
+        with_directories=with_directories,
         console=console,
         healthy=lambda: _show(state, console, as_json=as_json, hint="Stop with Ctrl-C."),
         stopping="Stopping ...",
@@ -136,12 +147,21 @@ def _parse(arguments: list[str], *, description: str) -> argparse.Namespace:
     parser.add_argument(
         "--detach", action="store_true", help="return when healthy; run on in the background"
     )
+    parser.add_argument(
+        "--with-directories",
+        action="store_true",
+        help="acme signs in by OpenLDAP, globex by Active Directory (needs slapd and Docker)",
+    )
     parser.add_argument("--stop", action="store_true", help="stop; wait until no process is left")
     parser.add_argument(
         "--reset", action="store_true", help="throw the data away (with --stop if it runs)"
     )
     parser.add_argument("--json", action="store_true", help="print addresses and sign-ins as JSON")
     options = parser.parse_args(arguments)
-    if options.detach and (options.stop or options.reset):
-        parser.error("--detach starts; it cannot be combined with --stop or --reset")
+    for name, given in (
+        ("--detach", options.detach),
+        ("--with-directories", options.with_directories),
+    ):
+        if given and (options.stop or options.reset):
+            parser.error(f"{name} starts; it cannot be combined with --stop or --reset")
     return options

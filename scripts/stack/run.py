@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from scripts.stack import bootstrap, product
+from scripts.stack import bootstrap, directories, product
 from scripts.stack.binaries import ensure_binaries
 from scripts.stack.console import Console
 from scripts.stack.environment import LOCAL_SETTINGS, load_or_create_secrets, product_environment
@@ -42,7 +42,13 @@ def check_port(port: int) -> None:
 
 
 def run(
-    state: State, *, port: int, console: Console, healthy: Callable[[], None], stopping: str
+    state: State,
+    *,
+    port: int,
+    with_directories: bool,
+    console: Console,
+    healthy: Callable[[], None],
+    stopping: str,
 ) -> None:
     """Start everything, call `healthy`, and serve until a signal asks to stop.
 
@@ -54,7 +60,7 @@ def run(
     supervisor = Supervisor(report=console.line)
     try:
         with _signals_raise():
-            _start(supervisor, state, port=port, console=console)
+            _start(supervisor, state, port=port, with_directories=with_directories, console=console)
             healthy()
             supervisor.run()
     except StopRequested:
@@ -65,14 +71,20 @@ def run(
         supervisor.stop()
 
 
-def _start(supervisor: Supervisor, state: State, *, port: int, console: Console) -> None:
+def _start(
+    supervisor: Supervisor, state: State, *, port: int, with_directories: bool, console: Console
+) -> None:
     state.summary.unlink(missing_ok=True)  # of a quickstart that was killed
     with console.step("Virtual environment"):
-        bootstrap.ensure_environment("base")
+        bootstrap.ensure_environment("local" if with_directories else "base")
         bootstrap.hold_in_use(VENV)
         binaries = ensure_binaries()
     # Not before: others may use the virtual environment, but what follows is this user's alone.
     os.umask(0o077)
+
+    if with_directories:
+        with console.step("What directories need"):
+            directories.prepare(state)
 
     with console.step("PostgreSQL and Redis"):
         postgres = EmbeddedPostgres(state.postgres, binaries=binaries)
@@ -87,11 +99,21 @@ def _start(supervisor: Supervisor, state: State, *, port: int, console: Console)
             archives=state.archives,
             anchors=state.anchors,
         )
+        if with_directories:
+            environment |= directories.ENVIRONMENT
         state.archives.mkdir(exist_ok=True)
         state.save_environment(environment)
 
     with console.step("Databases and tenants") as progress:
         product.prepare_data(state, environment, progress=progress)
+        if not with_directories:
+            directories.forget(state, environment)
+
+    if with_directories:
+        with console.step("OpenLDAP for acme, Active Directory for globex"):
+            for program in directories.programs(state, environment):
+                supervisor.start(program)
+            supervisor.wait_until(lambda: True, seconds=directories.READY_SECONDS)
 
     with console.step("Processes"):
         for program in product.programs(state, environment, port=port):

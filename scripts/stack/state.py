@@ -26,6 +26,7 @@ class State:
         self.files = path / "files"
         self.archives = path / "archives"
         self.anchors = path / "anchors"
+        self.directories = path / "directories"
         self.secrets = path / "secrets.json"
         self.accounts = path / "accounts.json"
         self.schedule = path / "celerybeat-schedule"
@@ -89,6 +90,7 @@ class State:
             self.files,
             self.archives,
             self.anchors,
+            self.directories,
         ):
             if directory.exists():
                 shutil.rmtree(directory)

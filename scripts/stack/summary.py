@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from scripts.stack import directories
 from scripts.stack.private_files import read_json, write_json
 from scripts.stack.state import State
 
@@ -14,7 +15,7 @@ def write_summary(state: State, environment: dict[str, str], *, port: int) -> di
         {
             "slug": tenant["slug"],
             "url": f"http://{tenant['slug']}.localhost:{port}",
-            "users": tenant["users"],
+            **_sign_in(state, tenant),
         }
         for tenant in accounts["tenants"]
     ]
@@ -32,6 +33,16 @@ def write_summary(state: State, environment: dict[str, str], *, port: int) -> di
     return summary
 
 
+def _sign_in(state: State, tenant: dict[str, Any]) -> dict[str, Any]:
+    """Of a tenant with a directory: its people, and the administrator who gets in without it."""
+    directory = directories.described(state, tenant["slug"])
+    if directory is None:
+        return {"users": tenant["users"]}
+    people = directory.pop("users")
+    administrators = [user for user in tenant["users"] if user["role"] == "admin"]
+    return {"users": [*administrators, *people], "directory": directory}
+
+
 def table(state: State) -> str:
     """The summary for people."""
     summary = read_json(state.summary)
@@ -39,8 +50,11 @@ def table(state: State) -> str:
     rows += [(summary["base_url"], user["role"], user) for user in summary["cross_tenant"]]
     for tenant in summary["tenants"]:
         rows += [(tenant["url"], user["role"], user) for user in tenant["users"]]
-    cells = [("address", "role", "e-mail", "password")]
-    cells += [(url, role, user["email"], user["password"]) for url, role, user in rows]
+    cells = [("address", "role", "e-mail or name", "password")]
+    cells += [
+        (url, role, user.get("username") or user["email"], user["password"])
+        for url, role, user in rows
+    ]
     widths = [max(len(row[column]) for row in cells) for column in range(4)]
     lines = [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()

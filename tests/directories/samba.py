@@ -5,6 +5,7 @@ By hand: `python -m tests.directories.samba build` makes the image, once; `… r
 
 import hashlib
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -15,6 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
+
+import pytest
 
 from scripts.stack.containers import guard
 from tests.directories import samba_people
@@ -84,7 +87,7 @@ class Domain:
             _docker("unpause", self.container)
 
 
-def unavailable() -> str | None:
+def unavailable(*, but_for_image: bool = False) -> str | None:
     """Why no domain can be had here."""
     try:
         engine = _docker_runs("version")
@@ -92,12 +95,21 @@ def unavailable() -> str | None:
         return "Samba AD needs Docker, which is not installed"
     if not engine:
         return "Samba AD needs a Docker Engine, and none answers"
-    if not _docker_runs("image", "inspect", image()):
+    if not but_for_image and not _docker_runs("image", "inspect", image()):
         return (
             "Samba AD needs its image: run `python -m tests.directories.samba build`"
             " (two minutes, once)"
         )
     return None
+
+
+def require_samba() -> None:
+    """Skips the test where it cannot be had, unless FREEHOLD_REQUIRE_DIRECTORIES is 1."""
+    reason = unavailable()
+    if reason and os.environ.get("FREEHOLD_REQUIRE_DIRECTORIES") == "1":
+        pytest.fail(reason)
+    if reason:
+        pytest.skip(reason)
 
 
 def image() -> str:
