@@ -32,6 +32,9 @@ class Api:
     def post(self, path: str, body: Any = None) -> Any:
         return self._send("post", path, body, content_type="application/json")
 
+    def put(self, path: str, body: Any = None) -> Any:
+        return self._send("put", path, body, content_type="application/json")
+
     def patch(self, path: str, body: Any = None) -> Any:
         return self._send("patch", path, body, content_type="application/json")
 

@@ -67,6 +67,14 @@ class OwnRoleError(ForbiddenError):
     message = "Nobody changes their own role."
 
 
+class RoleOfDirectoryError(ConflictError):
+    code = "accounts.role_of_directory"
+    message = (
+        "The directory's groups give this role: take the person out of the group there, or give"
+        " another role here."
+    )
+
+
 class SignInNotControlledError(ForbiddenError):
     code = "accounts.sign_in_not_controlled"
     message = "A role over several tenants is given only to people whom an operator created."

@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import IntegrityError, connection, transaction
 
 from shared_apps.accounts import passwords, selectors
-from shared_apps.accounts.choices import CrossTenantRole, Role
+from shared_apps.accounts.choices import CrossTenantRole, Role, RoleOrigin
 from shared_apps.accounts.emails import validated_email
 from shared_apps.accounts.errors import (
     GrantNotFoundError,
@@ -17,6 +17,7 @@ from shared_apps.accounts.errors import (
     PersonHasRolesError,
     PersonNotFoundError,
     RoleExistsError,
+    RoleOfDirectoryError,
     SignInNotControlledError,
     WrongPasswordError,
 )
@@ -141,7 +142,7 @@ def grant_role(
 
 
 def change_role(*, tenant_id: UUID, user_id: UUID, role: Role, by: UUID | None) -> UserTenantRole:
-    """Give a person another role; it counts from their next request on.
+    """Give a person another role; it counts from their next request on, and stays whatever groups say.
 
     Raises:
         PersonNotFoundError: nobody of this tenant.
@@ -152,8 +153,8 @@ def change_role(*, tenant_id: UUID, user_id: UUID, role: Role, by: UUID | None) 
         member = _lock_member(
             tenant_id=tenant_id, user_id=user_id, by=by, keeps_admin=role == Role.ADMIN
         )
-        member.role = role
-        member.save(update_fields=["role"])
+        member.role, member.origin = role, RoleOrigin.GRANTED
+        member.save(update_fields=["role", "origin"])
     return member
 
 
@@ -164,9 +165,13 @@ def revoke_role(*, tenant_id: UUID, user_id: UUID, by: UUID | None) -> None:
         PersonNotFoundError: nobody of this tenant.
         OwnRoleError: nobody takes away their own role.
         LastAdminError: no administrator would be left.
+        RoleOfDirectoryError: the next sign-in would bring it back.
     """
     with context.operator(), transaction.atomic():
-        _lock_member(tenant_id=tenant_id, user_id=user_id, by=by, keeps_admin=False).delete()
+        member = _lock_member(tenant_id=tenant_id, user_id=user_id, by=by, keeps_admin=False)
+        if member.origin == RoleOrigin.DIRECTORY:
+            raise RoleOfDirectoryError
+        member.delete()
 
 
 def grant_cross_tenant_role(

@@ -1,6 +1,6 @@
 """Changes of where a tenant's people prove who they are. For operators; in their context."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,8 +9,8 @@ from uuid import UUID
 from django.db import transaction
 
 from shared_apps.accounts import identities
-from shared_apps.authn.backends import configurations, registry
-from shared_apps.authn.backends.kinds import DATABASE
+from shared_apps.authn.backends import configurations, kinds, registry
+from shared_apps.authn.backends.kinds import DATABASE, Kind
 from shared_apps.authn.choices import BREAK_GLASS, SessionEnd
 from shared_apps.authn.errors import UnknownBackendError
 from shared_apps.authn.models import AuthConfiguration, Session
@@ -28,6 +28,46 @@ class Wanted:
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     break_glass: tuple[str, ...] = ()
     """Canonical addresses."""
+
+
+@dataclass(frozen=True)
+class Present:
+    """What a tenant has."""
+
+    kind: str = DATABASE
+    options: Mapping[str, Any] = field(default_factory=dict)
+    break_glass: tuple[str, ...] = ()
+    secrets: Mapping[str, str] | None = field(default_factory=dict, repr=False)
+    """None: they cannot be opened."""
+
+    def changed_secrets(self, wanted: Mapping[str, str]) -> list[str]:
+        """Names of those that are other ones than wanted, or cannot be opened; in order."""
+        if self.secrets is None:
+            return sorted(wanted)
+        names = {*self.secrets, *wanted}
+        return sorted(name for name in names if self.secrets.get(name) != wanted.get(name))
+
+
+def list_present(*, tenant_ids: Collection[UUID]) -> dict[UUID, Present]:
+    """Of every one of these tenants: one query."""
+    with context.operator():
+        rows = AuthConfiguration.objects.in_bulk(list(tenant_ids))
+    return {id: _present(rows.get(id)) for id in tenant_ids}
+
+
+def list_kinds() -> Mapping[str, Kind]:
+    """What is declared of each backend, also of one that is not available."""
+    return registry.found().kinds
+
+
+def list_own_kinds() -> Mapping[str, Kind]:
+    """Without those that installed packages bring."""
+    return kinds.BUILT_IN
+
+
+def definitions() -> dict[str, Any]:
+    """JSON Schema to which the kinds' options refer."""
+    return kinds.definitions()
 
 
 def is_available(kind: str) -> bool:
@@ -71,9 +111,9 @@ def _write(row: AuthConfiguration | None, tenant_id: UUID, wanted: Wanted, at: d
     told = (wanted.kind, realm, dict(wanted.options), sorted(wanted.break_glass))
     if row is None:
         row = AuthConfiguration(tenant_id=tenant_id)
-    elif told == (row.kind, row.realm, row.options, row.break_glass) and not changed_secrets(
-        row, wanted.secrets
-    ):
+    elif told == (
+        row.kind, row.realm, row.options, row.break_glass
+    ) and not _present(row).changed_secrets(wanted.secrets):  # fmt: skip
         return False
     row.kind, row.realm, row.options, row.break_glass = told
     row.changed_at = at
@@ -82,14 +122,14 @@ def _write(row: AuthConfiguration | None, tenant_id: UUID, wanted: Wanted, at: d
     return True
 
 
-def changed_secrets(row: AuthConfiguration | None, wanted: Mapping[str, str]) -> list[str]:
-    """Names of those that are other ones than wanted, or cannot be opened; in order."""
+def _present(row: AuthConfiguration | None) -> Present:
+    if row is None:
+        return Present()
     try:
-        present = configurations.open_secrets(row) if row else {}
+        secrets: Mapping[str, str] | None = configurations.open_secrets(row)
     except SealBrokenError:
-        return sorted(wanted)
-    names = {*present, *wanted}
-    return sorted(name for name in names if present.get(name) != wanted.get(name))
+        secrets = None
+    return Present(row.kind, row.options, tuple(row.break_glass), secrets)
 
 
 def rewrap_secrets() -> int:

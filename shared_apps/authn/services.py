@@ -67,8 +67,9 @@ def sign_in(
         InteractionRequiredError: proven, and the directory does not let them in.
         UnavailableError: the backend cannot tell now.
     """
-    way, backend = backends.way_of(tenant_id=tenant_id, username=username)
-    user = backend.authenticate(username=username, password=password)
+    with _reason_withheld():
+        way, backend = backends.way_of(tenant_id=tenant_id, username=username)
+        user = backend.authenticate(username=username, password=password)
     if user is None:
         raise InvalidCredentialsError
     return open_session(
@@ -124,7 +125,9 @@ def refresh(*, tenant_id: UUID | None, token: str, at: datetime) -> TokenPair:
     """
     claims = tokens.RefreshToken.read(token, tenant_id=tenant_id, at=at)
     selectors.get_sign_in(claims=claims, at=at)
-    if rechecking.recheck(session_id=claims.session_id, at=at):
+    with _reason_withheld():
+        is_rechecked = rechecking.recheck(session_id=claims.session_id, at=at)
+    if is_rechecked:
         # What the directory said may have taken the session or the role away.
         selectors.get_sign_in(claims=claims, at=at)
     with context.operator(), _attributed_to(claims.user_id):
@@ -170,10 +173,11 @@ def change_password(*, sign_in: SignIn, old_password: str, new_password: str, at
         WrongOldPasswordError, PolicyViolationError: nothing was changed.
         UnavailableError: the backend cannot do it now.
     """
-    backend = backends.backend_of_session(sign_in.session_id, tenant_id=sign_in.tenant_id)
-    backend.change_password(
-        user=sign_in.user, old_password=old_password, new_password=new_password, at=at
-    )
+    with _reason_withheld():
+        backend = backends.backend_of_session(sign_in.session_id, tenant_id=sign_in.tenant_id)
+        backend.change_password(
+            user=sign_in.user, old_password=old_password, new_password=new_password, at=at
+        )
     with context.operator():
         names = [backend.name, BREAK_GLASS] if backend.name == DATABASE else [backend.name]
         others = Session.objects.filter(user=sign_in.user.id, backend__in=names)
@@ -182,8 +186,9 @@ def change_password(*, sign_in: SignIn, old_password: str, new_password: str, at
 
 def get_password_info(*, sign_in: SignIn, at: datetime) -> PasswordInfo:
     """Raises UnavailableError: the backend cannot tell now."""
-    backend = backends.backend_of_session(sign_in.session_id, tenant_id=sign_in.tenant_id)
-    return backend.get_password_info(user=sign_in.user, at=at)
+    with _reason_withheld():
+        backend = backends.backend_of_session(sign_in.session_id, tenant_id=sign_in.tenant_id)
+        return backend.get_password_info(user=sign_in.user, at=at)
 
 
 def forget_sessions(*, tenant_id: UUID) -> None:
@@ -212,6 +217,16 @@ def delete_expired_sessions(*, at: datetime) -> int:
         while used := list(expired.values_list("jti", flat=True)[:_BATCH]):
             RefreshToken.objects.filter(jti__in=used).delete()
     return deleted
+
+
+@contextmanager
+def _reason_withheld() -> Iterator[None]:
+    """What is wrong with a directory is for the log and for operators."""
+    try:
+        yield
+    except BackendUnavailableError as error:
+        logger.error("A tenant's backend cannot tell: %s", error.text)
+        raise BackendUnavailableError from None
 
 
 @contextmanager

@@ -10,7 +10,6 @@ from django.db.models import Q
 
 from shared_apps.accounts import selectors as people
 from shared_apps.authn import configuring
-from shared_apps.authn.models import AuthConfiguration
 from shared_apps.core import context
 from shared_apps.core.references import Secrets
 from shared_apps.onboarding import selectors, sign_in
@@ -76,7 +75,7 @@ class _Present:
     schemas: Mapping[str, str]
     admins: Mapping[UUID, set[str]]
     setups: Mapping[UUID, set[str]]
-    auth: Mapping[UUID, AuthConfiguration]
+    auth: Mapping[UUID, configuring.Present]
     secrets: Secrets | None
 
     @classmethod
@@ -99,7 +98,7 @@ class _Present:
             schemas={tenant.schema_name: tenant.slug for tenant in tenants},
             admins=people.list_admin_emails(tenant_ids=ids),
             setups=selectors.list_setups(tenant_ids=ids),
-            auth=sign_in.list_rows(tenant_ids=ids),
+            auth=configuring.list_present(tenant_ids=ids),
             secrets=secrets,
         )
 
@@ -258,8 +257,8 @@ def _of_lists(spec: TenantSpec, tenant: Tenant, present: _Present) -> Iterable[D
 
 
 def _of_auth(spec: TenantSpec, tenant: Tenant, present: _Present) -> Iterable[Difference]:
-    row = present.auth.get(tenant.id)
-    for field_name, old, new in sign_in.differences(spec.auth, row, present.secrets):
+    own = present.auth[tenant.id]
+    for field_name, old, new in sign_in.differences(spec.auth, own, present.secrets):
         yield Difference(field_name, old, new)
 
 

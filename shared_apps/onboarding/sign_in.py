@@ -1,24 +1,24 @@
 """What is declared of a tenant's sign-in, compared with what it is and brought about."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from shared_apps.accounts import selectors as people
 from shared_apps.authn import configuring
-from shared_apps.authn.backends import configurations
-from shared_apps.authn.configuring import Wanted
-from shared_apps.authn.models import AuthConfiguration
-from shared_apps.core import context
+from shared_apps.authn.configuring import Present, Wanted
 from shared_apps.core.references import Reference, SecretMissingError, Secrets
 from shared_apps.onboarding.declaration import reading
+from shared_apps.onboarding.declaration.problems import DeclarationError, Problem
 from shared_apps.onboarding.declaration.specs import ADMIN_PASSWORD, DATABASE, AuthSpec
 from shared_apps.tenants import selectors as tenants
 from shared_apps.tenants.choices import UNFINISHED, TenantState
 from shared_apps.tenants.errors import StateTransitionError
 from shared_apps.tenants.models import Tenant
 
+_PLACEHOLDER = {"env": "TENANT_SECRET_OF_AN_ARCHIVE"}
 CHANGED = "changed"
 """All that a plan says of a secret."""
 
@@ -44,56 +44,76 @@ def configure(*, tenant_id: UUID, spec: AuthSpec, secrets: Secrets, at: datetime
         configuring.configure(tenant_id=tenant_id, wanted=wanted(spec, secrets), at=at)
 
 
-def list_rows(*, tenant_ids: Iterable[UUID]) -> dict[UUID, AuthConfiguration]:
-    with context.operator():
-        return AuthConfiguration.objects.in_bulk(list(tenant_ids))
-
-
 def differences(
-    spec: AuthSpec, row: AuthConfiguration | None, secrets: Secrets | None
+    spec: AuthSpec, present: Present, secrets: Secrets | None
 ) -> Iterable[tuple[str, Any, Any]]:
     """Field, present and declared value; without secrets at hand theirs are not compared."""
     if spec.is_kept:
         return
-    present = described(row)
-    if present["backend"] != spec.backend:
-        yield "auth.backend", present["backend"], spec.backend
-    old: Mapping[str, Any] = present.get("options", {})
+    if present.kind != spec.backend:
+        yield "auth.backend", present.kind, spec.backend
+    old = present.options
     for name in sorted({*old, *spec.options}):
         if old.get(name) != spec.options.get(name):
             yield f"auth.options.{name}", old.get(name), spec.options.get(name)
     if spec.backend != DATABASE:
-        yield from _of_secrets(spec, row, secrets)
-        before, after = present.get("break_glass", []), sorted(spec.break_glass)
+        yield from _of_secrets(spec, present, secrets)
+        before, after = list(present.break_glass), sorted(spec.break_glass)
         if before != after:
             yield "auth.break_glass", before or None, after or None
 
 
 def _of_secrets(
-    spec: AuthSpec, row: AuthConfiguration | None, secrets: Secrets | None
+    spec: AuthSpec, present: Present, secrets: Secrets | None
 ) -> Iterable[tuple[str, Any, Any]]:
     if secrets is None:
         return
     try:
-        changed = configuring.changed_secrets(row, wanted(spec, secrets).secrets)
+        changed = present.changed_secrets(wanted(spec, secrets).secrets)
     except SecretMissingError:
         return  # an apply that needs it says so
     for name in changed:
         yield f"auth.secrets.{name}", None, CHANGED
 
 
-def described(row: AuthConfiguration | None) -> dict[str, Any]:
+def describe(*, tenant_id: UUID) -> dict[str, Any]:
     """As it would be declared, but for the secrets, of which nothing is told."""
-    if row is None:
+    present = configuring.list_present(tenant_ids=[tenant_id])[tenant_id]
+    if present.kind == DATABASE:
         return {"backend": DATABASE}
-    told: dict[str, Any] = {"backend": row.kind, "options": row.options}
-    if row.break_glass:
-        told["break_glass"] = row.break_glass
+    told: dict[str, Any] = {"backend": present.kind, "options": present.options}
+    if present.break_glass:
+        told["break_glass"] = list(present.break_glass)
     return told
 
 
-def describe(*, tenant_id: UUID) -> dict[str, Any]:
-    return described(configurations.find_row(tenant_id=tenant_id))
+def of_archive(declared: Any) -> AuthSpec:
+    """What an archive says, which holds no secrets.
+
+    Raises:
+        DeclarationError: it cannot be, or there is no such backend here.
+    """
+    kind = configuring.list_kinds().get(declared.get("backend"))
+    needed = {names[0]: _PLACEHOLDER for names in kind.required_secrets} if kind else {}
+    admins = declared.get("break_glass", [])
+    spec = reading.read_remote_auth({**declared, "secrets": needed}, admins=admins)
+    if not configuring.is_available(spec.backend):
+        text = f"{spec.backend} is not available in this version"
+        raise DeclarationError([Problem(("auth", "backend"), None, text)])
+    return replace(spec, secrets={})
+
+
+def restore(
+    *, tenant_id: UUID, spec: AuthSpec, secrets: Mapping[str, str] | None, at: datetime
+) -> bool:
+    """Whether people can sign in by it: not before it has the secrets that it needs."""
+    configuring.configure(
+        tenant_id=tenant_id,
+        wanted=Wanted(spec.backend, spec.options, secrets or {}, tuple(sorted(spec.break_glass))),
+        at=at,
+    )
+    needed = configuring.list_kinds()[spec.backend].required_secrets
+    return all(set(names) & set(secrets or {}) for names in needed)
 
 
 def change_remotely(*, slug: str, declared: Any, secrets: Secrets, at: datetime) -> dict[str, Any]:

@@ -16,11 +16,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from shared_apps.authn import trying
 from shared_apps.core import context
 from shared_apps.core.pagination import PagePagination
 from shared_apps.core.references import Secrets
 from shared_apps.core.serializers import InputSerializer
-from shared_apps.onboarding import planning, selectors, serializers, services, sign_in, trying
+from shared_apps.onboarding import planning, selectors, serializers, services, sign_in
 from shared_apps.onboarding.declaration import validation
 from shared_apps.onboarding.deleting import DEFAULT_GRACE
 from shared_apps.onboarding.models import Run

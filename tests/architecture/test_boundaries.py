@@ -10,6 +10,9 @@ PUBLIC = {"services", "selectors", "choices", "errors"}
 # What else an app offers on purpose, with the reason.
 OFFERED = {
     "shared_apps.accounts.emails": "the canonical form of an address",
+    "shared_apps.accounts.identities": "who somebody of a directory is; authn asks",
+    "shared_apps.authn.configuring": "where a tenant's people prove who they are; onboarding declares it",
+    "shared_apps.authn.trying": "a sign-in tried by an operator, who stands above both",
     "shared_apps.fleet.dropping": "a schema dropped in portions; onboarding's last step and the pool's",
     "shared_apps.accounts.erasure": "what becomes of an account; onboarding erases everywhere",
     "shared_apps.fleet.roles": "the roles' names and memberships; onboarding makes a tenant's",

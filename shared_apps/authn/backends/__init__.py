@@ -43,11 +43,15 @@ def backend_for(tenant_id: UUID | None) -> AuthBackend:
 
 
 def backend_of(configuration: Configuration) -> AuthBackend:
-    """Raises BackendUnavailableError: it is not installed."""
+    """Raises BackendUnavailableError: it is not installed, or lacks a secret that it needs."""
     found = registry.found().classes.get(configuration.kind)
     if found is None:
         logger.error("A tenant's backend is not installed: %s", configuration.kind)
-        raise BackendUnavailableError
+        raise BackendUnavailableError("It is not installed.")
+    for names in registry.found().kinds[configuration.kind].required_secrets:
+        if not set(names) & set(configuration.secrets):
+            logger.error("A tenant's backend lacks a secret: %s", " or ".join(names))
+            raise BackendUnavailableError(f"It lacks the secret {' or '.join(names)}.")
     if found is DatabaseBackend:
         return _DATABASE
     backend: AuthBackend = found(configuration, recognition.recognise)

@@ -27,16 +27,16 @@ class Kind:
 
     @property
     def secrets_schema(self) -> dict[str, Any]:
-        return {
-            "propertyNames": {"enum": list(self.secrets)},
-            "allOf": [
+        schema: dict[str, Any] = {"propertyNames": {"enum": list(self.secrets)}}
+        if self.required_secrets:
+            schema["allOf"] = [
                 {
                     "anyOf": [{"required": [name]} for name in names],
                     "x-rule": f"needs {' or '.join(names)}",
                 }
                 for names in self.required_secrets
-            ],
-        }
+            ]
+        return schema
 
 
 _LDAP: Final = Kind(

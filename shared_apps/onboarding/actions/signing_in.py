@@ -12,10 +12,10 @@ from typing import Any
 from django.core.management.base import CommandError
 from django.utils import timezone
 
-from shared_apps.authn import configuring
+from shared_apps.authn import configuring, trying
 from shared_apps.authn.configuring import Wanted
 from shared_apps.core.sealing import SealBrokenError
-from shared_apps.onboarding import sign_in, trying
+from shared_apps.onboarding import sign_in
 from shared_apps.onboarding.actions.base import Action, Options, secrets_beside, write_json
 from shared_apps.onboarding.declaration import reading
 from shared_apps.onboarding.declaration.document import LARGEST_BYTES

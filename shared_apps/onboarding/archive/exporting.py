@@ -174,11 +174,15 @@ def _copy_out(
 
 
 def _people(cursor: Any, tenant_id: UUID, writer: Writer, directory: Path) -> int:
-    """Who works in the tenant, and as what. No passwords: they belong to the people."""
+    """Who works in the tenant, and as what. No passwords: they belong to the people.
+
+    Without those whom a directory knows and nobody else: it brings them again, and nothing that it
+    says of their addresses may become true elsewhere.
+    """
     cursor.execute(
         "SELECT u.id, u.email, u.name, r.role, r.granted_at"
         " FROM public.accounts_usertenantrole r JOIN public.accounts_user u ON u.id = r.user_id"
-        " WHERE r.tenant_id = %s ORDER BY u.email",
+        " WHERE r.tenant_id = %s AND u.realm IS NULL AND r.origin = 'granted' ORDER BY u.email",
         [tenant_id],
     )
     rows = cursor.fetchall()

@@ -4,7 +4,7 @@ Until then it is FAILED: what a killed process leaves is never served, and `undo
 """
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.core.errors import explain
 from shared_apps.fleet import selectors as fleet
-from shared_apps.onboarding import planning, schemas
+from shared_apps.onboarding import planning, schemas, sign_in
 from shared_apps.onboarding.archive import replaying
 from shared_apps.onboarding.archive.exporting import Report
 from shared_apps.onboarding.archive.loading import load, source_of
@@ -27,7 +27,7 @@ from shared_apps.onboarding.archive.verifying import opened, verify
 from shared_apps.onboarding.choices import HALF_RESTORED, SetupFlag
 from shared_apps.onboarding.declaration import reading
 from shared_apps.onboarding.declaration.problems import DeclarationError
-from shared_apps.onboarding.declaration.specs import TenantSpec
+from shared_apps.onboarding.declaration.specs import DATABASE, AuthSpec, TenantSpec
 from shared_apps.onboarding.erasing.subjects import is_changed
 from shared_apps.onboarding.erasing.tombstones import Tombstones, list_tombstones
 from shared_apps.onboarding.errors import (
@@ -69,13 +69,15 @@ def restore_tenant(
     domains: tuple[str, ...] = (),
     until: datetime | None = None,
     despite_lost_key: bool = False,
+    auth_secrets: Mapping[str, str] | None = None,
     report: Report = lambda line: None,
 ) -> Tenant:
     """Make the tenant of an archive, a new one with its own id; under another name if `slug` is given.
 
     With `until` its rows are those of that later moment: the trail says what became of the archive's.
     Files and people are the archive's. Whoever was erased since does not come back;
-    `despite_lost_key` leaves that to chance where it can no longer be told.
+    `despite_lost_key` leaves that to chance where it can no longer be told. An archive holds no
+    secrets: without `auth_secrets` a directory is not asked before it is given them again.
 
     Raises:
         ArchiveInvalidError, ArchiveVersionError, DomainMissingError: nothing was changed.
@@ -98,6 +100,7 @@ def restore_tenant(
         )
     declaration = _declaration(manifest, slug, domains)
     spec = declaration.tenants[0]
+    auth = _auth(manifest)
     people = read_people(path)
     _require_usable(manifest)
     if until is not None:
@@ -111,6 +114,8 @@ def restore_tenant(
         tenant = _begin(spec, at)
         try:
             _fill(tenant.identity, path, manifest, people, gone, until, at, report)
+            if not sign_in.restore(tenant_id=tenant.id, spec=auth, secrets=auth_secrets, at=at):
+                report(f"sign-in: {auth.backend} needs its secrets: `tenant auth set {spec.slug}`")
             _finish(tenant.identity, spec, manifest, at)
         except BaseException as error:
             _take_back(tenant, error)
@@ -135,6 +140,15 @@ def _declaration(
     except DeclarationError as error:
         raise ArchiveInvalidError(
             "The tenant cannot be made as it is declared.", **error.details
+        ) from None
+
+
+def _auth(manifest: Manifest) -> AuthSpec:
+    try:
+        return sign_in.of_archive(manifest.declared.get("auth", {"backend": DATABASE}))
+    except (DeclarationError, AttributeError, TypeError):
+        raise ArchiveInvalidError(
+            "The tenant's sign-in cannot be as the archive says; is its backend installed?"
         ) from None
 
 

@@ -1,9 +1,11 @@
 """The JSON Schema as a page for people: docs/reference/tenants-yaml.md is this."""
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
-from shared_apps.onboarding.declaration.validation import schema
+from shared_apps.authn import configuring
+from shared_apps.onboarding.declaration.validation import schema_of
 
 _HEAD = """# tenants.yaml
 
@@ -22,8 +24,14 @@ _TITLES = {
 }
 
 
+@cache
+def _schema() -> dict[str, Any]:
+    """The product's own: what a package brings is described there."""
+    return schema_of(configuring.list_own_kinds())
+
+
 def as_markdown() -> str:
-    root = schema()
+    root = _schema()
     lines = [_HEAD, *_table(root)]
     for name, title in _TITLES.items():
         lines += ["", f"## {title}", ""]
@@ -59,7 +67,7 @@ def _described(value: dict[str, Any]) -> str:
 def _resolved(value: dict[str, Any]) -> dict[str, Any]:
     if "$ref" not in value:
         return value
-    found: dict[str, Any] = schema()["$defs"][value["$ref"].rpartition("/")[2]]
+    found: dict[str, Any] = _schema()["$defs"][value["$ref"].rpartition("/")[2]]
     return found
 
 

@@ -29,6 +29,7 @@ def examine_tenant(tenant: Any, path: Path, *, is_remote: bool) -> Found:
     yield from _domains(tenant, path)
     yield from _people(tenant, path)
     yield from _setup(tenant, path)
+    yield from _transport(tenant, path)
     if is_remote:
         yield from _remote_secrets(tenant, path)
 
@@ -119,6 +120,16 @@ def _setup(tenant: dict[Any, Any], path: Path) -> Found:
         is_known = text in SetupFlag.values
         if is_known and SetupFlag(text).is_for_development and _is_production():
             yield (*path, "setup", place), "is not for production"
+
+
+def _transport(tenant: dict[Any, Any], path: Path) -> Found:
+    auth = tenant.get("auth")
+    options = auth.get("options") if isinstance(auth, dict) else None
+    if not isinstance(options, dict) or options.get("start_tls") is True:
+        return
+    url = options.get("url")
+    if any(text.startswith("ldap://") for text in ([url] if isinstance(url, str) else _texts(url))):
+        yield (*path, "auth", "options", "url"), "ldap:// needs start_tls: true; or write ldaps://"
 
 
 def _is_production() -> bool:

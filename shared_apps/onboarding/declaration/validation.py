@@ -1,18 +1,21 @@
 """A declaration against its JSON Schema; what is wrong in our words, because the library's quote values."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path as FilePath
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from shared_apps.authn.backends import kinds, registry
+from shared_apps.authn import configuring
 from shared_apps.onboarding.declaration.problems import Path
 from shared_apps.onboarding.declaration.specs import ADMIN_PASSWORD
+
+if TYPE_CHECKING:
+    from shared_apps.authn.backends.kinds import Kind
 
 _SCHEMA_FILE: Final = FilePath(__file__).with_name("tenants.schema.json")
 _LONGEST_QUOTE = 40
@@ -37,9 +40,12 @@ _SIZES = {
 @cache
 def schema() -> dict[str, Any]:
     """With what is declared of each backend that is installed."""
+    return schema_of(configuring.list_kinds())
+
+
+def schema_of(declared: "Mapping[str, Kind]") -> dict[str, Any]:
     loaded: dict[str, Any] = json.loads(_SCHEMA_FILE.read_text())
-    declared = registry.found().kinds
-    loaded["$defs"] |= kinds.definitions()
+    loaded["$defs"] |= configuring.definitions()
     auth = loaded["$defs"]["auth"]
     auth["properties"]["backend"] = {
         "enum": list(declared),
@@ -49,7 +55,7 @@ def schema() -> dict[str, Any]:
     return loaded
 
 
-def _of_kind(name: str, kind: kinds.Kind) -> dict[str, Any]:
+def _of_kind(name: str, kind: "Kind") -> dict[str, Any]:
     secrets = kind.secrets_schema
     # The first password is kept here, whatever is asked later: it is what break-glass takes.
     secrets["propertyNames"] = {"enum": [ADMIN_PASSWORD, *secrets["propertyNames"]["enum"]]}

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
+from shared_apps.authn import configuring
 from shared_apps.core.references import Reference
 from shared_apps.onboarding.choices import SetupFlag
 from shared_apps.onboarding.declaration import reference, validation
@@ -20,7 +21,7 @@ from shared_apps.onboarding.declaration.specs import (
 from shared_apps.tenants import names
 
 ROOT = Path(__file__).resolve().parents[4]
-SCHEMA: dict[str, Any] = validation.schema()
+SCHEMA: dict[str, Any] = validation.schema_of(configuring.list_own_kinds())
 DEFINITIONS = SCHEMA["$defs"]
 
 
