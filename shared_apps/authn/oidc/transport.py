@@ -84,14 +84,12 @@ def _exchange(
                 # A read of so many bytes does not say that fewer came than were announced.
                 is_whole = not response.length and len(content) <= _LARGEST
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise BackendUnavailableError from _described(parts.netloc, error)
+        raise BackendUnavailableError(f"{parts.netloc}: {error or type(error).__name__}") from error
     finally:
         connection.close()
     if is_late.is_set() or not is_whole:
         # What was cut off may read like an answer.
-        raise BackendUnavailableError from _described(
-            parts.netloc, "cut off: too slow or too large"
-        )
+        raise BackendUnavailableError(f"{parts.netloc} answers too slowly or too much")
     return Answer(status=response.status, body=_parsed(content, parts.netloc))
 
 
@@ -101,15 +99,10 @@ def _parsed(content: bytes, host: str) -> Mapping[str, Any]:
     try:
         body = json.loads(content)
     except (ValueError, RecursionError):
-        raise BackendUnavailableError from _described(host, "its answer is not JSON")
+        raise BackendUnavailableError(f"{host} does not answer in JSON") from None
     if not isinstance(body, dict):
-        raise BackendUnavailableError from _described(host, "its answer is no JSON object")
+        raise BackendUnavailableError(f"{host} does not answer with a JSON object")
     return body
-
-
-def _described(host: str, reason: object) -> ConnectionError:
-    """For the log; who signs in is told no more than that it cannot be done."""
-    return ConnectionError(f"{host}: {reason}")
 
 
 @contextmanager
