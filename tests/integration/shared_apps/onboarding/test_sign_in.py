@@ -188,7 +188,9 @@ def test_a_new_tenant_has_it_from_the_start(
 ) -> None:
     """Also its first administrator, by break-glass and by the directory: one and the same person."""
     monkeypatch.setenv("FIRST", PASSWORD)
-    auth = declared(directory.file.path).replace("admin@globex", "admin@initech")
+    auth = declared(directory.file.path, link_members="true").replace(
+        "admin@globex", "admin@initech"
+    )
     auth = auth.replace("secrets: {", "secrets: {admin_password: {env: FIRST}, ")
     console.declare(tenant("initech", auth=auth))
     directory.account("boss", email="admin@initech.example")
