@@ -70,7 +70,7 @@ def sign_in(
         TooManyAttemptsError: the password was not looked at.
         UnavailableError: the backend cannot tell now.
     """
-    with _reason_withheld():
+    with reason_withheld():
         way, backend = backends.way_of(tenant_id=tenant_id, username=username)
         with _guessing(backend, tenant_id=tenant_id, account=username, address=client.ip):
             user = backend.authenticate(username=username, password=password)
@@ -132,7 +132,7 @@ def refresh(*, tenant_id: UUID | None, token: str, at: datetime) -> TokenPair:
     """
     claims = tokens.RefreshToken.read(token, tenant_id=tenant_id, at=at)
     selectors.get_sign_in(claims=claims, at=at)
-    with _reason_withheld():
+    with reason_withheld():
         is_rechecked = rechecking.recheck(session_id=claims.session_id, at=at)
     if is_rechecked:
         # What the directory said may have taken the session or the role away.
@@ -188,7 +188,7 @@ def change_password(*, sign_in: SignIn, old_password: str, new_password: str, at
         UnavailableError: the backend cannot do it now.
     """
     address = attribution.current().ip
-    with _reason_withheld():
+    with reason_withheld():
         backend = backends.backend_of_session(sign_in.session_id, tenant_id=sign_in.tenant_id)
         account = sign_in.user.email
         with _guessing(backend, tenant_id=sign_in.tenant_id, account=account, address=address):
@@ -203,7 +203,7 @@ def change_password(*, sign_in: SignIn, old_password: str, new_password: str, at
 
 def get_password_info(*, sign_in: SignIn, at: datetime) -> PasswordInfo:
     """Raises UnavailableError: the backend cannot tell now."""
-    with _reason_withheld():
+    with reason_withheld():
         backend = backends.backend_of_session(sign_in.session_id, tenant_id=sign_in.tenant_id)
         return backend.get_password_info(user=sign_in.user, at=at)
 
@@ -237,7 +237,7 @@ def delete_expired_sessions(*, at: datetime) -> int:
 
 
 @contextmanager
-def _reason_withheld() -> Iterator[None]:
+def reason_withheld() -> Iterator[None]:
     """What is wrong with a directory is for the log and for operators."""
     try:
         yield

@@ -1,5 +1,6 @@
 """A tenant whose people sign in by Entra ID, as far as the product can tell."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,7 +12,13 @@ from shared_apps.core.context import TenantIdentity
 from tests.directories.oidc_provider import OidcProvider
 
 
-def use_entra(tenant: TenantIdentity, provider: OidcProvider, **options: Any) -> None:
+def use_entra(
+    tenant: TenantIdentity,
+    provider: OidcProvider,
+    *,
+    secrets: Mapping[str, str] | None = None,
+    **options: Any,
+) -> None:
     """Administrators by group; everybody else of the directory reads."""
     directory = provider.directories[tenant.slug]
     wanted = Wanted(
@@ -22,7 +29,7 @@ def use_entra(tenant: TenantIdentity, provider: OidcProvider, **options: Any) ->
             "default_role": "viewer",
             **options,
         },
-        secrets=directory.secrets,
+        secrets=directory.secrets if secrets is None else secrets,
     )
     configuring.configure(tenant_id=tenant.id, wanted=wanted, at=datetime.now(UTC))
 

@@ -18,11 +18,18 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
+from jwt.algorithms import RSAAlgorithm
 
 _PROGRAM = Path(__file__).parent / "oidc"
 MISSING = "node and oidc-provider are missing: npm ci --prefix tests/directories/oidc"
@@ -44,6 +51,29 @@ class OidcPerson:
     password_policies: str = "None"
 
 
+@dataclass(frozen=True)
+class Certificate:
+    """As an administrator uploads it to Entra, with its key."""
+
+    pem: str
+    jwks: dict[str, Any]
+
+    @classmethod
+    def make(cls) -> "Certificate":
+        key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "freehold")])
+        now = datetime.now(UTC)
+        signed = (
+            x509.CertificateBuilder().subject_name(name).issuer_name(name)
+            .public_key(key.public_key()).serial_number(1)
+            .not_valid_before(now).not_valid_after(now + timedelta(days=1))
+            .sign(key, hashes.SHA256())
+        )  # fmt: skip
+        plain = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        pem = signed.public_bytes(Encoding.PEM) + plain
+        return cls(pem.decode(), {"keys": [RSAAlgorithm.to_jwk(key.public_key(), as_dict=True)]})
+
+
 @dataclass
 class OidcDirectory:
     slug: str
@@ -51,6 +81,8 @@ class OidcDirectory:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     client_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     client_secret: str = field(default_factory=lambda: f"secret~{uuid.uuid4().hex}")
+    certificate: "Certificate | None" = None
+    """By which the client proves itself instead of by its secret."""
 
     @property
     def options(self) -> dict[str, Any]:
@@ -58,15 +90,22 @@ class OidcDirectory:
 
     @property
     def secrets(self) -> dict[str, str]:
+        if self.certificate:
+            return {"client_certificate": self.certificate.pem}
         return {"client_secret": self.client_secret}
 
     def described(self) -> dict[str, Any]:
-        client = {
+        client: dict[str, Any] = {
             "client_id": self.client_id, "client_secret": self.client_secret,
             "grant_types": ["authorization_code", "password", "client_credentials"],
             "response_types": ["code"], "token_endpoint_auth_method": "client_secret_post",
             "redirect_uris": [f"http://{self.slug}.localhost{CALLBACK}"],
         }  # fmt: skip
+        if self.certificate:
+            client |= {
+                "token_endpoint_auth_method": "private_key_jwt",
+                "jwks": self.certificate.jwks,
+            }
         people = [asdict(person) for person in self.people.values()]
         return {"id": self.id, "clients": [client], "people": people}
 
@@ -167,7 +206,10 @@ def running() -> Iterator[OidcProvider]:
     if not is_installed() and not os.environ.get("FREEHOLD_REQUIRE_DIRECTORIES"):
         pytest.skip(MISSING)
     assert is_installed(), MISSING
-    directories = [OidcDirectory(slug, people_of(slug)) for slug in ("acme", "globex")]
+    directories = [
+        OidcDirectory("acme", people_of("acme")),
+        OidcDirectory("globex", people_of("globex"), certificate=Certificate.make()),
+    ]
     with tempfile.TemporaryDirectory(prefix="freehold-oidc-") as folder:
         described = Path(folder) / "directories.json"
         described.write_text(json.dumps({"directories": [d.described() for d in directories]}))
@@ -192,7 +234,8 @@ def main() -> None:
             print(
                 f"\n{directory.slug}: directory_id {directory.id}, client_id {directory.client_id}"
             )
-            print(f"client_secret {directory.client_secret}")
+            for name, secret in directory.secrets.items():
+                print(f"{name} {secret}")
             for person in directory.people.values():
                 print(f"  {person.username:<34} {person.password:<34} {person.state}")
         print("\nCtrl-C ends it.", flush=True)

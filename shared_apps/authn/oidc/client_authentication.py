@@ -34,7 +34,7 @@ def fields(
         }
     if secret := secrets.get("client_secret"):
         return {"client_id": client_id, "client_secret": secret}
-    raise BackendUnavailableError from ValueError("neither client_secret nor client_certificate")
+    raise BackendUnavailableError("neither client_secret nor client_certificate")
 
 
 def _assertion(pem: str, *, client_id: str, audience: str, at: datetime) -> str:
@@ -43,11 +43,11 @@ def _assertion(pem: str, *, client_id: str, audience: str, at: datetime) -> str:
         key = load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError):
         # Without the cause: its text may quote the key.
-        raise BackendUnavailableError from ValueError(
+        raise BackendUnavailableError(
             "client_certificate is no PEM text of a certificate and its key"
-        )
+        ) from None
     if not isinstance(key, RSAPrivateKey):
-        raise BackendUnavailableError from ValueError("the key of client_certificate is not RSA")
+        raise BackendUnavailableError("the key of client_certificate is not RSA")
     thumbprint = hashlib.sha256(certificate.public_bytes(Encoding.DER)).digest()
     claims = {
         "iss": client_id, "sub": client_id, "aud": audience, "jti": str(uuid4()),

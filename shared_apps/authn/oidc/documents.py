@@ -18,6 +18,8 @@ _PAUSE_AFTER_FAILURE = 5
 _LONGEST_WAIT = 6.0
 """Seconds to wait for what another process is fetching: a little longer than that may take."""
 
+_FAILED = "failed"
+
 Document = Mapping[str, Any]
 
 
@@ -37,10 +39,12 @@ def get(
             return dict(kept)
         # `add` is true for one asker only; and for none when Redis is down, so that no flood of
         # unknown keys becomes a flood of fetches then.
-        if cache.add(_fetched_key(url), True, _PAUSE):
+        if cache.add(_fetched_key(url), "fetching", _PAUSE):
             document = _fetch(url)
         elif kept is not None:
             return None
+        elif cache.get(_fetched_key(url)) == _FAILED:
+            raise BackendUnavailableError(f"{url} did not answer just now")
         else:
             document = _wait_for(url)
     return document if is_enough(document) else None
@@ -50,9 +54,9 @@ def _fetch(url: str) -> Document:
     try:
         answer = transport.get(url)
         if not answer.is_good:
-            raise BackendUnavailableError from ConnectionError(f"{url} answered {answer.status}")
+            raise BackendUnavailableError(f"{url} answered {answer.status}")
     except BackendUnavailableError:
-        cache.touch(_fetched_key(url), _PAUSE_AFTER_FAILURE)
+        cache.set(_fetched_key(url), _FAILED, _PAUSE_AFTER_FAILURE)
         raise
     cache.set(_key(url), dict(answer.body), _KEPT)
     return answer.body
@@ -65,7 +69,7 @@ def _wait_for(url: str) -> Document:
         if kept is not None:
             return dict(kept)
         time.sleep(0.05)
-    raise BackendUnavailableError from ConnectionError(f"{url} was not fetched")
+    raise BackendUnavailableError(f"{url} was not fetched")
 
 
 def _key(url: str) -> str:

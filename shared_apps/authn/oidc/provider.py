@@ -30,7 +30,7 @@ class Provider:
         """Raises BackendUnavailableError: it does not answer, or is another one than was asked for."""
         document = documents.get(f"{issuer}/{_WELL_KNOWN}") or {}
         if document.get("issuer") != issuer:
-            raise BackendUnavailableError from ValueError(f"{issuer} calls itself otherwise")
+            raise BackendUnavailableError(f"{issuer} calls itself otherwise")
         return cls(
             issuer=issuer,
             authorization_endpoint=_own(document, "authorization_endpoint", issuer),
@@ -58,7 +58,7 @@ class Provider:
 def _own(document: Mapping[str, Any], name: str, issuer: str) -> str:
     url = document.get(name)
     if not transport.is_at(url, issuer):
-        raise BackendUnavailableError from ValueError(f"{name} of {issuer} is not at its host")
+        raise BackendUnavailableError(f"{name} of {issuer} is not at its host")
     return str(url)
 
 

@@ -29,6 +29,7 @@ from shared_apps.core.text import has_unusable_characters
 _LONGEST_NEXT = 2000
 
 
+@services.reason_withheld()
 def begin(*, tenant_id: UUID | None, redirect_uri: str, next_path: str, browser_secret: str) -> str:
     """The address of the provider's page.
 
@@ -51,6 +52,7 @@ def begin(*, tenant_id: UUID | None, redirect_uri: str, next_path: str, browser_
     )
 
 
+@services.reason_withheld()
 def come_back(
     *, tenant_id: UUID | None, state: str, code: str | None, issuer: str | None,
     browser_secret: str, at: datetime,
@@ -79,6 +81,7 @@ def come_back(
     return f"{attempt.next_path}#{urlencode({'sign_in_code': handed_over})}"
 
 
+@services.reason_withheld()
 def exchange(
     *, tenant_id: UUID | None, code: str, browser_secret: str, client: Client, at: datetime
 ) -> tuple[SignIn, TokenPair]:

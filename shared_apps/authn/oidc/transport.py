@@ -33,9 +33,9 @@ class Answer:
         return 200 <= self.status < 300
 
 
-def get(url: str, *, bearer: str | None = None) -> Answer:
-    """Raises BackendUnavailableError: no answer, or none in JSON."""
-    return _exchange("GET", url, None, _headers(bearer))
+def get(url: str, *, bearer: str | None = None, seconds: float = _SECONDS_ALTOGETHER) -> Answer:
+    """Raises BackendUnavailableError: no answer in that time, or none in JSON."""
+    return _exchange("GET", url, None, _headers(bearer), seconds)
 
 
 def post_form(url: str, fields: Mapping[str, str]) -> Answer:
@@ -66,24 +66,30 @@ def _headers(bearer: str | None) -> dict[str, str]:
     return {**given, "Authorization": f"Bearer {bearer}"} if bearer else given
 
 
-def _exchange(method: str, url: str, body: bytes | None, headers: dict[str, str]) -> Answer:
+def _exchange(
+    method: str, url: str, body: bytes | None, headers: dict[str, str],
+    seconds: float = _SECONDS_ALTOGETHER,
+) -> Answer:  # fmt: skip
     parts = urlsplit(url)
     kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
     path = f"{parts.path}?{parts.query}" if parts.query else parts.path
     connection = kind(parts.netloc, timeout=_SECONDS)
     try:
         connection.connect()
-        with _deadline(connection.sock) as is_late:
+        with _deadline(connection.sock, seconds) as is_late:
             connection.request(method, path, body, headers)
-            response = connection.getresponse()
-            content = response.read(_LARGEST + 1)
+            # It keeps the socket of an answer without a length, and closes it by itself at its end only.
+            with connection.getresponse() as response:
+                content = response.read(_LARGEST + 1)
+                # A read of so many bytes does not say that fewer came than were announced.
+                is_whole = not response.length and len(content) <= _LARGEST
     except (OSError, http.client.HTTPException, ValueError) as error:
-        raise BackendUnavailableError from _described(parts.netloc, error)
+        raise BackendUnavailableError(f"{parts.netloc}: {error or type(error).__name__}") from error
     finally:
         connection.close()
-    if is_late.is_set() or len(content) > _LARGEST:
+    if is_late.is_set() or not is_whole:
         # What was cut off may read like an answer.
-        raise BackendUnavailableError from _described(parts.netloc, "too slow or too large")
+        raise BackendUnavailableError(f"{parts.netloc} answers too slowly or too much")
     return Answer(status=response.status, body=_parsed(content, parts.netloc))
 
 
@@ -92,20 +98,15 @@ def _parsed(content: bytes, host: str) -> Mapping[str, Any]:
         return {}
     try:
         body = json.loads(content)
-    except ValueError:
-        raise BackendUnavailableError from _described(host, "its answer is not JSON")
+    except (ValueError, RecursionError):
+        raise BackendUnavailableError(f"{host} does not answer in JSON") from None
     if not isinstance(body, dict):
-        raise BackendUnavailableError from _described(host, "its answer is no JSON object")
+        raise BackendUnavailableError(f"{host} does not answer with a JSON object")
     return body
 
 
-def _described(host: str, reason: object) -> ConnectionError:
-    """For the log; who signs in is told no more than that it cannot be done."""
-    return ConnectionError(f"{host}: {reason}")
-
-
 @contextmanager
-def _deadline(connection: socket.socket) -> Iterator[threading.Event]:
+def _deadline(connection: socket.socket, seconds: float) -> Iterator[threading.Event]:
     """Ends also what comes a byte at a time, for which the timeout of each byte never comes."""
     is_late = threading.Event()
 
@@ -116,7 +117,7 @@ def _deadline(connection: socket.socket) -> Iterator[threading.Event]:
         except OSError:
             pass  # it has just ended by itself
 
-    timer = threading.Timer(_SECONDS_ALTOGETHER, shut)
+    timer = threading.Timer(seconds, shut)
     timer.daemon = True
     timer.start()
     try:

@@ -51,13 +51,13 @@ class EntraBackend(SingleSignOnBackend):
         self._client_id = str(UUID(configuration.options["client_id"]))
 
     def authenticate(self, *, username: str, password: str) -> "User | None":
-        if not self.configuration.options.get("password_grant", False):
-            # The same for everybody, before anything about the name is asked.
-            raise SingleSignOnRequiredError(authorize_url=START_PATH)
+        # The same for everybody, before anything about the name is asked.
+        self._require_password_grant()
         return super().authenticate(username=username, password=password)
 
     def prove(self, *, username: str, password: str) -> DirectoryPerson | None:
         """By the password grant, which knows neither second factors nor federation (ASVS 10.4.4)."""
+        self._require_password_grant()
         at = datetime.now(UTC)
         answer = self._request_token(
             at, grant_type="password", scope=_SCOPE, username=username, password=password
@@ -140,6 +140,10 @@ class EntraBackend(SingleSignOnBackend):
         # Graph lets only the person themselves do it, with a token that is not given to us.
         raise PasswordChangeNotSupportedError(url=_ACCOUNT_PAGE)
 
+    def _require_password_grant(self) -> None:
+        if not self.configuration.options.get("password_grant", False):
+            raise SingleSignOnRequiredError(authorize_url=START_PATH)
+
     def _provider(self) -> Provider:
         return Provider.discover(f"{settings.ENTRA_AUTHORITY}/{self._directory_id}/v2.0")
 
@@ -159,8 +163,8 @@ class EntraBackend(SingleSignOnBackend):
         )
         token = answer.body.get("access_token")
         if not answer.is_good or not isinstance(token, str):
-            raise BackendUnavailableError from ConnectionError(
-                f"Entra gave no token for Graph: {answer.status} {answer.body.get('error_codes')}"
+            raise BackendUnavailableError(
+                f"Entra gave us no token for Graph: {error_codes.described(answer.status, answer.body)}"
             )
         return Graph(base=settings.ENTRA_GRAPH, token=token)
 

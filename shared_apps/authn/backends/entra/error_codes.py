@@ -21,8 +21,14 @@ _DISABLED = frozenset({50057})
 # A second factor, conditional access, terms of use: what only the page can ask for.
 _INTERACTION = frozenset({50076, 50079, 50158, 53003})
 _THROTTLED = frozenset({50196})
-# A wrong secret, a client or directory that is not known: ours to put right, not the person's.
-_CONFIGURATION = frozenset({7000215, 7000222, 700016, 90002})
+# Ours to put right, not the person's.
+_CONFIGURATION = {
+    7000215: "client_secret is not right",
+    7000222: "client_secret has expired",
+    700016: "client_id is not known in this directory",
+    90002: "directory_id is not known",
+}
+_OF_CLIENTS = frozenset({"invalid_client", "unauthorized_client"})
 
 
 def raise_unless_unproven(status: int, body: Mapping[str, Any]) -> None:
@@ -33,10 +39,9 @@ def raise_unless_unproven(status: int, body: Mapping[str, Any]) -> None:
         BackendUnavailableError: Entra cannot or will not tell.
     """
     codes = _codes(body)
-    if status >= 500 or status == 429 or codes & (_THROTTLED | _CONFIGURATION):
-        raise BackendUnavailableError from ConnectionError(
-            f"Entra answered {status} {sorted(codes)}"
-        )
+    is_ours = codes & _CONFIGURATION.keys() or body.get("error") in _OF_CLIENTS
+    if status >= 500 or status == 429 or codes & _THROTTLED or is_ours:
+        raise BackendUnavailableError(f"Entra: {described(status, body)}")
     if codes & _NOT_PROVEN:
         return
     if codes & _EXPIRED:
@@ -46,6 +51,15 @@ def raise_unless_unproven(status: int, body: Mapping[str, Any]) -> None:
     if codes & _INTERACTION or body.get("error") == "interaction_required":
         raise InteractionRequiredError(authorize_url=START_PATH)
     logger.warning("Entra refused a password for a reason that is not known: %s", sorted(codes))
+
+
+def described(status: int, body: Mapping[str, Any]) -> str:
+    """For operators; nothing that is text of the answer but for the names of RFC 6749."""
+    codes = _codes(body)
+    known = [text for code, text in _CONFIGURATION.items() if code in codes]
+    if not known and body.get("error") in _OF_CLIENTS:
+        known = [f"{body['error']}: the secret or certificate is not accepted"]
+    return ", ".join([str(status), *known, *map(str, sorted(codes))])
 
 
 def _codes(body: Mapping[str, Any]) -> set[int]:

@@ -49,9 +49,7 @@ class Graph:
         visited: set[str] = set()
         while url:
             if url in visited or not transport.is_at(url, self.base):
-                raise BackendUnavailableError from ValueError(
-                    "Graph's next page is none of its own"
-                )
+                raise BackendUnavailableError("Graph's next page is none of its own")
             visited.add(url)
             page = _good(transport.get(url, bearer=self.token))
             yield from page.get("value", [])
@@ -74,7 +72,7 @@ class Graph:
         }
         if len(found) < len(requests):
             # Throttled in part. Somebody without groups is not somebody whose groups are not known.
-            raise BackendUnavailableError from ConnectionError("Graph did not tell all groups")
+            raise BackendUnavailableError("Graph did not tell all groups")
         return found
 
     def _find(self, path: str) -> Mapping[str, Any] | None:
@@ -91,5 +89,5 @@ def _group_ids(body: Mapping[str, Any]) -> frozenset[str]:
 
 def _good(answer: transport.Answer) -> Mapping[str, Any]:
     if not answer.is_good:
-        raise BackendUnavailableError from ConnectionError(f"Graph answered {answer.status}")
+        raise BackendUnavailableError(f"Graph answered {answer.status}")
     return answer.body

@@ -6,6 +6,7 @@ import pytest
 from django.core.cache import cache
 
 from shared_apps.accounts.models import Identity
+from shared_apps.authn import trying
 from shared_apps.authn.models import Session
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
@@ -199,3 +200,63 @@ def test_while_the_provider_is_away(
     assert response["Retry-After"] == "15"
     assert_no_session()
     assert browser.sign_in(person).status_code == 200
+
+
+WRONG_SECRETS = {
+    "a wrong secret": ({"client_secret": "wrong~Zz9"}, "is not accepted"),
+    "no PEM": (
+        {"client_certificate": "-----BEGIN Zz9"},
+        "no PEM text of a certificate and its key",
+    ),
+}
+
+
+def test_a_client_that_the_provider_does_not_know(
+    entra: OidcProvider, acme: TenantIdentity, api: ApiFactory, caplog: pytest.LogCaptureFixture
+) -> None:
+    person = entra.directories["acme"].people["alice"]
+    for what, (secrets, reason) in WRONG_SECRETS.items():
+        use_entra(acme, entra, secrets=secrets, password_grant=True)
+        steps = list(trying.try_connection(tenant_id=acme.id))
+        browser = Browser(api(acme))
+        body = {"username": person.username, "password": person.password}
+
+        for response in (browser.sign_in(person), browser.api.post("auth/login/", body)):
+            answer = (response.status_code, response.json()["code"])
+            assert answer == (503, "auth_backend_unavailable"), what
+            assert response.json()["detail"] == "Nobody can be signed in at the moment."
+            assert response.json()["details"] == {}
+        assert caplog.text.count(reason) >= 2
+        assert [step.ok for step in steps] == [True, False], what
+        assert reason in steps[-1].text
+        assert "Zz9" not in steps[-1].text + caplog.text
+    assert_no_session()
+
+
+def test_trying_a_password_asks_nobody_where_it_is_not_taken(
+    entra: OidcProvider, acme: TenantIdentity
+) -> None:
+    person = entra.directories["acme"].people["alice"]
+    entra.forget()
+
+    trial = trying.try_sign_in(
+        tenant_id=acme.id, username=person.username, password=person.password
+    )
+
+    assert (trial.is_proven, trial.answer, entra.seen()) == (False, "use_sso", [])
+
+
+def test_a_provider_that_does_not_answer_is_not_asked_by_everybody(
+    entra: OidcProvider, acme: TenantIdentity, api: ApiFactory
+) -> None:
+    with context.operator():
+        cache.clear()
+    with entra.away():
+        answers = [Browser(api(acme)).begin() for _ in range(2)]
+    afterwards = Browser(api(acme)).begin()
+    with context.operator():
+        # Some seconds later.
+        cache.delete_pattern("oidc:fetched:*")
+
+    assert [answer.status_code for answer in (*answers, afterwards)] == [503, 503, 503]
+    assert Browser(api(acme)).begin().status_code == 200
