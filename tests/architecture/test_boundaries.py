@@ -12,6 +12,7 @@ OFFERED = {
     "shared_apps.accounts.custom_roles": "a tenant's own roles; onboarding restores them",
     "shared_apps.accounts.disabling": "whether somebody is let in; authn ends the sign-ins with it",
     "shared_apps.accounts.emails": "the canonical form of an address",
+    "shared_apps.authn.lifetimes": "how long a tenant's sign-ins last; onboarding declares it",
     "shared_apps.fleet.dropping": "a schema dropped in portions; onboarding's last step and the pool's",
     "shared_apps.accounts.erasure": "what becomes of an account; onboarding erases everywhere",
     "shared_apps.fleet.roles": "the roles' names and memberships; onboarding makes a tenant's",
