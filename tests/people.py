@@ -27,14 +27,14 @@ def make_person(tenant: TenantIdentity, role: str = "editor") -> Person:
     return Person(id=member.user_id, email=email)
 
 
-def make_auditor(*tenants: TenantIdentity) -> Person:
+def make_auditor(*tenants: TenantIdentity, role: str = "auditor") -> Person:
     """Somebody whom operators created and granted these tenants."""
-    email = f"auditor-{uuid.uuid4().hex[:8]}@example.com"
+    email = f"{role}-{uuid.uuid4().hex[:8]}@example.com"
     at = datetime.now(UTC)
     user = accounts.create_managed_person(email=email, name="", password=PASSWORD, at=at)
     for tenant in tenants:
         accounts.grant_cross_tenant_role(
-            tenant_id=tenant.id, user_id=user.id, role=CrossTenantRole.AUDITOR, by=None, at=at
+            tenant_id=tenant.id, user_id=user.id, role=CrossTenantRole(role), by=None, at=at
         )
     return Person(id=user.id, email=email)
 

@@ -12,6 +12,8 @@ from shared_apps.authn.selectors import SignIn
 
 _View = TypeVar("_View", bound=Callable[..., Any])
 
+Allows = Callable[[SignIn, Any], bool]
+
 PERMISSION_OF_METHOD: Mapping[str, Permission] = {
     "GET": Permission.READ,
     "HEAD": Permission.READ,
@@ -50,7 +52,11 @@ class IsSupport(BasePermission):
 
 
 class HasPermission(BasePermission):
-    """The method decides, unless the view's `required_permissions` says otherwise for it."""
+    """The method decides, unless the view's `required_permissions` says otherwise for it.
+
+    A view that has `allows(sign_in, obj)` is asked about each object too: by `get_object()` of generic
+    views, elsewhere by `check_object`.
+    """
 
     message = "Insufficient permissions"
     required_permissions: ClassVar[Mapping[str, Permission]] = {}
@@ -65,12 +71,29 @@ class HasPermission(BasePermission):
         # A method that nobody thought of is for those who may do anything.
         return required.get(method, Permission.ADMIN) in _signed_in(request).permissions
 
+    def has_object_permission(self, request: Request, view: Any, obj: Any) -> bool:
+        allows: Allows | None = getattr(view, "allows", None)
+        return allows is None or allows(_signed_in(request), obj)
 
-def require_permission(permission: Permission | str) -> Callable[[_View], _View]:
-    """Ask for one permission, whatever the method; between `@api_view` and a function view."""
+
+def check_object(request: Request, obj: Any) -> None:
+    """Have the view that answers judge an object. Raises PermissionDenied."""
+    request.parser_context["view"].check_object_permissions(request, obj)
+
+
+def require_permission(
+    permission: Permission | str, *, allows: Allows | None = None
+) -> Callable[[_View], _View]:
+    """Ask for one permission, whatever the method; between `@api_view` and a function view.
+
+    `allows` is asked about what the view gives to `check_object`.
+    """
 
     class Required(HasPermission):
         required_permissions = dict.fromkeys(PERMISSION_OF_METHOD, Permission(permission))
+
+        def has_object_permission(self, request: Request, view: Any, obj: Any) -> bool:
+            return allows is None or allows(_signed_in(request), obj)
 
     def decorate(view: _View) -> _View:
         if hasattr(view, "cls"):

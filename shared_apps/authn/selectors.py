@@ -6,13 +6,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.db import connection
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from shared_apps.accounts import selectors as people
 from shared_apps.accounts.choices import Permission, permissions_of
+from shared_apps.authn import lifetimes
 from shared_apps.authn.errors import (
     AccountRestrictedError,
     InvalidTokenError,
@@ -23,7 +23,7 @@ from shared_apps.authn.errors import (
 from shared_apps.authn.impersonation import selectors as impersonations
 from shared_apps.authn.impersonation.selectors import Impersonator
 from shared_apps.authn.models import Session
-from shared_apps.authn.tokens import Claims, login_ends_at
+from shared_apps.authn.tokens import Claims, Lifetimes
 from shared_apps.core import attribution, context
 from shared_apps.tenants import selectors as tenants
 from shared_apps.tenants.choices import TenantState
@@ -71,7 +71,7 @@ def get_sign_in(*, claims: Claims, at: datetime) -> SignIn:
     Raises:
         InvalidTokenError: the session has ended or is not what the token says; or the person is
             disabled or gone.
-        LoginExpiredError: the setting was lowered since the token was issued.
+        LoginExpiredError: the sign-in is older than it may be now.
         TenantSuspendedError, TenantNotReadyError, TenantGoneError: the tenant is not served.
         NoMembershipError: the role was taken away.
         AccountRestrictedError: the person is disabled in this tenant.
@@ -79,8 +79,12 @@ def get_sign_in(*, claims: Claims, at: datetime) -> SignIn:
     row = _find_session(claims)
     if row is None or row.revoked_at is not None or not row.user.is_active:
         raise InvalidTokenError
-    if at >= login_ends_at(row.auth_time):
+    if at >= row.auth_time + row.lifetimes.login:
         raise LoginExpiredError
+    longest = row.lifetimes.access if claims.is_access else row.lifetimes.refresh
+    # An impersonation says itself when it ends.
+    if at >= claims.issued_at + longest and row.backend != impersonations.BACKEND:
+        raise InvalidTokenError
     if row.tenant_state is not None:
         tenants.require_served(state=TenantState(row.tenant_state), reason=row.tenant_reason or "")
     if not row.roles:
@@ -114,14 +118,20 @@ def list_live_permissions(
     One query, and one more for each impersonation.
     """
     live = Session.objects.filter(
-        id__in=session_ids, revoked_at=None, auth_time__gt=at - settings.MAX_LOGIN_LIFETIME,
-        user__is_active=True, tenant__state=TenantState.ACTIVE, membership__is_active=True,
+        id__in=session_ids, revoked_at=None, user__is_active=True,
+        tenant__state=TenantState.ACTIVE, membership__is_active=True,
     ).select_related("user", "membership__custom_role")  # fmt: skip
+    live = live.annotate(login_hours=F("tenant__sign_in_policy__max_login_hours"))
     found: dict[UUID, frozenset[Permission]] = {}
     with context.operator():
         for session in live:
             member = session.membership
             assert member is not None  # an active one
+            login = lifetimes.effective(
+                lifetimes.Declared(max_login_hours=session.login_hours)
+            ).login
+            if at >= session.auth_time + login:
+                continue
             custom = member.permissions if member.custom_role else frozenset()
             sign_in = SignIn(session.id, session.user, session.tenant_id, (member.role,), custom)
             try:
@@ -148,6 +158,7 @@ class _SessionRow:
     roles: tuple[str, ...]
     is_enabled: bool
     custom_permissions: frozenset[Permission]
+    lifetimes: Lifetimes
 
 
 # Every request asks one of these two, so they are written out: having the ORM compose and unpack the
@@ -158,17 +169,19 @@ _COLUMNS = "session.auth_time, session.revoked_at, session.backend, " + ", ".joi
 )
 _AT_TENANT = f"""
     SELECT {_COLUMNS}, tenant.state, tenant.state_reason, membership.role, membership.is_active,
-        (SELECT permissions FROM accounts_tenantrole WHERE id = membership.custom_role_id)
+        (SELECT permissions FROM accounts_tenantrole WHERE id = membership.custom_role_id),
+        policy.access_token_minutes, policy.refresh_token_days, policy.max_login_hours
     FROM authn_session session
     JOIN accounts_user person ON person.id = session.user_id
     JOIN tenants_tenant tenant ON tenant.id = session.tenant_id
     LEFT JOIN accounts_usertenantrole membership ON membership.id = session.membership_id
+    LEFT JOIN authn_signinpolicy policy ON policy.tenant_id = session.tenant_id
     WHERE session.id = %s AND session.user_id = %s AND session.tenant_id = %s
 """  # noqa: S608 (made of constants)
 _AT_PUBLIC_HOST = f"""
     SELECT {_COLUMNS}, NULL, NULL, ARRAY(
         SELECT DISTINCT role FROM accounts_crosstenantgrant WHERE user_id = person.id ORDER BY role
-    ), TRUE, NULL
+    ), TRUE, NULL, NULL, NULL, NULL
     FROM authn_session session
     JOIN accounts_user person ON person.id = session.user_id
     WHERE session.id = %s AND session.user_id = %s AND session.tenant_id IS NULL
@@ -185,7 +198,9 @@ def _find_session(claims: Claims) -> _SessionRow | None:
         row = cursor.fetchone()
     if row is None:
         return None
-    auth_time, revoked_at, backend, *person, state, reason, granted, is_enabled, custom = row
+    auth_time, revoked_at, backend, *others = row
+    person, others = others[: len(_USER_FIELDS)], others[len(_USER_FIELDS) :]
+    state, reason, granted, is_enabled, custom, *declared = others
     user = get_user_model().from_db(connection.alias, _USER_FIELDS, person)
     if claims.tenant_id is None:
         roles = people.installation_roles(is_operator=user.is_operator, cross_tenant_roles=granted)
@@ -195,6 +210,7 @@ def _find_session(claims: Claims) -> _SessionRow | None:
         user=user, auth_time=auth_time, revoked_at=revoked_at, backend=backend,
         tenant_state=state, tenant_reason=reason, roles=roles,
         is_enabled=is_enabled, custom_permissions=_custom(custom),
+        lifetimes=lifetimes.effective(lifetimes.Declared(*declared)),
     )  # fmt: skip
 
 

@@ -26,6 +26,7 @@ from shared_apps.authn.errors import (
     InvalidTokenError,
     NoMembershipError,
 )
+from shared_apps.authn.lifetimes import get_lifetimes
 from shared_apps.authn.models import RefreshToken, Session
 from shared_apps.authn.selectors import SignIn
 from shared_apps.core import attribution, context
@@ -262,8 +263,9 @@ def _guessing(
 
 def _issue_pair(*, session: Session, at: datetime) -> TokenPair:
     """Tokens of a session, and the row that makes the refresh token good for one use."""
-    refresh_token = tokens.RefreshToken.issue(session=session, at=at)
-    access_token = tokens.AccessToken.issue(session=session, at=at)
+    longest = get_lifetimes(tenant_id=session.tenant_id)
+    refresh_token = tokens.RefreshToken.issue(session=session, at=at, lifetimes=longest)
+    access_token = tokens.AccessToken.issue(session=session, at=at, lifetimes=longest)
     encoded = str(refresh_token)
     RefreshToken.objects.create(
         jti=refresh_token.jti, session=session, hash=tokens.fingerprint(encoded),

@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, ClassVar, Self, cast
+from typing import Any, Self, cast
 from uuid import UUID, uuid4
 
 import jwt
@@ -74,7 +74,28 @@ class Claims:
     user_id: UUID
     tenant_id: UUID | None
     jti: UUID
+    issued_at: datetime
     expires_at: datetime
+    is_access: bool
+
+
+@dataclass(frozen=True)
+class Lifetimes:
+    """The longest that what a sign-in consists of is good for."""
+
+    access: timedelta
+    refresh: timedelta
+    login: timedelta
+    """From the sign-in on, whatever was refreshed since."""
+
+
+def installed_lifetimes() -> Lifetimes:
+    """By the settings of the moment; a tenant may have shorter ones (`selectors.get_lifetimes`)."""
+    return Lifetimes(
+        access=settings.ACCESS_TOKEN_LIFETIME,
+        refresh=settings.REFRESH_TOKEN_LIFETIME,
+        login=settings.MAX_LOGIN_LIFETIME,
+    )
 
 
 def audience_of(tenant_id: UUID | None) -> str:
@@ -91,16 +112,14 @@ class _SessionToken(simplejwt.Token):
     """A token of a session: audience, issuer, session and sign-in time, and no role."""
 
     _token_backend = KeyRing()
-    _lifetime_setting: ClassVar[str]
 
     @classmethod
-    def issue(cls, *, session: Session, at: datetime, lifetime: timedelta | None = None) -> Self:
-        """Good for `lifetime`, or as long as the installation says, and no longer than the sign-in."""
+    def issue(cls, *, session: Session, at: datetime, lifetimes: Lifetimes | None = None) -> Self:
+        """Good for as long as these say, or the installation, and no longer than the sign-in."""
         token = cls()
         audience = audience_of(session.tenant_id)
-        if lifetime is None:
-            lifetime = getattr(settings, cls._lifetime_setting)
-        expires_at = min(at + lifetime, login_ends_at(session.auth_time))
+        longest = lifetimes or installed_lifetimes()
+        expires_at = min(at + cls._lifetime_of(longest), session.auth_time + longest.login)
         token.payload = {
             "typ": cls.token_type,
             "iss": settings.JWT_ISSUER,
@@ -115,6 +134,10 @@ class _SessionToken(simplejwt.Token):
             "exp": int(expires_at.timestamp()),
         }
         return token
+
+    @classmethod
+    def _lifetime_of(cls, lifetimes: Lifetimes) -> timedelta:
+        raise NotImplementedError
 
     @classmethod
     def read(cls, raw: str, *, tenant_id: UUID | None, at: datetime) -> Claims:
@@ -156,7 +179,9 @@ class _SessionToken(simplejwt.Token):
             user_id=self._uuid("sub"),
             tenant_id=tenant_id,
             jti=self.jti,
+            issued_at=self._time("iat"),
             expires_at=expires_at,
+            is_access=self.token_type == AccessToken.token_type,
         )
 
     def _time(self, claim: str) -> datetime:
@@ -175,13 +200,17 @@ class _SessionToken(simplejwt.Token):
 class AccessToken(_SessionToken, simplejwt.AccessToken):
     """Shown with every request."""
 
-    _lifetime_setting = "ACCESS_TOKEN_LIFETIME"
+    @classmethod
+    def _lifetime_of(cls, lifetimes: Lifetimes) -> timedelta:
+        return lifetimes.access
 
 
 class RefreshToken(_SessionToken, simplejwt.RefreshToken):  # type: ignore[misc]  # theirs disagree on for_user
     """Exchanged once for the next pair."""
 
-    _lifetime_setting = "REFRESH_TOKEN_LIFETIME"
+    @classmethod
+    def _lifetime_of(cls, lifetimes: Lifetimes) -> timedelta:
+        return lifetimes.refresh
 
 
 def fingerprint(raw: str) -> str:

@@ -90,7 +90,7 @@ class _Present:
         )
         found = Tenant.objects.all() if is_whole else concerned.distinct()
         with context.operator():
-            tenants = list(found.prefetch_related("domains"))
+            tenants = list(found.select_related("sign_in_policy").prefetch_related("domains"))
         ids = [tenant.id for tenant in tenants]
         return cls(
             by_slug={tenant.slug: tenant for tenant in tenants},
@@ -263,6 +263,9 @@ def _of_auth(spec: TenantSpec, tenant: Tenant, present: _Present) -> Iterable[Di
 
 
 def present_limits(tenant: Tenant) -> LimitsSpec:
+    with context.operator():
+        # Loaded with the tenants of a plan; most have none.
+        policy = getattr(tenant, "sign_in_policy", None)
     return LimitsSpec(
         requests_per_minute=tenant.requests_per_minute,
         statement_timeout_ms=tenant.statement_timeout_ms,
@@ -271,6 +274,9 @@ def present_limits(tenant: Tenant) -> LimitsSpec:
         query_log=tenant.query_log,
         audit_backlog_rows=tenant.audit_backlog_rows,
         audit_backlog_seconds=tenant.audit_backlog_seconds,
+        access_token_minutes=policy.access_token_minutes if policy else None,
+        refresh_token_days=policy.refresh_token_days if policy else None,
+        max_login_hours=policy.max_login_hours if policy else None,
     )
 
 

@@ -15,6 +15,7 @@ OFFERED = {
     "shared_apps.accounts.identities": "who somebody of a directory is; authn asks",
     "shared_apps.authn.configuring": "where a tenant's people prove who they are; onboarding declares it",
     "shared_apps.authn.trying": "a sign-in tried by an operator, who stands above both",
+    "shared_apps.authn.lifetimes": "how long a tenant's sign-ins last; onboarding declares it",
     "shared_apps.fleet.dropping": "a schema dropped in portions; onboarding's last step and the pool's",
     "shared_apps.accounts.erasure": "what becomes of an account; onboarding erases everywhere",
     "shared_apps.fleet.roles": "the roles' names and memberships; onboarding makes a tenant's",

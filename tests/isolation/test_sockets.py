@@ -22,7 +22,9 @@ from django.db import transaction
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
+from shared_apps.accounts import custom_roles
 from shared_apps.accounts import services as accounts
+from shared_apps.accounts.choices import Permission
 from shared_apps.authn import tokens
 from shared_apps.authn.choices import SocketClose
 from shared_apps.authn.consumers import UpdatesConsumer
@@ -361,6 +363,31 @@ def test_a_socket_ends_with_the_role(server: Server, acme: TenantIdentity) -> No
         await_members(acme, 1)
         accounts.revoke_role(tenant_id=acme.id, user_id=person.id, by=None)
         assert close_code(socket) == 4003
+
+
+def test_a_socket_ends_when_a_role_of_the_tenants_own_no_longer_reads(
+    server: Server, acme: TenantIdentity
+) -> None:
+    at = datetime.now(UTC)
+    role = custom_roles.create_role(
+        tenant_id=acme.id, name="clerk", permissions=[Permission.READ], by=None, at=at
+    )
+    ending, staying = Api(acme), Api(acme)
+    for client, given in ((ending, "clerk"), (staying, "viewer")):
+        person = make_person(acme, "viewer")
+        accounts.change_role(tenant_id=acme.id, user_id=person.id, role=given, by=None)
+        client.sign_in(person.email, person.password)
+    with (
+        server.open_socket(acme, token=token_of(ending)) as ended,
+        server.open_socket(acme, token=token_of(staying)) as open_,
+    ):
+        await_members(acme, 2)
+        custom_roles.change_custom_role(
+            tenant_id=acme.id, role_id=role.id, name=None, permissions=[Permission.WRITE], by=None
+        )
+        assert close_code(ended) == 4003
+        await_members(acme, 1)
+        assert received(open_) == []
 
 
 def test_a_socket_ends_with_its_token(

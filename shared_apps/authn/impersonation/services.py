@@ -1,6 +1,6 @@
 """Beginning and ending to work in somebody's name. All in the operator's context."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -18,7 +18,7 @@ from shared_apps.authn.errors import (
 )
 from shared_apps.authn.impersonation import selectors
 from shared_apps.authn.models import Impersonation, Session
-from shared_apps.authn.tokens import AccessToken
+from shared_apps.authn.tokens import AccessToken, installed_lifetimes
 from shared_apps.core import attribution, context
 from shared_apps.tenants import selectors as tenants
 from shared_apps.tenants.choices import TenantState
@@ -79,7 +79,9 @@ def start(
                 tenant=tenant, user=member.user, impersonator_id=by, session=session, reason=reason,
                 may_write=may_write, started_at=at, ends_at=ends_at,
             )  # fmt: skip
-    access = AccessToken.issue(session=session, at=at, lifetime=length)
+    access = AccessToken.issue(
+        session=session, at=at, lifetimes=replace(installed_lifetimes(), access=length)
+    )
     return Started(impersonation, str(access))
 
 

@@ -4,6 +4,7 @@ Values that do not fit the schema are passed over here; the schema's errors spea
 """
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -30,6 +31,7 @@ def examine_tenant(tenant: Any, path: Path, *, is_remote: bool) -> Found:
     yield from _people(tenant, path)
     yield from _setup(tenant, path)
     yield from _transport(tenant, path)
+    yield from _lifetimes(tenant.get("limits"), (*path, "limits"))
     if is_remote:
         yield from _remote_secrets(tenant, path)
 
@@ -130,6 +132,18 @@ def _transport(tenant: dict[Any, Any], path: Path) -> Found:
     url = options.get("url")
     if any(text.startswith("ldap://") for text in ([url] if isinstance(url, str) else _texts(url))):
         yield (*path, "auth", "options", "url"), "ldap:// needs start_tls: true; or write ldaps://"
+
+
+def _lifetimes(limits: Any, path: Path) -> Found:
+    allowed = {
+        "access_token_minutes": settings.ACCESS_TOKEN_LIFETIME // timedelta(minutes=1),
+        "refresh_token_days": settings.REFRESH_TOKEN_LIFETIME // timedelta(days=1),
+        "max_login_hours": settings.MAX_LOGIN_LIFETIME // timedelta(hours=1),
+    }
+    for name, longest in allowed.items():
+        value = limits.get(name) if isinstance(limits, dict) else None
+        if isinstance(value, int) and value > longest:
+            yield (*path, name), f"must not be more than {longest}, which this installation allows"
 
 
 def _is_production() -> bool:

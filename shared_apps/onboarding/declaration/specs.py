@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared_apps.authn.lifetimes import Declared
 from shared_apps.core.limits import QueryLogMode, TenantLimits
 from shared_apps.core.references import Reference
 from shared_apps.onboarding.choices import SetupFlag
@@ -41,6 +42,9 @@ class LimitsSpec:
     query_log: str | None = None
     audit_backlog_rows: int | None = None
     audit_backlog_seconds: int | None = None
+    access_token_minutes: int | None = None
+    refresh_token_days: int | None = None
+    max_login_hours: int | None = None
 
     def limits(self, *, present: TenantLimits) -> TenantLimits:
         """What cannot be declared stays as it is."""
@@ -57,6 +61,9 @@ class LimitsSpec:
         return TenantQuotas(
             requests_per_minute=self.requests_per_minute, storage_mb=self.storage_mb
         )
+
+    def lifetimes(self) -> Declared:
+        return Declared(self.access_token_minutes, self.refresh_token_days, self.max_login_hours)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from django.db import connections, transaction
 from shared_apps.accounts import selectors as people
 from shared_apps.accounts import services as accounts
 from shared_apps.audit import triggers
+from shared_apps.authn import lifetimes
 from shared_apps.core import context
 from shared_apps.core.references import Secrets
 from shared_apps.fleet import services as fleet
@@ -87,6 +88,7 @@ def _limits(work: Work) -> None:
 
 def configure(spec: TenantSpec, tenant: Tenant) -> None:
     tenants.change_limits(tenant_id=tenant.id, limits=spec.limits.limits(present=tenant.limits))
+    lifetimes.set_declared(tenant_id=tenant.id, declared=spec.limits.lifetimes())
     tenants.change_details(
         tenant_id=tenant.id,
         name=spec.name,

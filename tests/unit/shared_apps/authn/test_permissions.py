@@ -1,3 +1,5 @@
+from dataclasses import replace
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 from uuid import uuid4
@@ -6,11 +8,13 @@ import pytest
 from rest_framework.decorators import api_view
 from rest_framework.response import Response
 from rest_framework.test import APIRequestFactory, force_authenticate
+from rest_framework.views import APIView
 
 from shared_apps.accounts.choices import PERMISSIONS_OF_ROLE, Permission, permissions_of
 from shared_apps.accounts.models import User
 from shared_apps.authn.errors import MissingTokenError
-from shared_apps.authn.permissions import HasPermission, require_permission
+from shared_apps.authn.impersonation.selectors import Impersonator
+from shared_apps.authn.permissions import HasPermission, check_object, require_permission
 from shared_apps.authn.selectors import SignIn
 
 METHODS = ("GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "TRACE", "BREW")
@@ -86,3 +90,46 @@ def test_require_permission_in_the_wrong_place_is_an_error() -> None:
 
     with pytest.raises(TypeError):
         require_permission(Permission.READ)(api_view(["GET"])(view))
+
+
+def _is_own(asking: SignIn, obj: dict[str, Any]) -> bool:
+    return bool(obj["owner"] == asking.user.pk)
+
+
+class _OwnThings(APIView):
+    permission_classes = [HasPermission]
+    allows = staticmethod(_is_own)
+
+    def get(self, request: Any) -> Response:
+        check_object(request, {"owner": request.headers["owner"]})
+        return Response({})
+
+
+@api_view(["GET"])
+@require_permission("read", allows=_is_own)
+def _own_things(request: Any) -> Response:
+    check_object(request, {"owner": request.headers["owner"]})
+    return Response({})
+
+
+@pytest.mark.parametrize("view", [_OwnThings.as_view(), _own_things])
+@pytest.mark.parametrize(("owner", "status"), [("me", 200), ("somebody else", 403)])
+def test_an_object_is_judged_where_the_view_says_how(view: Any, owner: str, status: int) -> None:
+    asking = sign_in("viewer")
+    owned_by = asking.user.pk if owner == "me" else uuid4()
+    request = APIRequestFactory().get("/", headers={"owner": str(owned_by)})
+    asking.user.pk = str(asking.user.pk)
+    force_authenticate(request, user=asking.user, token=asking)
+
+    assert view(request).status_code == status
+
+
+def test_an_impersonator_reads_and_no_more_than_the_person_may() -> None:
+    def allowed(role: str, *, may_write: bool) -> set[str]:
+        by = Impersonator(uuid4(), "support@example.com", "reason", datetime.now(UTC), may_write)
+        return {str(p) for p in replace(sign_in(role), impersonator=by).permissions}
+
+    assert allowed("editor", may_write=False) == allowed("viewer", may_write=True) == {"read"}
+    assert allowed("editor", may_write=True) == {"read", "write", "delete"}
+    assert allowed("admin", may_write=True) == {"read", "write", "delete"}
+    assert allowed("janitor", may_write=True) == set()

@@ -1,0 +1,236 @@
+"""Every address, method and role against what was meant: an address that nobody thought about fails here.
+
+The table is written by hand on purpose: made from the views it would agree with any mistake in them.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.urls import URLPattern, URLResolver, get_resolver
+from rest_framework.response import Response
+from rest_framework.test import APIRequestFactory
+from rest_framework.views import APIView
+
+from shared_apps.accounts import custom_roles
+from shared_apps.accounts import services as accounts
+from shared_apps.accounts.choices import Permission
+from shared_apps.core.context import TenantIdentity
+from tests.client import Api
+from tests.installation import PASSWORD
+from tests.people import make_auditor, make_person
+
+ApiFactory = Callable[..., Api]
+
+OPEN = "open"  # without a token
+ANYBODY = "anybody"  # who is signed in, about themselves
+# The rest are permissions, and on the public host roles.
+_OWN = {
+    "v1:authn:login": {"POST": OPEN},
+    "v1:authn:refresh": {"POST": OPEN},
+    "v1:authn:logout": {"POST": OPEN},
+    "v1:authn:registration": {"POST": OPEN},
+    "v1:authn:user": {"GET": ANYBODY},
+    "v1:authn:session-list": {"GET": ANYBODY},
+    "v1:authn:session": {"DELETE": ANYBODY},
+    "v1:authn:password-info": {"GET": ANYBODY},
+    "v1:authn:password-change": {"POST": ANYBODY},
+    "v1:version-info": {"GET": OPEN},
+    "v1:version": {"GET": OPEN},
+}
+TENANT: Mapping[str, Mapping[str, str]] = {
+    **_OWN,
+    "v1:accounts:user-list": {"GET": "admin", "POST": "admin"},
+    "v1:accounts:user": {"GET": "admin", "DELETE": "admin"},
+    "v1:accounts:user-role": {"PATCH": "admin"},
+    "v1:accounts:role-list": {"GET": "admin", "POST": "admin"},
+    "v1:accounts:role": {"GET": "admin", "PATCH": "admin", "DELETE": "admin"},
+    "v1:members:session-list": {"GET": "admin", "DELETE": "admin"},
+    "v1:members:session": {"DELETE": "admin"},
+    "v1:members:user-disable": {"POST": "admin"},
+    "v1:members:user-enable": {"POST": "admin"},
+    "v1:impersonation:list": {"GET": "admin"},
+    "v1:impersonation:one": {"DELETE": "admin"},
+    "v1:audit:entry-list": {"GET": "admin"},
+    "v1:audit:entry": {"GET": "admin"},
+    "v1:audit:record": {"GET": "admin"},
+    "v1:audit:export": {"GET": "admin"},
+    "v1:invoicing:vendor-list": {"GET": "read", "POST": "write"},
+    "v1:invoicing:vendor-detail": {"GET": "read", "PATCH": "write", "DELETE": "delete"},
+    "v1:invoicing:invoice-list": {"GET": "read", "POST": "write"},
+    "v1:invoicing:invoice-detail": {"GET": "read", "PATCH": "write", "DELETE": "delete"},
+    "v1:invoicing:invoice-issue": {"POST": "write"},
+    "v1:invoicing:invoice-pay": {"POST": "write"},
+    "v1:invoicing:invoice-void": {"POST": "write"},
+    "v1:invoicing:invoice-credit-note": {"POST": "write"},
+    "v1:invoicing:policy-detail": {"GET": "read", "PATCH": "admin"},
+    "tenants:file": {"GET": OPEN},  # the address itself is signed
+}
+PUBLIC: Mapping[str, Mapping[str, str]] = {
+    **_OWN,
+    "v1:onboarding:tenant-list": {"GET": "operator", "POST": "operator"},
+    "v1:onboarding:tenant": {"GET": "operator", "PATCH": "operator"},
+    **{
+        f"v1:onboarding:{name}": {"POST": "operator"}
+        for name in (
+            "tenant-suspend", "tenant-resume", "tenant-archive", "tenant-take-back", "tenant-rename",
+            "tenant-clone", "tenant-export", "tenant-delete", "tenant-retry", "restore", "fleet-migrate",
+        )
+    },
+    "v1:onboarding:run-list": {"GET": "operator"},
+    "v1:onboarding:run": {"GET": "operator"},
+    "v1:onboarding:schema": {"GET": OPEN},
+    "v1:portfolio:tenant-list": {"GET": "portfolio"},
+    "v1:portfolio:invoice-list": {"GET": "portfolio"},
+    "v1:portfolio:entry-list": {"GET": "portfolio"},
+    "v1:portfolio:entry": {"GET": "portfolio"},
+    "v1:portfolio:record": {"GET": "portfolio"},
+    "v1:support:impersonation-list": {"GET": "support", "POST": "support"},
+    "v1:support:impersonation": {"DELETE": "support"},
+    "health-live": {},
+    "health-ready": {},
+    "health-startup": {},
+}  # fmt: skip
+ALLOWED = {
+    "viewer": {"read"},
+    "user": {"read", "write"},
+    "editor": {"read", "write", "delete"},
+    "moderator": {"read", "write", "delete"},
+    "admin": {"read", "write", "delete", "admin"},
+    "registrar": {"read", "admin"},  # of the tenant's own
+    "deprived": set(),  # whose role was deleted
+}
+HOLDERS = {"operator": {"operator"}, "portfolio": {"auditor", "support"}, "support": {"support"}}
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+def routes(configuration: str) -> dict[str, tuple[str, Any]]:
+    """Name → address with values in it, and view."""
+    found: dict[str, tuple[str, Any]] = {}
+    for route, name, view in _walk(get_resolver(configuration).url_patterns, "/", ()):
+        assert name, f"{route} has no name"
+        found[name] = (re.sub(r"<(\w+):\w+>", _value, route), view)
+    return found
+
+
+def _walk(
+    patterns: "list[URLPattern | URLResolver]", prefix: str, spaces: tuple[str, ...]
+) -> Iterator[tuple[str, str, Any]]:
+    for pattern in patterns:
+        route = prefix + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            inner = (*spaces, pattern.namespace) if pattern.namespace else spaces
+            yield from _walk(pattern.url_patterns, route, inner)
+        else:
+            yield route, ":".join((*spaces, pattern.name or "")), pattern.callback
+
+
+def _value(match: "re.Match[str]") -> str:
+    return str(uuid4()) if match[1] == "uuid" else "x"
+
+
+def methods_of(view: Any) -> set[str]:
+    kind = getattr(view, "cls", None)
+    return {method for method in METHODS if hasattr(kind, method.lower())}
+
+
+def send(client: Api, method: str, path: str) -> Any:
+    return client.http.generic(
+        method, path, "{}", content_type="application/json",
+        headers={"host": client.host, **client.headers},
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("configuration", "table"), [("config.urls", TENANT), ("config.urls_public", PUBLIC)]
+)
+def test_every_address_is_in_the_table(
+    configuration: str, table: Mapping[str, Mapping[str, str]]
+) -> None:
+    assert {name: methods_of(view) for name, (_, view) in routes(configuration).items()} == {
+        name: set(needs) for name, needs in table.items()
+    }
+
+
+def test_who_has_no_token_is_let_in_nowhere_else(acme: TenantIdentity) -> None:
+    for client, configuration, table in (
+        (Api(acme), "config.urls", TENANT),
+        (Api(None), "config.urls_public", PUBLIC),
+    ):
+        for name, (path, _) in routes(configuration).items():
+            for method, need in table[name].items():
+                answer = send(client, method, path)
+                is_refused = (answer.status_code, answer.get("WWW-Authenticate")) == (401, "Bearer")
+                missing = is_refused and answer.json()["error"] == "Missing authorization token"
+                assert missing == (need != OPEN), f"{method} {name}: {answer.status_code}"
+
+
+def sign_in_as(role: str, tenant: TenantIdentity) -> Api:
+    client = Api(tenant)
+    if role not in ("registrar", "deprived"):
+        client.sign_in(make_person(tenant, role).email, PASSWORD)
+        return client
+    allowed = [Permission.READ, Permission.ADMIN]
+    made = custom_roles.create_role(
+        tenant_id=tenant.id, name=role, permissions=allowed, by=None, at=datetime.now(UTC)
+    )  # fmt: skip
+    person = make_person(tenant, "viewer")
+    accounts.change_role(tenant_id=tenant.id, user_id=person.id, role=role, by=None)
+    client.sign_in(person.email, PASSWORD)
+    if role == "deprived":
+        custom_roles.delete_role(tenant_id=tenant.id, role_id=made.id, by=None, force=True)
+    return client
+
+
+@pytest.mark.parametrize("role", ALLOWED)
+def test_every_address_method_and_role(
+    acme: TenantIdentity, globex: TenantIdentity, role: str
+) -> None:
+    client, wrong = sign_in_as(role, acme), []
+    for name, (path, _) in routes("config.urls").items():
+        for method, need in TENANT[name].items():
+            if need == OPEN:
+                continue
+            answer = send(client, method, path)
+            is_allowed = need == ANYBODY or need in ALLOWED[role]
+            if (answer.status_code == 403) == is_allowed or answer.status_code in (401, 405, 500):
+                wrong.append(f"{method} {name}: {answer.status_code}")
+            elif not is_allowed:
+                assert answer.json()["error"] == "Insufficient permissions"
+    assert wrong == []
+    elsewhere = Api(globex)
+    elsewhere.headers = client.headers
+    assert elsewhere.get("vendors/").status_code == 401
+
+
+@pytest.mark.parametrize("role", ["operator", "auditor", "support"])
+def test_every_address_of_the_public_host(acme: TenantIdentity, role: str) -> None:
+    client, wrong = Api(None), []
+    if role == "operator":
+        client.sign_in("operator@example.com", PASSWORD)
+    else:
+        client.sign_in(make_auditor(acme, role=role).email, PASSWORD)
+    for name, (path, _) in routes("config.urls_public").items():
+        for method, need in PUBLIC[name].items():
+            is_allowed = need == ANYBODY or role in HOLDERS.get(need, ())
+            # What is allowed is asked only where that changes nothing.
+            if need == OPEN or (is_allowed and method != "GET"):
+                continue
+            answer = send(client, method, path)
+            if (answer.status_code == 403) == is_allowed or answer.status_code in (401, 405, 500):
+                wrong.append(f"{method} {name}: {answer.status_code}")
+    assert wrong == []
+
+
+def test_a_view_that_says_nothing_is_for_people_who_are_signed_in() -> None:
+    class Forgotten(APIView):
+        def get(self, request: Any) -> Response:
+            return Response({"secret": 1})
+
+    answer = Forgotten.as_view()(APIRequestFactory().get("/"))
+
+    assert answer.status_code == 401
+    assert "secret" not in answer.data
