@@ -131,14 +131,12 @@ def test_a_cookie_at_another_host(browser: Browser, victim: Person, globex: Tena
     assert browser.ask_api().status_code == 200
 
 
-@pytest.mark.parametrize(
-    "value", ["", "x", "a" * 43, "a" * 42 + "\u00e9", "../../x", "a" * 100_000, "\x00" * 43]
-)
-def test_a_cookie_that_is_made_up(acme: TenantIdentity, value: str) -> None:
-    thief = Browser()
-    thief.http.cookies[settings.BROWSER_COOKIE_NAME] = value
-    assert thief.ask_api().status_code == 401
-    assert thief.get("/accounts/")["Location"] == "/accounts/login/"
+def test_a_cookie_that_is_made_up(acme: TenantIdentity) -> None:
+    for value in ("", "x", "a" * 43, "a" * 42 + "\u00e9", "../../x", "a" * 100_000, "\x00" * 43):
+        thief = Browser()
+        thief.http.cookies[settings.BROWSER_COOKIE_NAME] = value
+        assert thief.ask_api().status_code == 401
+        assert thief.get("/accounts/")["Location"] == "/accounts/login/"
 
 
 def test_a_cookie_that_was_planted_before_the_sign_in(
@@ -274,9 +272,8 @@ def test_use_never_prolongs_it_past_its_greatest_age(browser: Browser) -> None:
     assert session.expires_at == session.auth_time + settings.MAX_LOGIN_LIFETIME
 
 
-@pytest.mark.parametrize(
-    ("address", "leads_to"),
-    [
+def test_44_the_way_on_stays_on_this_host(acme: TenantIdentity, victim: Person) -> None:
+    for address, leads_to in [
         ("/api/v1/auth/user/", "/api/v1/auth/user/"),
         ("/accounts/?a=b", "/accounts/?a=b"),
         ("", "/accounts/"),
@@ -290,13 +287,9 @@ def test_use_never_prolongs_it_past_its_greatest_age(browser: Browser) -> None:
         ("\x00//evil.example", "/accounts/"),
         ("http:///evil.example", "/accounts/"),
         ("accounts/", "/accounts/"),
-    ],
-)
-def test_44_the_way_on_stays_on_this_host(
-    acme: TenantIdentity, victim: Person, address: str, leads_to: str
-) -> None:
-    response = Browser().sign_in(victim, next=address)
-    assert (response.status_code, response["Location"]) == (302, leads_to)
+    ]:
+        response = Browser().sign_in(victim, next=address)
+        assert (response.status_code, response["Location"]) == (302, leads_to), address
 
 
 def test_refusals_are_pages_that_tell_nothing(acme: TenantIdentity, victim: Person) -> None:

@@ -1,0 +1,64 @@
+"""What the check of an access token adds to a warm request: signature, session, tenant and role."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+from tests.benchmarks.benchmark import Benchmark, Case, Contender, Goal, Part, Scale, Unit
+from tests.benchmarks.suite.request.cases import cases as requests
+from tests.benchmarks.suite.request.contenders import CONTENDERS, OURS
+
+_WHOLE = next(contender for contender in CONTENDERS if contender.signs_in)
+_ADDED = "added by the token"
+_STATEMENTS = "statements"
+
+
+@contextmanager
+def cases(scale: Scale) -> Iterator[Sequence[Case]]:
+    with requests(scale, contenders=(OURS, _WHOLE)) as listings:
+        yield [_case(listing) for listing in listings]
+
+
+def _case(listing: Case) -> Case:
+    without, whole = listing.contenders
+    return Case(
+        listing.name,
+        (
+            Contender(
+                "without",
+                Part.FLOOR,
+                "a token that is compared with a word",
+                _milliseconds(without),
+            ),
+            Contender("with", Part.INFORMATION, "the whole endpoint", _milliseconds(whole)),
+            Contender(
+                _ADDED,
+                Part.OURS,
+                "the difference of two batches, one right after the other",
+                lambda: _milliseconds(whole)() - _milliseconds(without)(),
+                partial(_added, without, whole),
+            ),
+        ),
+    )
+
+
+def _milliseconds(contender: Contender) -> Callable[[], float]:
+    return lambda: 1000 / contender.measure()
+
+
+def _added(without: Contender, whole: Contender) -> Mapping[str, float]:
+    return {_STATEMENTS: whole.count()[_STATEMENTS] - without.count()[_STATEMENTS]}
+
+
+BENCHMARK = Benchmark(
+    summary="what the check of an access token adds to a warm request",
+    unit=Unit("ms", higher_is_better=False),
+    rounds=20,
+    warm_up_rounds=3,
+    goals=(
+        Goal(_ADDED, at_most=0.5),
+        Goal(_ADDED, counted=_STATEMENTS, at_most=1.0),
+    ),
+    distributions=("django", "djangorestframework", "djangorestframework-simplejwt", "psycopg"),
+    cases=cases,
+)
