@@ -10,17 +10,16 @@ after number n": numbers become visible out of order.
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import class_row
 
-from shared_apps.audit import attributing, projections
+from shared_apps.audit import arrays, attributing, projections
 from shared_apps.audit.sealing.sealer import sealed
 
 INSTALLATION = UUID(int=0)
@@ -53,14 +52,17 @@ def _integer(text: str) -> int | str:
 
 
 _DECODER = json.JSONDecoder(parse_float=str, parse_int=_integer)
+# Knows numbers itself, and so is faster; for texts that are no longer than a number may be.
+_SHORT_DECODER = json.JSONDecoder(parse_float=str)
 
 
 class OwnerChangedError(Exception):
     """The schema is not this tenant's any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
+class OutboxRow(NamedTuple):
+    """A tuple, because one is made of every row that is moved."""
+
     id: int
     uid: UUID
     created_at: datetime
@@ -90,9 +92,9 @@ def move_batch(
         psycopg.errors.LockNotAvailable: another relay has claimed rows and neither finished nor ended.
     """
     with source.transaction():
-        with source.cursor(row_factory=class_row(OutboxRow)) as cursor:
+        with source.cursor(binary=True) as cursor:
             cursor.execute(_CLAIM.format(outbox=sql.Identifier(schema, "audit_outbox")), [limit])
-            rows = sorted(cursor.fetchall(), key=lambda row: row.id)
+            rows = sorted(map(OutboxRow._make, cursor.fetchall()))
         if rows:
             # While there is a claim the schema cannot be dropped, so the answer holds.
             if tenant_id is not None and _owner_of(source, schema) != tenant_id:
@@ -166,19 +168,19 @@ def _append_portion(
         _APPEND,
         [
             tenant_id,
-            [row.uid for row in rows],
-            [row.created_at for row in rows],
-            [entities.get(row.table_name, row.table_name) for row in rows],
-            [row.operation for row in rows],
-            [stored_id(row.record_id) for row in rows],
-            [row.old_values for row in rows],
-            [row.new_values for row in rows],
-            [_difference(row) for row in rows],
-            [who.modified_by for who in attributions],
-            [who.text for who in attributions],
-            [who.request_id for who in attributions],
-            [row.database_role for row in rows],
-            [row.transaction_id for row in rows],
+            arrays.uuids([row.uid for row in rows]),
+            arrays.timestamps([row.created_at for row in rows]),
+            arrays.texts([entities.get(row.table_name, row.table_name) for row in rows]),
+            arrays.texts([row.operation for row in rows]),
+            arrays.texts([stored_id(row.record_id) for row in rows]),
+            arrays.texts([row.old_values for row in rows]),
+            arrays.texts([row.new_values for row in rows]),
+            arrays.texts([_difference(row) for row in rows]),
+            arrays.texts([who.modified_by for who in attributions]),
+            arrays.texts([who.text for who in attributions]),
+            arrays.texts([who.request_id for who in attributions]),
+            arrays.texts([row.database_role for row in rows]),
+            arrays.texts([row.transaction_id for row in rows]),
         ],
     )
 
@@ -206,7 +208,7 @@ def _attributed(rows: list[OutboxRow]) -> list[OutboxRow]:
         text: json.dumps(attributing.read(text), separators=(",", ":"), sort_keys=True)
         for text in {row.attribution for row in rows}
     }
-    return [replace(row, attribution=known[row.attribution]) for row in rows]
+    return [row._replace(attribution=known[row.attribution]) for row in rows]
 
 
 def stored_id(record_id: str | None) -> str | None:
@@ -222,27 +224,52 @@ def stored_id(record_id: str | None) -> str | None:
 
 def _difference(row: OutboxRow) -> str:
     try:
-        return json.dumps(difference(row.old_values, row.new_values))
+        return difference_text(row.old_values, row.new_values)
     except RecursionError:
         return json.dumps(NOT_COMPARED)
 
 
 def difference(old_text: str | None, new_text: str | None) -> dict[str, dict[str, Any]]:
     """Changed field → `{"old": …, "new": …}`; decimals stay exact, as strings."""
+    return {name: {"old": was, "new": now} for name, was, now in _changes(old_text, new_text)}
+
+
+def difference_text(old_text: str | None, new_text: str | None) -> str:
+    """The same as JSON. Field by field it takes half the time that `json.dumps` takes."""
+    parts = [
+        f'{_quoted(name)}: {{"old": {_written(was)}, "new": {_written(now)}}}'
+        for name, was, now in _changes(old_text, new_text)
+    ]
+    return "{" + ", ".join(parts) + "}"
+
+
+def _changes(old_text: str | None, new_text: str | None) -> list[tuple[str, Any, Any]]:
     old, new = load_values(old_text), load_values(new_text)
-    if old is None or new is None:
-        return {
-            name: {"old": (old or {}).get(name), "new": (new or {}).get(name)}
-            for name in old or new or {}
-        }
-    return {
-        name: {"old": was, "new": now}
+    if old is None:
+        return [(name, None, now) for name, now in (new or {}).items()]
+    if new is None:
+        return [(name, was, None) for name, was in old.items()]
+    return [
+        (name, was, now)
         for name in dict.fromkeys([*old, *new])
         if (was := old.get(name)) != (now := new.get(name))
         or (name in old) != (name in new)
         # To Python 1 is True, also deep inside; their texts differ.
         or (was.__class__ is not str and repr(was) != repr(now))
-    }
+    ]
+
+
+_quoted = json.encoder.encode_basestring_ascii
+_WRITERS: Mapping[type, Callable[[Any], str]] = {
+    str: _quoted,
+    int: int.__repr__,
+    bool: lambda value: "true" if value else "false",
+    type(None): lambda _: "null",
+}
+
+
+def _written(value: Any) -> str:
+    return _WRITERS.get(value.__class__, json.dumps)(value)
 
 
 def load_values(text: str | None) -> dict[str, Any] | None:
@@ -251,7 +278,9 @@ def load_values(text: str | None) -> dict[str, Any] | None:
     Raises:
         RecursionError: it is nested deeper than Python reads.
     """
-    return None if text is None else _DECODER.decode(text)
+    if text is None:
+        return None
+    return (_SHORT_DECODER if len(text) <= _LONGEST_NUMBER else _DECODER).decode(text)
 
 
 def readable_values(text: str | None) -> dict[str, Any] | None:
