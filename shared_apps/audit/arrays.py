@@ -17,7 +17,9 @@ _TEXT, _UUID, _TIMESTAMPTZ = 25, 2950, 1184  # pg_type.oid of the elements
 _EPOCH = datetime(2000, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
-_header = struct.Struct("!iiIii").pack  # dimensions, whether one is null, type, length, first number
+_header = struct.Struct(
+    "!iiIii"
+).pack  # dimensions, whether one is null, type, length, first number
 _length = struct.Struct("!i").pack
 _microseconds = struct.Struct("!iq").pack
 _NULL = _length(-1)

@@ -1,4 +1,4 @@
-"""One batch from one schema's outbox into the audit database, exactly once.
+"""One batch from outboxes into the audit database, exactly once.
 
 Claim and delete in the source, append and commit in the audit database, then commit the source. A
 crash before the first commit leaves everything in the outbox; one between the two makes the next
@@ -10,16 +10,17 @@ after number n": numbers become visible out of order.
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
 from psycopg import sql
 
-from shared_apps.audit import arrays, attributing, projections
+from shared_apps.audit import arrays, attributing, images, projections
 from shared_apps.audit.sealing.sealer import sealed
 
 INSTALLATION = UUID(int=0)
@@ -40,20 +41,7 @@ _APPEND = (
 )
 _PORTION = 250  # rows
 
-_LONGEST_NUMBER = 4000  # digits; Python makes no number of much more
 _LONGEST_ID = 2000  # bytes; not much more fits into an index
-
-NOT_COMPARED: Final = {"": {"old": None, "new": "nested too deep to be compared"}}
-"""The difference of images that PostgreSQL holds and Python cannot read: their change is stored all the same."""
-
-
-def _integer(text: str) -> int | str:
-    return int(text) if len(text) <= _LONGEST_NUMBER else text
-
-
-_DECODER = json.JSONDecoder(parse_float=str, parse_int=_integer)
-# Knows numbers itself, and so is faster; for texts that are no longer than a number may be.
-_SHORT_DECODER = json.JSONDecoder(parse_float=str)
 
 
 class OwnerChangedError(Exception):
@@ -76,41 +64,77 @@ class OutboxRow(NamedTuple):
     transaction_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """At most so many rows of a schema's outbox. `tenant_id` None: the shared schema."""
+
+    schema: str
+    tenant_id: UUID | None
+    limit: int
+
+
 def move_batch(
     *,
     source: psycopg.Connection[Any],
     target: psycopg.Connection[Any],
-    schema: str,
-    tenant_id: UUID | None,
+    claims: Sequence[Claim],
     entities: Mapping[str, str],
-    limit: int,
-) -> int:
-    """Move at most `limit` rows of a schema; returns how many. `tenant_id` None: the shared schema.
+) -> dict[str, int]:
+    """Move rows of one or several schemas, all or none; returns how many of each.
 
     Raises:
-        OwnerChangedError: the schema was dropped meanwhile, and perhaps made again for another tenant.
+        OwnerChangedError: a schema was dropped meanwhile, and perhaps made again for another tenant.
         psycopg.errors.LockNotAvailable: another relay has claimed rows and neither finished nor ended.
     """
     with source.transaction():
-        with source.cursor(binary=True) as cursor:
-            cursor.execute(_CLAIM.format(outbox=sql.Identifier(schema, "audit_outbox")), [limit])
-            rows = sorted(map(OutboxRow._make, cursor.fetchall()))
-        if rows:
-            # While there is a claim the schema cannot be dropped, so the answer holds.
-            if tenant_id is not None and _owner_of(source, schema) != tenant_id:
-                raise OwnerChangedError(schema)
+        claimed = _claimed(source, claims)
+        if any(claimed.values()):
+            _require_owners(source, [claim for claim, rows in claimed.items() if rows])
             with target.transaction():
-                for owner, owned in _by_tenant(_attributed(rows), tenant_id).items():
-                    _append(target, owner, sealed(source, owner, owned), entities)
-            if tenant_id is not None:
-                projections.apply(source, tenant_id, _projected(rows, entities))
-    return len(rows)
+                # In one order, so that two relays who add to the same trails do not wait for each other.
+                for owner, rows in sorted(_by_tenant(claimed).items()):
+                    _append(target, owner, sealed(source, owner, rows), entities)
+            for claim, rows in claimed.items():
+                if claim.tenant_id is not None and rows:
+                    projections.apply(source, claim.tenant_id, _projected(rows, entities))
+    return {claim.schema: len(rows) for claim, rows in claimed.items()}
 
 
-def _owner_of(source: psycopg.Connection[Any], schema: str) -> UUID | None:
-    query = "SELECT id FROM public.tenants_tenant WHERE schema_name = %s"
-    row = source.execute(query, [schema]).fetchone()
-    return row[0] if row else None
+def _claimed(
+    source: psycopg.Connection[Any], claims: Sequence[Claim]
+) -> dict[Claim, list[OutboxRow]]:
+    cursors = {claim: source.cursor(binary=True) for claim in claims}
+    # Of many outboxes in one message.
+    with source.pipeline() if len(claims) > 1 else nullcontext():
+        for claim, cursor in cursors.items():
+            outbox = sql.Identifier(claim.schema, "audit_outbox")
+            cursor.execute(_CLAIM.format(outbox=outbox), [claim.limit])
+    return {
+        claim: _attributed(sorted(map(OutboxRow._make, cursor.fetchall())))
+        for claim, cursor in cursors.items()
+    }
+
+
+def _require_owners(source: psycopg.Connection[Any], claims: Sequence[Claim]) -> None:
+    """While there is a claim the schema cannot be dropped, so the answer holds."""
+    expected = {claim.schema: claim.tenant_id for claim in claims if claim.tenant_id is not None}
+    if not expected:
+        return
+    query = "SELECT schema_name, id FROM public.tenants_tenant WHERE schema_name = ANY(%s)"
+    found = dict(source.execute(query, [list(expected)]).fetchall())
+    if changed := sorted(name for name, owner in expected.items() if found.get(name) != owner):
+        raise OwnerChangedError(", ".join(changed))
+
+
+def _by_tenant(claimed: Mapping[Claim, list[OutboxRow]]) -> dict[UUID, list[OutboxRow]]:
+    groups: dict[UUID, list[OutboxRow]] = defaultdict(list)
+    for claim, rows in claimed.items():
+        if claim.tenant_id is not None:
+            groups[claim.tenant_id] += rows
+            continue
+        for row in rows:
+            groups[_owner_of_shared_row(row)].append(row)
+    return dict(groups)
 
 
 def _projected(rows: list[OutboxRow], entities: Mapping[str, str]) -> list[projections.Change]:
@@ -119,20 +143,11 @@ def _projected(rows: list[OutboxRow], entities: Mapping[str, str]) -> list[proje
     named = ((entities.get(row.table_name, row.table_name), row) for row in rows)
     return [
         projections.Change(
-            entity=entity, record_id=row.record_id, values=load_values(row.new_values)
+            entity=entity, record_id=row.record_id, values=images.load_values(row.new_values)
         )
         for entity, row in named
         if entity in wanted and row.record_id is not None
     ]
-
-
-def _by_tenant(rows: list[OutboxRow], tenant_id: UUID | None) -> dict[UUID, list[OutboxRow]]:
-    if tenant_id is not None:
-        return {tenant_id: rows}
-    groups: dict[UUID, list[OutboxRow]] = defaultdict(list)
-    for row in rows:
-        groups[_owner_of_shared_row(row)].append(row)
-    return groups
 
 
 def _owner_of_shared_row(row: OutboxRow) -> UUID:
@@ -224,68 +239,6 @@ def stored_id(record_id: str | None) -> str | None:
 
 def _difference(row: OutboxRow) -> str:
     try:
-        return difference_text(row.old_values, row.new_values)
+        return images.difference_text(row.old_values, row.new_values)
     except RecursionError:
-        return json.dumps(NOT_COMPARED)
-
-
-def difference(old_text: str | None, new_text: str | None) -> dict[str, dict[str, Any]]:
-    """Changed field → `{"old": …, "new": …}`; decimals stay exact, as strings."""
-    return {name: {"old": was, "new": now} for name, was, now in _changes(old_text, new_text)}
-
-
-def difference_text(old_text: str | None, new_text: str | None) -> str:
-    """The same as JSON. Field by field it takes half the time that `json.dumps` takes."""
-    parts = [
-        f'{_quoted(name)}: {{"old": {_written(was)}, "new": {_written(now)}}}'
-        for name, was, now in _changes(old_text, new_text)
-    ]
-    return "{" + ", ".join(parts) + "}"
-
-
-def _changes(old_text: str | None, new_text: str | None) -> list[tuple[str, Any, Any]]:
-    old, new = load_values(old_text), load_values(new_text)
-    if old is None:
-        return [(name, None, now) for name, now in (new or {}).items()]
-    if new is None:
-        return [(name, was, None) for name, was in old.items()]
-    return [
-        (name, was, now)
-        for name in dict.fromkeys([*old, *new])
-        if (was := old.get(name)) != (now := new.get(name))
-        or (name in old) != (name in new)
-        # To Python 1 is True, also deep inside; their texts differ.
-        or (was.__class__ is not str and repr(was) != repr(now))
-    ]
-
-
-_quoted = json.encoder.encode_basestring_ascii
-_WRITERS: Mapping[type, Callable[[Any], str]] = {
-    str: _quoted,
-    int: int.__repr__,
-    bool: lambda value: "true" if value else "false",
-    type(None): lambda _: "null",
-}
-
-
-def _written(value: Any) -> str:
-    return _WRITERS.get(value.__class__, json.dumps)(value)
-
-
-def load_values(text: str | None) -> dict[str, Any] | None:
-    """A stored image. Numbers with a point become strings: 10.50 must not turn into 10.5.
-
-    Raises:
-        RecursionError: it is nested deeper than Python reads.
-    """
-    if text is None:
-        return None
-    return (_SHORT_DECODER if len(text) <= _LONGEST_NUMBER else _DECODER).decode(text)
-
-
-def readable_values(text: str | None) -> dict[str, Any] | None:
-    """The same for people who read entries: what Python cannot read is in an export."""
-    try:
-        return load_values(text)
-    except RecursionError:
-        return {"": "nested too deep to be shown"}
+        return json.dumps(images.NOT_COMPARED)
