@@ -147,7 +147,7 @@ def test_a_relay_that_was_stopped_within_a_pipeline_loses_its_shards(
         shards = Shards(stopped)
         shards.join()
         shards.balance()
-        with at_work() as relay, pytest.raises(psycopg.OperationalError), stopped.pipeline():
+        with at_work() as relay, pytest.raises(psycopg.OperationalError), stopped.pipeline():  # noqa: PT012 (it is ended when the other one begins)
             # Sent, and no end of the pipeline after it.
             stopped.execute("SELECT 1")
             wait_until(lambda: _held().get(relay) == COUNT, "another has its shards", timeout=60)
