@@ -7,6 +7,7 @@ What repeats, as the person and the table of a bulk change do, is packed once he
 import struct
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 import psycopg
@@ -22,7 +23,7 @@ _header = struct.Struct(
 ).pack  # dimensions, whether one is null, type, length, first number
 _length = struct.Struct("!i").pack
 _microseconds = struct.Struct("!iq").pack
-_NULL = _length(-1)
+_NULL: Final = b"\xff\xff\xff\xff"  # a length of -1
 
 
 class PackedArray(bytes):

@@ -70,7 +70,9 @@ def load_values(text: str | None) -> dict[str, Any] | None:
     """
     if text is None:
         return None
-    return (_SHORT_DECODER if len(text) <= _LONGEST_NUMBER else _DECODER).decode(text)
+    decoder = _SHORT_DECODER if len(text) <= _LONGEST_NUMBER else _DECODER
+    values: dict[str, Any] = decoder.decode(text)
+    return values
 
 
 def readable_values(text: str | None) -> dict[str, Any] | None:
