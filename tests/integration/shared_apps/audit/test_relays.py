@@ -22,12 +22,12 @@ from shared_apps.audit.relay.sessions import opened
 from shared_apps.audit.relay.shards import COUNT, Shards, shard_of
 from shared_apps.audit.transfer import Claim, OwnerChangedError, move_batch
 from shared_apps.core.context import TenantIdentity
+from tests.audit_chains import administrator
 from tests.installation import Installation
 from tests.relays import (
     QUICK,
     assert_each_is_in_the_trail_once,
     at_work,
-    audit_superuser,
     change_vendors,
     end,
     new_relay,
@@ -370,5 +370,5 @@ def _relay_of(status: dict[str, Any], process_id: int) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def _reports_are_removed() -> Iterator[None]:
     yield
-    with audit_superuser() as audit:
+    with administrator() as audit:
         audit.execute("DELETE FROM audit.relay")
