@@ -10,10 +10,10 @@ from django.conf import settings
 from shared_apps.audit import triggers
 from shared_apps.audit.transfer import Claim, OwnerChangedError, move_batch
 from shared_apps.core.context import TenantIdentity
+from tests.audit_chains import administrator
 from tests.installation import Installation
 from tests.relays import (
     assert_each_is_in_the_trail_once,
-    audit_superuser,
     change_vendors,
     new_relay,
     taken_back,
@@ -36,13 +36,13 @@ def test_outboxes_with_few_changes_share_a_commit(
     system: Installation, tenants: list[TenantIdentity]
 ) -> None:
     system.relay()
-    with audit_superuser() as audit:
+    with administrator() as audit:
         before = dict(audit.execute("SELECT tenant_id, sequence FROM audit.chain").fetchall())
     for tenant in tenants:
         change_vendors(tenant, count=2)
     new_relay().run_once()
 
-    with audit_superuser() as audit:
+    with administrator() as audit:
         stored = [
             audit.execute(
                 "SELECT count(*), array_agg(DISTINCT xmin::text) FROM audit.entry"
@@ -96,8 +96,8 @@ def test_trails_are_taken_in_one_order_whatever_that_of_the_outboxes(
     with (
         psycopg.connect(settings.RELAY_DATABASE_URL, autocommit=True) as source,
         psycopg.connect(settings.AUDIT_DATABASE_URL, autocommit=True) as target,
-        audit_superuser() as holding,
-        audit_superuser() as asking,
+        administrator() as holding,
+        administrator() as asking,
     ):
         source.execute("SET timezone = 'UTC'")
         holding.execute(lock, [first.id])
