@@ -10,9 +10,10 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from shared_apps.audit.errors import EntryNotFoundError, RecordNotFoundError
+from shared_apps.audit.images import readable_values
 from shared_apps.audit.reader import reading
 from shared_apps.audit.sealing import opening
-from shared_apps.audit.transfer import readable_values, stored_id
+from shared_apps.audit.transfer import stored_id
 
 
 @dataclass(frozen=True, slots=True)

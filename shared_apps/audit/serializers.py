@@ -6,8 +6,8 @@ from typing import Any
 from django.http import QueryDict
 from rest_framework import serializers
 
+from shared_apps.audit.images import readable_values
 from shared_apps.audit.selectors import Entry
-from shared_apps.audit.transfer import readable_values
 
 OPERATIONS = ("CREATE", "UPDATE", "DELETE")
 

@@ -1,4 +1,4 @@
-"""One batch from one schema's outbox into the audit database, exactly once.
+"""One batch from outboxes into the audit database, exactly once.
 
 Claim and delete in the source, append and commit in the audit database, then commit the source. A
 crash before the first commit leaves everything in the outbox; one between the two makes the next
@@ -10,17 +10,17 @@ after number n": numbers become visible out of order.
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
 from psycopg import sql
-from psycopg.rows import class_row
 
-from shared_apps.audit import attributing, projections
+from shared_apps.audit import arrays, attributing, images, projections
 from shared_apps.audit.sealing.sealer import sealed
 
 INSTALLATION = UUID(int=0)
@@ -41,26 +41,16 @@ _APPEND = (
 )
 _PORTION = 250  # rows
 
-_LONGEST_NUMBER = 4000  # digits; Python makes no number of much more
 _LONGEST_ID = 2000  # bytes; not much more fits into an index
-
-NOT_COMPARED: Final = {"": {"old": None, "new": "nested too deep to be compared"}}
-"""The difference of images that PostgreSQL holds and Python cannot read: their change is stored all the same."""
-
-
-def _integer(text: str) -> int | str:
-    return int(text) if len(text) <= _LONGEST_NUMBER else text
-
-
-_DECODER = json.JSONDecoder(parse_float=str, parse_int=_integer)
 
 
 class OwnerChangedError(Exception):
     """The schema is not this tenant's any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
+class OutboxRow(NamedTuple):
+    """A tuple, because one is made of every row that is moved."""
+
     id: int
     uid: UUID
     created_at: datetime
@@ -74,41 +64,77 @@ class OutboxRow:
     transaction_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """At most so many rows of a schema's outbox. `tenant_id` None: the shared schema."""
+
+    schema: str
+    tenant_id: UUID | None
+    limit: int
+
+
 def move_batch(
     *,
     source: psycopg.Connection[Any],
     target: psycopg.Connection[Any],
-    schema: str,
-    tenant_id: UUID | None,
+    claims: Sequence[Claim],
     entities: Mapping[str, str],
-    limit: int,
-) -> int:
-    """Move at most `limit` rows of a schema; returns how many. `tenant_id` None: the shared schema.
+) -> dict[str, int]:
+    """Move rows of one or several schemas, all or none; returns how many of each.
 
     Raises:
-        OwnerChangedError: the schema was dropped meanwhile, and perhaps made again for another tenant.
+        OwnerChangedError: a schema was dropped meanwhile, and perhaps made again for another tenant.
         psycopg.errors.LockNotAvailable: another relay has claimed rows and neither finished nor ended.
     """
     with source.transaction():
-        with source.cursor(row_factory=class_row(OutboxRow)) as cursor:
-            cursor.execute(_CLAIM.format(outbox=sql.Identifier(schema, "audit_outbox")), [limit])
-            rows = sorted(cursor.fetchall(), key=lambda row: row.id)
-        if rows:
-            # While there is a claim the schema cannot be dropped, so the answer holds.
-            if tenant_id is not None and _owner_of(source, schema) != tenant_id:
-                raise OwnerChangedError(schema)
+        claimed = _claimed(source, claims)
+        if any(claimed.values()):
+            _require_owners(source, [claim for claim, rows in claimed.items() if rows])
             with target.transaction():
-                for owner, owned in _by_tenant(_attributed(rows), tenant_id).items():
-                    _append(target, owner, sealed(source, owner, owned), entities)
-            if tenant_id is not None:
-                projections.apply(source, tenant_id, _projected(rows, entities))
-    return len(rows)
+                # In one order, so that two relays who add to the same trails do not wait for each other.
+                for owner, rows in sorted(_by_tenant(claimed).items()):
+                    _append(target, owner, sealed(source, owner, rows), entities)
+            for claim, rows in claimed.items():
+                if claim.tenant_id is not None and rows:
+                    projections.apply(source, claim.tenant_id, _projected(rows, entities))
+    return {claim.schema: len(rows) for claim, rows in claimed.items()}
 
 
-def _owner_of(source: psycopg.Connection[Any], schema: str) -> UUID | None:
-    query = "SELECT id FROM public.tenants_tenant WHERE schema_name = %s"
-    row = source.execute(query, [schema]).fetchone()
-    return row[0] if row else None
+def _claimed(
+    source: psycopg.Connection[Any], claims: Sequence[Claim]
+) -> dict[Claim, list[OutboxRow]]:
+    cursors = {claim: source.cursor(binary=True) for claim in claims}
+    # Of many outboxes in one message.
+    with source.pipeline() if len(claims) > 1 else nullcontext():
+        for claim, cursor in cursors.items():
+            outbox = sql.Identifier(claim.schema, "audit_outbox")
+            cursor.execute(_CLAIM.format(outbox=outbox), [claim.limit])
+    return {
+        claim: _attributed(sorted(map(OutboxRow._make, cursor.fetchall())))
+        for claim, cursor in cursors.items()
+    }
+
+
+def _require_owners(source: psycopg.Connection[Any], claims: Sequence[Claim]) -> None:
+    """While there is a claim the schema cannot be dropped, so the answer holds."""
+    expected = {claim.schema: claim.tenant_id for claim in claims if claim.tenant_id is not None}
+    if not expected:
+        return
+    query = "SELECT schema_name, id FROM public.tenants_tenant WHERE schema_name = ANY(%s)"
+    found = dict(source.execute(query, [list(expected)]).fetchall())
+    if changed := sorted(name for name, owner in expected.items() if found.get(name) != owner):
+        raise OwnerChangedError(", ".join(changed))
+
+
+def _by_tenant(claimed: Mapping[Claim, list[OutboxRow]]) -> dict[UUID, list[OutboxRow]]:
+    groups: dict[UUID, list[OutboxRow]] = defaultdict(list)
+    for claim, rows in claimed.items():
+        if claim.tenant_id is not None:
+            groups[claim.tenant_id] += rows
+            continue
+        for row in rows:
+            groups[_owner_of_shared_row(row)].append(row)
+    return dict(groups)
 
 
 def _projected(rows: list[OutboxRow], entities: Mapping[str, str]) -> list[projections.Change]:
@@ -117,25 +143,16 @@ def _projected(rows: list[OutboxRow], entities: Mapping[str, str]) -> list[proje
     named = ((entities.get(row.table_name, row.table_name), row) for row in rows)
     return [
         projections.Change(
-            entity=entity, record_id=row.record_id, values=load_values(row.new_values)
+            entity=entity, record_id=row.record_id, values=images.load_values(row.new_values)
         )
         for entity, row in named
         if entity in wanted and row.record_id is not None
     ]
 
 
-def _by_tenant(rows: list[OutboxRow], tenant_id: UUID | None) -> dict[UUID, list[OutboxRow]]:
-    if tenant_id is not None:
-        return {tenant_id: rows}
-    groups: dict[UUID, list[OutboxRow]] = defaultdict(list)
-    for row in rows:
-        groups[_owner_of_shared_row(row)].append(row)
-    return groups
-
-
 def _owner_of_shared_row(row: OutboxRow) -> UUID:
     """A shared row that names a tenant belongs into that tenant's trail."""
-    values = load_values(row.new_values or row.old_values) or {}
+    values = images.load_values(row.new_values or row.old_values) or {}
     if row.table_name == "tenants_tenant":
         return UUID(values["id"])
     return UUID(values["tenant_id"]) if values.get("tenant_id") else INSTALLATION
@@ -166,19 +183,19 @@ def _append_portion(
         _APPEND,
         [
             tenant_id,
-            [row.uid for row in rows],
-            [row.created_at for row in rows],
-            [entities.get(row.table_name, row.table_name) for row in rows],
-            [row.operation for row in rows],
-            [stored_id(row.record_id) for row in rows],
-            [row.old_values for row in rows],
-            [row.new_values for row in rows],
-            [_difference(row) for row in rows],
-            [who.modified_by for who in attributions],
-            [who.text for who in attributions],
-            [who.request_id for who in attributions],
-            [row.database_role for row in rows],
-            [row.transaction_id for row in rows],
+            arrays.uuids([row.uid for row in rows]),
+            arrays.timestamps([row.created_at for row in rows]),
+            arrays.texts([entities.get(row.table_name, row.table_name) for row in rows]),
+            arrays.texts([row.operation for row in rows]),
+            arrays.texts([stored_id(row.record_id) for row in rows]),
+            arrays.texts([row.old_values for row in rows]),
+            arrays.texts([row.new_values for row in rows]),
+            arrays.texts([_difference(row) for row in rows]),
+            arrays.texts([who.modified_by for who in attributions]),
+            arrays.texts([who.text for who in attributions]),
+            arrays.texts([who.request_id for who in attributions]),
+            arrays.texts([row.database_role for row in rows]),
+            arrays.texts([row.transaction_id for row in rows]),
         ],
     )
 
@@ -206,7 +223,7 @@ def _attributed(rows: list[OutboxRow]) -> list[OutboxRow]:
         text: json.dumps(attributing.read(text), separators=(",", ":"), sort_keys=True)
         for text in {row.attribution for row in rows}
     }
-    return [replace(row, attribution=known[row.attribution]) for row in rows]
+    return [row._replace(attribution=known[row.attribution]) for row in rows]
 
 
 def stored_id(record_id: str | None) -> str | None:
@@ -222,41 +239,6 @@ def stored_id(record_id: str | None) -> str | None:
 
 def _difference(row: OutboxRow) -> str:
     try:
-        return json.dumps(difference(row.old_values, row.new_values))
+        return images.difference_text(row.old_values, row.new_values)
     except RecursionError:
-        return json.dumps(NOT_COMPARED)
-
-
-def difference(old_text: str | None, new_text: str | None) -> dict[str, dict[str, Any]]:
-    """Changed field → `{"old": …, "new": …}`; decimals stay exact, as strings."""
-    old, new = load_values(old_text), load_values(new_text)
-    if old is None or new is None:
-        return {
-            name: {"old": (old or {}).get(name), "new": (new or {}).get(name)}
-            for name in old or new or {}
-        }
-    return {
-        name: {"old": was, "new": now}
-        for name in dict.fromkeys([*old, *new])
-        if (was := old.get(name)) != (now := new.get(name))
-        or (name in old) != (name in new)
-        # To Python 1 is True, also deep inside; their texts differ.
-        or (was.__class__ is not str and repr(was) != repr(now))
-    }
-
-
-def load_values(text: str | None) -> dict[str, Any] | None:
-    """A stored image. Numbers with a point become strings: 10.50 must not turn into 10.5.
-
-    Raises:
-        RecursionError: it is nested deeper than Python reads.
-    """
-    return None if text is None else _DECODER.decode(text)
-
-
-def readable_values(text: str | None) -> dict[str, Any] | None:
-    """The same for people who read entries: what Python cannot read is in an export."""
-    try:
-        return load_values(text)
-    except RecursionError:
-        return {"": "nested too deep to be shown"}
+        return json.dumps(images.NOT_COMPARED)

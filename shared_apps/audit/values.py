@@ -1,6 +1,6 @@
 """A field's value in Python as the trail has it: what the trigger's JSON is when it is read back.
 
-Numbers with a point are strings there, because 10.50 is not 10.5 (`transfer.load_values`).
+Numbers with a point are strings there, because 10.50 is not 10.5 (`images.load_values`).
 """
 
 import json

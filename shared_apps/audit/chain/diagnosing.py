@@ -147,4 +147,5 @@ def with_cut_tail(problems: list[Problem], *, newest: int, recorded: int | None)
 
 
 def _stood_at(place: _Place, link: Link) -> bool:
-    return link.hash == links.linked(place.previous, place.tenant_id, place.sequence, link.content)
+    tenant = links.tenant_part(place.tenant_id)
+    return link.hash == links.linked(place.previous, tenant, place.sequence, link.content)

@@ -5,8 +5,7 @@ Knows psycopg and nothing of Django: processes of `audit verify` import it bare.
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -46,9 +45,11 @@ _READ = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Link:
-    """One stored entry: its number, its hash, and everything else of it as the bytes that were hashed."""
+class Link(NamedTuple):
+    """One stored entry: its number, its hash, and everything else of it as the bytes that were hashed.
+
+    A tuple, because one is made of every entry that is verified.
+    """
 
     sequence: int
     hash: bytes
@@ -60,12 +61,17 @@ def root(tenant_id: UUID) -> bytes:
     return hashlib.sha256(str(tenant_id).encode()).digest()
 
 
-def linked(previous: bytes, tenant_id: UUID, sequence: int, content: bytes) -> bytes:
-    """The hash that an entry must have."""
-    tenant, number = str(tenant_id), str(sequence)
+def tenant_part(tenant_id: UUID) -> bytes:
+    """What the bytes of each of a tenant's entries begin with."""
+    text = str(tenant_id).encode()
+    return b"%d:%b" % (len(text), text)
+
+
+def linked(previous: bytes, tenant: bytes, sequence: int, content: bytes) -> bytes:
+    """The hash that an entry must have; `tenant` is `tenant_part`."""
+    number = b"%d" % sequence
     return hashlib.sha256(
-        b"%b%d:%b%d:%b%b"
-        % (previous, len(tenant), tenant.encode(), len(number), number.encode(), content)
+        b"%b%b%d:%b%b" % (previous, tenant, len(number), number, content)
     ).digest()
 
 

@@ -55,6 +55,8 @@ def walk(url: str, stretch: Stretch) -> Walked:
     found = Walked(stretch)
     previous = stretch.previous
     expected = stretch.first
+    tenant = links.tenant_part(stretch.tenant_id)
+    last: Link | None = None
     with links.connect(url) as connection:
         # The entry before says how the first is hashed; it is checked with its own stretch.
         start = stretch.first - 1 if stretch.previous is None else stretch.first
@@ -70,12 +72,14 @@ def walk(url: str, stretch: Stretch) -> Walked:
                 previous = None
             # After a hole nothing says how an entry was hashed.
             if previous is not None and link.hash != links.linked(
-                previous, stretch.tenant_id, link.sequence, link.content
+                previous, tenant, link.sequence, link.content
             ):
                 _remember(found, found.unfitting, link)
             found.entries += 1
-            found.tail = Link(link.sequence, link.hash, b"")
+            last = link
             previous, expected = link.hash, link.sequence + 1
+    if last is not None:
+        found.tail = Link(last.sequence, last.hash, b"")
     if expected <= stretch.last:
         _remember(found, found.holes, Hole(expected, stretch.last))
     return found

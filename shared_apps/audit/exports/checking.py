@@ -166,7 +166,7 @@ def _check_entry(outcome: Outcome, line: int, values: Mapping[str, Any]) -> None
 def _hash(values: Mapping[str, Any]) -> str:
     content = b"".join(_netstring(_text(name, values[name])) for name in _HASHED)
     previous, tenant = bytes.fromhex(values["previous_hash"]), UUID(values["tenant_id"])
-    return links.linked(previous, tenant, values["sequence"], content).hex()
+    return links.linked(previous, links.tenant_part(tenant), values["sequence"], content).hex()
 
 
 def _text(name: str, value: Any) -> str | None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from shared_apps.audit.exports.entries import StoredEntry
-from shared_apps.audit.transfer import readable_values
+from shared_apps.audit.images import readable_values
 
 VERSION = "1.6.0"
 _CATEGORY, _CLASS = 3, 3004  # Identity & Access Management, Entity Management

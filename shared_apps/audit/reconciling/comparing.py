@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from shared_apps.audit.images import load_values
 from shared_apps.audit.reconciling.live import LiveRecord
 from shared_apps.audit.sealing.values import ERASED
 from shared_apps.audit.selectors import LastImage
-from shared_apps.audit.transfer import load_values
 
 Normalise = Callable[[str], str | None]
 """An image as today's table would hold it."""

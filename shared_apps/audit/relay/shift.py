@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +18,7 @@ from shared_apps.audit.relay.heartbeat import Heartbeat
 from shared_apps.audit.relay.sessions import Patience, end_silent
 from shared_apps.audit.relay.shards import Shards, shard_of
 from shared_apps.audit.relay.turns import Turns
-from shared_apps.audit.transfer import OwnerChangedError, move_batch
+from shared_apps.audit.transfer import Claim, OwnerChangedError, move_batch
 from shared_apps.core.errors import explain
 
 logger = logging.getLogger(__name__)
@@ -77,11 +78,10 @@ class Shift:
             self._attend()
             self._take_hints(client)
             self._sweep()
-            schema = self.turns.take()
-            if schema is None:
+            if taken := self.turns.take():
+                self._move(taken)
+            else:
                 self.stopping.wait(_IDLE_PAUSE)
-            elif self.shards.holds(schema):
-                self._move(schema)
         self.heartbeat.end()
 
     def _attend(self) -> None:
@@ -160,8 +160,8 @@ class Shift:
             for schema in [schema for schema in left if self.shards.holds(schema)]:
                 del left[schema]
                 self.turns.call(schema, now=time.monotonic())
-            while (next_one := self.turns.take()) is not None and not self.stopping.is_set():
-                self._move(next_one)
+            while (taken := self.turns.take()) and not self.stopping.is_set():
+                self._move(taken)
             # Kept, they could be what another relay waits for that we wait for.
             self.shards.release()
             if left:
@@ -175,26 +175,32 @@ class Shift:
 
     # -- one batch ----------------------------------------------------------------------------------
 
-    def _move(self, schema: str) -> None:
-        if schema not in self._outboxes:
+    def _move(self, taken: Mapping[str, int]) -> None:
+        claims = [
+            Claim(schema, self._outboxes[schema], limit)
+            for schema, limit in taken.items()
+            if schema in self._outboxes and self.shards.holds(schema)
+        ]
+        if not claims:
             return
         try:
             moved = move_batch(
-                source=self.source,
-                target=self.target,
-                schema=schema,
-                tenant_id=self._outboxes[schema],
-                entities=self._entities,
-                limit=self.turns.limit(schema),
+                source=self.source, target=self.target, claims=claims, entities=self._entities
             )
         except _OF_ROWS as error:
             if self._is_of_a_server(error):
                 raise
-            self._fail(schema, error)
+            if len(claims) == 1:
+                self._fail(claims[0].schema, error)
+                return
+            # One of them cannot be moved: the others do not wait for it.
+            for claim in claims:
+                self._move({claim.schema: claim.limit})
         else:
-            self.turns.moved(schema, moved)
-            self.progress.moved += moved
-            if moved:
+            for claim in claims:
+                self.turns.moved(claim.schema, moved[claim.schema], of=claim.limit)
+            self.progress.moved += sum(moved.values())
+            if any(moved.values()):
                 self.progress.moved_at = datetime.now(UTC)
 
     def _fail(self, schema: str, error: Exception) -> None:

@@ -1,7 +1,7 @@
 """Whose batch is next.
 
 Outboxes with news and outboxes with a backlog take turns, so that a tenant with a million changes delays
-nobody else's. One that fails rests, longer each time, and is tried with fewer rows: those before the one
+nobody else's. Several share a batch, because of few rows the two commits would be the most work. One that fails rests, longer each time, and is tried with fewer rows: those before the one
 that cannot be moved get through.
 """
 
@@ -12,6 +12,8 @@ from datetime import datetime
 _FIRST_REST = 0.5  # seconds
 _LONGEST_REST = 60.0
 _LESS = 8
+_TOGETHER = 32  # outboxes with news; most of them have few rows
+_TOGETHER_BEHIND = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,28 +57,40 @@ class Turns:
             self._queued.add(schema)
             self._fresh.append(schema)
 
-    def take(self) -> str | None:
+    def take(self) -> dict[str, int]:
+        """Outboxes to be moved together, and how many rows of each; empty: there is nothing to do.
+
+        One that failed is moved alone.
+        """
         first, second = (
             (self._behind, self._fresh) if self._was_fresh else (self._fresh, self._behind)
         )
         queue = first or second
         if not queue:
-            return None
+            return {}
         self._was_fresh = queue is self._fresh
-        schema = queue.popleft()
-        self._queued.remove(schema)
-        return schema
+        most = _TOGETHER if self._was_fresh else _TOGETHER_BEHIND
+        taken = [queue.popleft()]
+        if not self._has_failed(taken[0]):
+            while queue and len(taken) < most and not self._has_failed(queue[0]):
+                taken.append(queue.popleft())
+        self._queued.difference_update(taken)
+        share = max(1, self._batch // len(taken))
+        return {schema: min(share, self.limit(schema)) for schema in taken}
+
+    def _has_failed(self, schema: str) -> bool:
+        return schema in self._rests or schema in self._limits
 
     def limit(self, schema: str) -> int:
         return self._limits.get(schema, self._batch)
 
-    def moved(self, schema: str, rows: int) -> None:
-        """A full batch: there is more."""
+    def moved(self, schema: str, rows: int, *, of: int) -> None:
+        """As many as were asked for: there is more."""
         self._rests.pop(schema, None)
         limit = self._limits.pop(schema, self._batch)
         if limit * 2 < self._batch:
             self._limits[schema] = limit * 2
-        if rows >= limit and schema not in self._queued:
+        if rows >= of and schema not in self._queued:
             self._queued.add(schema)
             self._behind.append(schema)
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -155,8 +155,8 @@ def _sealed(draft: _Draft, ring: _Ring) -> "OutboxRow":
                 return None
             return values.replaced(text, lambda name, raw: tokens.get((name, raw), raw))
 
-        row = replace(row, old_values=image(row.old_values), new_values=image(row.new_values))
+        row = row._replace(old_values=image(row.old_values), new_values=image(row.new_values))
     if draft.address is not None and row.attribution is not None:
         who = ring.seal_address(row, row.attribution, *draft.address)
-        row = replace(row, attribution=who)
+        row = row._replace(attribution=who)
     return row

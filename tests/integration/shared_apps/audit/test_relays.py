@@ -20,7 +20,7 @@ from shared_apps.audit import condition, health, triggers
 from shared_apps.audit.errors import OutboxesLeftError
 from shared_apps.audit.relay.sessions import opened
 from shared_apps.audit.relay.shards import COUNT, Shards, shard_of
-from shared_apps.audit.transfer import OwnerChangedError, move_batch
+from shared_apps.audit.transfer import Claim, OwnerChangedError, move_batch
 from shared_apps.core.context import TenantIdentity
 from tests.audit_chains import administrator
 from tests.installation import Installation
@@ -186,8 +186,8 @@ def test_a_schema_that_was_made_anew_for_another_tenant_is_not_moved_as_the_old_
         pytest.raises(OwnerChangedError),
     ):
         move_batch(
-            source=source, target=target, schema=acme.schema, tenant_id=globex.id,
-            entities=triggers.entity_names(), limit=100,
+            source=source, target=target, entities=triggers.entity_names(),
+            claims=[Claim(acme.schema, globex.id, 100)],
         )  # fmt: skip
 
     assert waiting(acme) == 20

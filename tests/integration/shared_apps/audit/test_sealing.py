@@ -324,8 +324,8 @@ def test_a_key_is_there_before_what_it_seals(
         source.execute("SET timezone = 'UTC'")
         with source.transaction(force_rollback=True):
             transfer.move_batch(
-                source=source, target=target, schema=acme.schema, tenant_id=acme.id,
-                entities=triggers.entity_names(), limit=100,
+                source=source, target=target, entities=triggers.entity_names(),
+                claims=[transfer.Claim(acme.schema, acme.id, 100)],
             )  # fmt: skip
     assert history(acme, vendor)[0]["email"]["new"] == email
 

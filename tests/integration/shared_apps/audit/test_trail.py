@@ -7,8 +7,8 @@ import psycopg
 import pytest
 from django.conf import settings
 
+from shared_apps.audit.images import difference
 from shared_apps.audit.relay import Relay
-from shared_apps.audit.transfer import difference
 from shared_apps.core.context import TenantIdentity
 from tests.client import Api
 from tests.installation import Installation

@@ -5,8 +5,8 @@ from hashlib import sha256
 
 import pytest
 
+from shared_apps.audit.images import NOT_COMPARED, load_values
 from shared_apps.audit.selectors import Entry, EntryFilter, list_entries
-from shared_apps.audit.transfer import NOT_COMPARED, load_values
 from shared_apps.audit.triggers import AuditedTable
 from shared_apps.core.context import TenantIdentity
 from tests.audited import as_tenant, tables

@@ -21,8 +21,8 @@ from django.db.models import F
 from psycopg.types.range import Range
 
 from shared_apps.audit import triggers
+from shared_apps.audit.images import difference
 from shared_apps.audit.models import Auditable, AuditPolicy
-from shared_apps.audit.transfer import difference
 from shared_apps.audit.values import as_recorded
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity

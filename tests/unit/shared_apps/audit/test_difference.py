@@ -1,10 +1,11 @@
 """What an entry says that changed."""
 
+import json
 from typing import Any
 
 import pytest
 
-from shared_apps.audit.transfer import difference
+from shared_apps.audit.images import difference, difference_text
 
 
 @pytest.mark.parametrize(
@@ -29,3 +30,32 @@ def test_difference(old: str | None, new: str | None, found: dict[str, Any]) -> 
 
     assert differs == found
     assert repr(differs) == repr(found)
+    assert difference_text(old, new) == json.dumps(found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"a\\u0000 \\"quoted\\" \\\\ \\n é 日 😀"',
+        '"NaN"',
+        '["", {"a": [null, true, 1.50]}, {}]',
+        "-0",
+        "9" * 4000,
+        "9" * 4001,
+        "9" * 5000,
+    ],
+)
+def test_the_text_of_a_difference_is_what_json_makes_of_it(text: str) -> None:
+    image = f'{{"é \\"": {text}, "b": [{text}]}}'
+
+    for old, new in ((None, image), (image, None), (image, '{"b": false}')):
+        assert difference_text(old, new) == json.dumps(difference(old, new))
+
+
+def test_numbers_too_long_for_python_are_texts_wherever_they_stand() -> None:
+    short, long = "9" * 4000, "9" * 4001
+
+    assert difference(None, f'{{"a": {short}, "b": [{long}]}}') == {
+        "a": {"old": None, "new": int(short)},
+        "b": {"old": None, "new": [long]},
+    }

@@ -6,42 +6,81 @@ from shared_apps.audit.relay.turns import Failure, Turns
 _AT = datetime(2026, 11, 21, tzinfo=UTC)
 
 
-def _full(turns: Turns, schema: str) -> None:
-    """It has more than one batch."""
-    turns.moved(schema, turns.limit(schema))
-
-
 def test_a_backlog_takes_every_second_turn() -> None:
     turns = Turns(batch=10)
     turns.call("t_backlog", now=0)
-    order = []
+    taken = []
     for number in range(6):
         turns.call(f"t_{number}", now=0)
-        turns.call(f"t_{number}_more", now=0)
-        schema = turns.take()
-        assert schema is not None
-        order.append(schema)
-        if schema == "t_backlog":
-            _full(turns, schema)
-        else:
-            turns.moved(schema, 1)
+        taken.append(turns.take())
+        for schema, limit in taken[-1].items():
+            turns.moved(schema, limit if schema == "t_backlog" else 1, of=limit)
 
-    assert order == ["t_backlog", "t_backlog", "t_0", "t_backlog", "t_0_more", "t_backlog"]
+    assert [list(schemas) for schemas in taken] == [
+        ["t_backlog", "t_0"],
+        ["t_backlog"],
+        ["t_1", "t_2"],
+        ["t_backlog"],
+        ["t_3", "t_4"],
+        ["t_backlog"],
+    ]
 
 
-def test_many_backlogs_take_turns() -> None:
-    turns = Turns(batch=10)
-    for schema in ("t_acme", "t_globex", "t_initech"):
-        turns.call(schema, now=0)
-    order = []
-    for _ in range(9):
-        schema = turns.take()
-        assert schema is not None
-        order.append(schema)
-        _full(turns, schema)
+def test_outboxes_with_news_share_a_batch() -> None:
+    turns = Turns(batch=100)
+    for number in range(70):
+        turns.call(f"t_{number}", now=0)
 
-    assert order[-6:] == [*order[-3:], *order[-3:]]
-    assert set(order[-3:]) == {"t_acme", "t_globex", "t_initech"}
+    taken = [turns.take() for _ in range(4)]
+
+    assert [(len(schemas), set(schemas.values())) for schemas in taken] == [
+        (32, {3}),
+        (32, {3}),
+        (6, {16}),
+        (0, set()),
+    ]
+    assert [schema for schemas in taken for schema in schemas] == [f"t_{n}" for n in range(70)]
+
+
+def test_of_a_batch_smaller_than_its_outboxes_each_has_one_row() -> None:
+    turns = Turns(batch=2)
+    for number in range(5):
+        turns.call(f"t_{number}", now=0)
+
+    assert turns.take() == {f"t_{number}": 1 for number in range(5)}
+
+
+def test_many_backlogs_take_turns_four_at_a_time() -> None:
+    turns = Turns(batch=100)
+    for number in range(6):
+        turns.call(f"t_{number}", now=0)
+    taken = []
+    for _ in range(4):
+        taken.append(turns.take())
+        for schema, limit in taken[-1].items():
+            turns.moved(schema, limit, of=limit)
+
+    assert taken[0] == {f"t_{number}": 16 for number in range(6)}
+    assert [list(schemas) for schemas in taken[1:]] == [
+        ["t_0", "t_1", "t_2", "t_3"],
+        ["t_4", "t_5", "t_0", "t_1"],
+        ["t_2", "t_3", "t_4", "t_5"],
+    ]
+    assert set(taken[1].values()) == {25}
+
+
+def test_one_that_failed_is_moved_alone() -> None:
+    turns = Turns(batch=1000)
+    turns.failed("t_broken", "broken", now=0, at=_AT)
+    for schema in ("t_acme", "t_globex", "t_broken", "t_initech"):
+        turns.call(schema, now=1)
+
+    assert [turns.take() for _ in range(4)] == [
+        {"t_acme": 500, "t_globex": 500},
+        {"t_broken": 125},
+        {"t_initech": 1000},
+        {},
+    ]
 
 
 def test_nothing_is_queued_twice() -> None:
@@ -49,7 +88,7 @@ def test_nothing_is_queued_twice() -> None:
     turns.call("t_acme", now=0)
     turns.call("t_acme", now=0)
 
-    assert [turns.take(), turns.take()] == ["t_acme", None]
+    assert [turns.take(), turns.take()] == [{"t_acme": 10}, {}]
 
 
 def test_one_that_fails_rests_longer_each_time_and_is_tried_with_fewer_rows() -> None:
@@ -59,10 +98,10 @@ def test_one_that_fails_rests_longer_each_time_and_is_tried_with_fewer_rows() ->
         turns.failed("t_acme", "broken", now=now, at=_AT)
         limits.append(turns.limit("t_acme"))
         turns.call("t_acme", now=now + rest - 0.01)
-        assert turns.take() is None
+        assert turns.take() == {}
         now += rest
         turns.call("t_acme", now=now)
-        assert turns.take() == "t_acme"
+        assert turns.take() == {"t_acme": limits[-1]}
 
     assert limits == [125, 15, 1, 1]
     assert turns.failing == {"t_acme": Failure("broken", _AT, 4)}
@@ -85,7 +124,7 @@ def test_one_that_moves_again_has_not_failed_and_gets_its_full_batch_back() -> N
     limits = []
     for _ in range(11):
         limits.append(turns.limit("t_acme"))
-        turns.moved("t_acme", 0)
+        turns.moved("t_acme", 0, of=10)
 
     assert limits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000]
     assert turns.failing == {}
