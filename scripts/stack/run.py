@@ -86,6 +86,8 @@ def _start(supervisor: Supervisor, state: State, *, port: int, console: Console)
             files=state.files,
             archives=state.archives,
             anchors=state.anchors,
+            public_url=f"http://localhost:{port}",
+            mail=state.mail,
         )
         state.archives.mkdir(exist_ok=True)
         state.save_environment(environment)

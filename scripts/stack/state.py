@@ -26,6 +26,7 @@ class State:
         self.files = path / "files"
         self.archives = path / "archives"
         self.anchors = path / "anchors"
+        self.mail = path / "mail"
         self.secrets = path / "secrets.json"
         self.accounts = path / "accounts.json"
         self.schedule = path / "celerybeat-schedule"
@@ -89,6 +90,7 @@ class State:
             self.files,
             self.archives,
             self.anchors,
+            self.mail,
         ):
             if directory.exists():
                 shutil.rmtree(directory)

@@ -37,6 +37,7 @@ PROCESS_MEMORY = {
     "shared_apps/tenants/versions.py:_checks": "functions, registered at start",
     "shared_apps/tenants/versions.py:_behind": "keyed by schema, which is what it answers",
     "shared_apps/core/queue.py:_import_tasks_of_apps": "that it has run",
+    "shared_apps/mail/texts.py:_templates": "texts of files, the same for everybody",
     "shared_apps/onboarding/declaration/validation.py:_validator": "the JSON Schema of tenants.yaml, compiled",
     "shared_apps/onboarding/declaration/validation.py:schema": "the JSON Schema of tenants.yaml",
     "shared_apps/portfolio/sources.py:_sources": "names of entities, registered at start",
