@@ -7,6 +7,7 @@ from config.system_urls import system_urls
 v1: list[URLPattern | URLResolver] = [
     path("auth/", include("shared_apps.authn.urls")),
     path("", include("shared_apps.accounts.urls")),
+    path("", include("shared_apps.authn.people_urls")),
     path("audit/", include("shared_apps.audit.urls")),
     path("", include("tenant_apps.invoicing.urls")),
     *system_urls,

@@ -39,6 +39,9 @@ class User(Auditable, AbstractBaseUser):
     is_managed_by_operator = models.BooleanField(default=False)
     """An operator created this person, so no tenant's administrator ever knew the password."""
     password_changed_at = models.DateTimeField(null=True)
+    # With the database's own default: a version that does not know the column adds people too.
+    must_change_password = models.BooleanField(default=False, db_default=False)
+    """Somebody else knows the password, or had it reset: it opens nothing but its own change."""
     created_at = models.DateTimeField()
     erased_at = models.DateTimeField(null=True, editable=False)
     """Since when nobody is behind this account (erasure.py); nothing brings it back."""

@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from shared_apps.accounts import selectors as people
-from shared_apps.authn import selectors, tokens
+from shared_apps.authn import selectors, tickets, tokens
 from shared_apps.authn.backends import backend_for
 from shared_apps.authn.choices import SessionEnd
 from shared_apps.authn.errors import InvalidCredentialsError, InvalidTokenError, NoMembershipError
@@ -54,13 +54,19 @@ def sign_in(
     Raises:
         InvalidCredentialsError: not proven; the same for whatever reason.
         NoMembershipError: proven, but there is no role here.
+        PasswordDueError: proven, and a new password comes first; with a ticket for its change.
         UnavailableError: the backend cannot tell now.
     """
     backend = backend_for(tenant_id)
-    user = backend.authenticate(username=username, password=password)
+    with tickets.issued_where_due(tenant_id=tenant_id, at=at):
+        user = backend.authenticate(username=username, password=password)
     if user is None:
         raise InvalidCredentialsError
     with context.operator(), _attributed_to(user.id), transaction.atomic():
+        # Locked: a change of the password ends the sessions that are there, so none may come after it
+        # by the old one.
+        if not people.has_password_of(user=user):
+            raise InvalidCredentialsError
         if tenant_id is None:
             membership, roles = None, people.list_installation_roles(user=user)
         else:
@@ -125,20 +131,13 @@ def end_session(*, session_id: UUID, user_id: UUID, tenant_id: UUID | None, at: 
         _end(Session.objects.filter(id=session_id), why=SessionEnd.TERMINATED, at=at)
 
 
-def change_password(*, sign_in: SignIn, old_password: str, new_password: str, at: datetime) -> None:
-    """Change the password where it is kept, and end all of the person's other sessions everywhere.
-
-    Raises:
-        WrongOldPasswordError, PolicyViolationError: nothing was changed.
-        UnavailableError: the backend cannot do it now.
-    """
-    backend = backend_for(sign_in.tenant_id)
-    backend.change_password(
-        user=sign_in.user, old_password=old_password, new_password=new_password, at=at
-    )
+def end_all_sessions(*, user_id: UUID, keep: UUID | None, at: datetime) -> None:
+    """Everywhere, because the password that opened them is no longer theirs. In the caller's transaction."""
     with context.operator():
-        others = Session.objects.filter(user=sign_in.user.id, backend=backend.name)
-        _end(others.exclude(id=sign_in.session_id), why=SessionEnd.PASSWORD_CHANGED, at=at)
+        sessions = Session.objects.filter(user=user_id)
+        _end(
+            sessions.exclude(id=keep) if keep else sessions, why=SessionEnd.PASSWORD_CHANGED, at=at
+        )
 
 
 def forget_sessions(*, tenant_id: UUID) -> None:

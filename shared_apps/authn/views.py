@@ -17,7 +17,7 @@ from shared_apps.authn.backends import backend_for
 from shared_apps.authn.errors import (
     InvalidCredentialsError,
     NoMembershipError,
-    RegistrationClosedError,
+    PasswordDueError,
 )
 from shared_apps.authn.permissions import IsSignedIn
 from shared_apps.authn.selectors import SignIn
@@ -55,7 +55,7 @@ class LoginView(OpenView):
                 at=timezone.now(),
                 **credentials,
             )
-        except (InvalidCredentialsError, NoMembershipError) as error:
+        except (InvalidCredentialsError, NoMembershipError, PasswordDueError) as error:
             # Without the name that was tried: people type passwords into the wrong field.
             logger.warning("Sign-in refused: %s", error.code)
             raise
@@ -82,11 +82,6 @@ class LogoutView(OpenView):
         token = _validated(serializers.RefreshInput, request)["refresh"]
         services.sign_out(tenant_id=requested_tenant_id(), token=token, at=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT)
-
-
-class RegistrationView(OpenView):
-    def post(self, request: Request) -> Response:
-        raise RegistrationClosedError
 
 
 class CurrentUserView(OwnView):
@@ -137,13 +132,6 @@ class PasswordInfoView(OwnView):
         backend = backend_for(sign_in.tenant_id)
         info = backend.get_password_info(user=sign_in.user, at=timezone.now())
         return Response(asdict(info))
-
-
-class PasswordChangeView(OwnView):
-    def post(self, request: Request) -> Response:
-        passwords = _validated(serializers.PasswordChangeInput, request)
-        services.change_password(sign_in=_sign_in(request), at=timezone.now(), **passwords)
-        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 # RFC 6749, section 5.1: no cache keeps a token.

@@ -11,6 +11,7 @@ PUBLIC = {"services", "selectors", "choices", "errors"}
 OFFERED = {
     "shared_apps.accounts.emails": "the canonical form of an address",
     "shared_apps.fleet.dropping": "a schema dropped in portions; onboarding's last step and the pool's",
+    "shared_apps.accounts.new_passwords": "a password replaced in the transaction of what goes with it",
     "shared_apps.accounts.erasure": "what becomes of an account; onboarding erases everywhere",
     "shared_apps.fleet.roles": "the roles' names and memberships; onboarding makes a tenant's",
     "shared_apps.fleet.sharding.cluster": "what a Citus cluster says of itself; onboarding moves tenants",
