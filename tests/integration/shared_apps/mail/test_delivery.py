@@ -10,7 +10,6 @@ from io import StringIO
 from typing import Any
 from uuid import uuid4
 
-import psycopg
 import pytest
 from django.conf import settings
 from django.core.management import CommandError, call_command
@@ -25,7 +24,6 @@ from shared_apps.mail.choices import MailKind, MailState
 from shared_apps.mail.errors import MailNotConfiguredError, MailNotDeadError
 from shared_apps.mail.models import OutgoingMail
 from tests.concurrency import at_once
-from tests.installation import Installation
 from tests.mailbox import OK, Mailbox, mailed_by
 from tests.waiting import wait_until
 
@@ -184,44 +182,31 @@ def test_a_link_that_is_too_old_is_not_sent(acme: TenantIdentity, mailbox: Mailb
 
 
 def test_killed_between_sending_and_saying_so_it_comes_again_under_the_same_id(
-    acme: TenantIdentity, mailbox: Mailbox, system: Installation
+    acme: TenantIdentity, mailbox: Mailbox
 ) -> None:
     mail = post(acme, at=timezone.now())
-    with system.owner() as holder, system.owner() as watcher:
 
-        def hold(_: EmailMessage) -> str:
-            # Taken, and the sender cannot say so before it dies.
-            holder.execute("SELECT FROM mail_outgoingmail WHERE id = %s FOR UPDATE", [mail.id])
-            return OK
+    def kill(_: EmailMessage) -> str:
+        # It has sent all of the mail, and never learns that it was taken.
+        sender.kill()
+        sender.wait()
+        return OK
 
-        mailbox.answer = hold
-        sender = subprocess.Popen(
-            [sys.executable, "-m", "tests.sending"],
-            env={**os.environ, "EMAIL_URL": mailbox.url, "PYTHONPATH": "."},
-        )
-        try:
-            wait_until(lambda: _is_waiting(watcher), "the sender says that it was sent", timeout=60)
-        finally:
-            sender.kill()
-            sender.wait()
+    mailbox.answer = kill
+    sender = subprocess.Popen(
+        [sys.executable, "-m", "tests.sending"],
+        env={**os.environ, "EMAIL_URL": mailbox.url, "PYTHONPATH": "."},
+    )
+    wait_until(lambda: len(mailbox.mails) == 1, "the mail was taken", timeout=60)
     mailbox.answer = lambda _: OK
 
     left = row(mail)
-    assert (left.state, left.attempts) == (MailState.WAITING, 1)
+    assert (sender.returncode, left.state, left.attempts) == (-9, MailState.WAITING, 1)
     assert deliver(left.next_attempt_at - timedelta(seconds=1)) == (0, 0)
     assert deliver(left.next_attempt_at) == (1, 0)
 
     assert [received["Message-ID"] for received in mailbox.mails] == [mail.message_id] * 2
     assert row(mail).state == MailState.SENT
-
-
-def _is_waiting(watcher: "psycopg.Connection[Any]") -> bool:
-    """Whether somebody waits for a row that another holds."""
-    found = watcher.execute(
-        "SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'"
-    ).fetchone()
-    watcher.rollback()
-    return found is not None and found[0] > 0
 
 
 def test_the_text_is_opened_by_the_key_that_sealed_it_alone(
