@@ -11,6 +11,7 @@ from django.db import transaction
 from shared_apps.accounts import errors as accounts_errors
 from shared_apps.accounts import new_passwords
 from shared_apps.accounts import selectors as people
+from shared_apps.accounts.emails import validated_email
 from shared_apps.authn import notices, tickets
 from shared_apps.authn.backends import backend_for
 from shared_apps.authn.backends.database import DatabaseBackend
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
 
 def mail_reset(*, tenant_id: UUID | None, email: str, at: datetime) -> None:
     """Mail a link, if there is somebody here who can use it. Nobody is told whether there is."""
-    user = people.find_user_by_email(email=email)
+    try:
+        user = people.find_user_by_email(email=validated_email(email))
+    except accounts_errors.EmailError:
+        return
     if user is None or not _can_reset(user, tenant_id):
         return
     with context.operator(), _about(user), transaction.atomic():

@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.db.models import Q
 
 from shared_apps.core import context
-from shared_apps.core.queue import enqueue
+from shared_apps.core.queue import hint
 from shared_apps.mail import sealing, texts
 from shared_apps.mail.choices import MailKind, MailState
 from shared_apps.mail.errors import MailNotDeadError, MailNotFoundError
@@ -42,8 +42,8 @@ def post_mail(
             recipient=recipient, subject=text.subject, body=sealing.seal(text.body),
             message_id=f"<{id}@{domain}>", created_at=at, good_until=good_until, next_attempt_at=at,
         )  # fmt: skip
-        # A hint: beat sends the same task every minute.
-        enqueue(DELIVER_TASK)
+        # Beat sends the same task every minute.
+        hint(DELIVER_TASK)
     return mail
 
 
@@ -74,7 +74,7 @@ def retry_mail(*, mail_id: UUID, at: datetime) -> OutgoingMail:
         mail.state, mail.attempts, mail.next_attempt_at = MailState.WAITING, 0, at
         mail.finished_at, mail.lease = None, None
         mail.save()
-        enqueue(DELIVER_TASK)
+        hint(DELIVER_TASK)
     return mail
 
 
