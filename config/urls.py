@@ -16,4 +16,5 @@ v1: list[URLPattern | URLResolver] = [
 urlpatterns = [
     path("api/v1/", include((v1, "v1"))),
     path("files/", include("shared_apps.tenants.urls")),
+    path("", include("shared_apps.authn.mail_page_urls")),
 ]

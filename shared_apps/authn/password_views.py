@@ -24,7 +24,7 @@ from shared_apps.authn.authentication import requested_tenant_id
 from shared_apps.authn.errors import MissingTokenError
 from shared_apps.authn.selectors import SignIn
 from shared_apps.authn.views import OpenView
-from shared_apps.core import context
+from shared_apps.core import attribution, context
 from shared_apps.core.serializers import InputSerializer
 
 
@@ -53,7 +53,7 @@ class PasswordResetView(OpenView):
 
     def post(self, request: Request) -> Response:
         email = _validated(serializers.PasswordResetInput, request)["email"]
-        mail_requests.ask_for(mail_requests.RESET_TASK, email=email, ip=_ip(request))
+        mail_requests.ask_for(mail_requests.RESET_TASK, email=email, ip=attribution.current().ip)
         return Response(status=status.HTTP_202_ACCEPTED)
 
 
@@ -70,7 +70,9 @@ class RegistrationView(OpenView):
     def post(self, request: Request) -> Response:
         registering.require_open(tenant_id=requested_tenant_id())
         email = validated_email(_validated(serializers.RegistrationInput, request)["email"])
-        mail_requests.ask_for(mail_requests.REGISTRATION_TASK, email=email, ip=_ip(request))
+        mail_requests.ask_for(
+            mail_requests.REGISTRATION_TASK, email=email, ip=attribution.current().ip
+        )
         return Response(status=status.HTTP_202_ACCEPTED)
 
 
@@ -101,7 +103,3 @@ def _validated(kind: type[InputSerializer], request: Request) -> dict[str, Any]:
     body = kind(data=request.data)
     body.is_valid(raise_exception=True)
     return dict(body.validated_data)
-
-
-def _ip(request: Request) -> str | None:
-    return request.META.get("REMOTE_ADDR") or None

@@ -26,6 +26,7 @@ PROCESS_MEMORY = {
     "shared_apps/audit/sealing/fields.py:personal_tables": "what models declare",
     "shared_apps/audit/sealing/wrapping.py:_derived": "from secrets of the settings; no person's key",
     "shared_apps/audit/tracking.py:changeable": "of models, which are code",
+    "shared_apps/authn/mail_pages/__init__.py:_rendered": "pages of files, the same for everybody",
     "shared_apps/core/doctor.py:_checks": "functions, registered at start",
     "shared_apps/core/health.py:_versions": "functions, registered at start",
     "shared_apps/fleet/readiness.py:_known": "of the shared schema, the same for everybody",
