@@ -77,6 +77,7 @@ class Installation:
             connection.execute("DELETE FROM onboarding_erasure")
             connection.execute("DELETE FROM mail_outgoingmail")
             connection.execute("DELETE FROM authn_ticket")
+            connection.execute("DELETE FROM authn_registrationpolicy")
             connection.execute("DELETE FROM authn_refreshtoken")
             connection.execute("DELETE FROM authn_session")
             for table in ("accounts_usertenantrole", "accounts_crosstenantgrant"):

@@ -112,3 +112,13 @@ class Ticket(models.Model):
                 | models.Q(purpose=TicketPurpose.REGISTRATION),
             ),
         ]
+
+
+class RegistrationPolicy(Auditable):
+    """Who may register themselves at a tenant. Without a row: nobody."""
+
+    tenant = models.OneToOneField(
+        "tenants.Tenant", primary_key=True, on_delete=models.CASCADE, related_name="registration"
+    )
+    email_domains = models.JSONField()
+    """What stands behind the @, sorted; `*` is any."""

@@ -68,8 +68,10 @@ class PasswordResetConfirmView(OpenView):
 
 class RegistrationView(OpenView):
     def post(self, request: Request) -> Response:
-        registering.require_open(tenant_id=requested_tenant_id())
+        tenant_id = requested_tenant_id()
+        registering.require_open(tenant_id=tenant_id)
         email = validated_email(_validated(serializers.RegistrationInput, request)["email"])
+        registering.require_open(tenant_id=tenant_id, email=email)
         mail_requests.ask_for(
             mail_requests.REGISTRATION_TASK, email=email, ip=attribution.current().ip
         )

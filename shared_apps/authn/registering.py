@@ -4,7 +4,9 @@ The address is proven by mail before there is anything of the person, and whethe
 is told by mail alone.
 """
 
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -23,27 +25,51 @@ from shared_apps.authn.errors import (
     PolicyViolationError,
     RegistrationClosedError,
 )
+from shared_apps.authn.models import RegistrationPolicy
 from shared_apps.core import context
 from shared_apps.core.errors import AppError
-from shared_apps.tenants import selectors as tenants
 
-FEATURE = "registration"
-ROLE = Role.VIEWER
+ANY_DOMAIN: Final = "*"
+ROLE: Final = Role.VIEWER
 """Whoever let themselves in reads; more is an administrator's to give."""
 
 
-def require_open(*, tenant_id: UUID | None) -> None:
-    """Raises RegistrationClosedError: this is by invitation, or a directory says who there is."""
+def list_email_domains(*, tenant_ids: Collection[UUID]) -> dict[UUID, list[str]]:
+    """Of those of these tenants that let anybody register."""
+    with context.operator():
+        policies = RegistrationPolicy.objects.filter(tenant__in=tenant_ids)
+        return dict(policies.values_list("tenant_id", "email_domains"))
+
+
+def allow(*, tenant_id: UUID, email_domains: Sequence[str]) -> None:
+    """Let people with addresses of these domains register; of none: nobody."""
+    with context.operator(), transaction.atomic():
+        if list_email_domains(tenant_ids=[tenant_id]).get(tenant_id, []) == list(email_domains):
+            return
+        if email_domains:
+            RegistrationPolicy.objects.update_or_create(
+                tenant_id=tenant_id, defaults={"email_domains": list(email_domains)}
+            )
+        else:
+            RegistrationPolicy.objects.filter(tenant=tenant_id).delete()
+
+
+def require_open(*, tenant_id: UUID | None, email: str | None = None) -> None:
+    """Raises RegistrationClosedError: people are invited, or a directory says who there is, or the
+    tenant lets in addresses of other domains than this one's."""
     if tenant_id is None or not isinstance(backend_for(tenant_id), DatabaseBackend):
         raise RegistrationClosedError
-    if not tenants.has_feature(tenant_id=tenant_id, feature=FEATURE):
+    domains = list_email_domains(tenant_ids=[tenant_id]).get(tenant_id)
+    if not domains:
+        raise RegistrationClosedError
+    if email is not None and not {ANY_DOMAIN, email.rpartition("@")[2]} & {*domains}:
         raise RegistrationClosedError
 
 
 def mail_confirmation(*, tenant_id: UUID, email: str, at: datetime) -> None:
     """Raises RegistrationClosedError, EmailError."""
-    require_open(tenant_id=tenant_id)
     address = validated_email(email)
+    require_open(tenant_id=tenant_id, email=address)
     user = people.find_user_by_email(email=address)
     is_member = user is not None and people.find_member(tenant_id=tenant_id, user_id=user.pk)
     with context.operator(), transaction.atomic():
@@ -67,6 +93,7 @@ def confirm(*, tenant_id: UUID, token: str, name: str, password: str, at: dateti
     ticket = tickets.find(
         token=token, purpose=TicketPurpose.REGISTRATION, tenant_id=tenant_id, at=at
     )
+    require_open(tenant_id=tenant_id, email=ticket.email)
     tickets.use_up(ticket, at=at)
     try:
         return _let_in(tenant_id=tenant_id, email=ticket.email, name=name, password=password, at=at)

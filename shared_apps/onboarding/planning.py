@@ -9,6 +9,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from shared_apps.accounts import selectors as people
+from shared_apps.authn import registering
 from shared_apps.authn import services as authn
 from shared_apps.core import context
 from shared_apps.onboarding import selectors
@@ -74,6 +75,7 @@ class _Present:
     schemas: Mapping[str, str]
     admins: Mapping[UUID, set[str]]
     setups: Mapping[UUID, set[str]]
+    registrations: Mapping[UUID, list[str]]
 
     @classmethod
     def read(cls, declaration: Declaration, *, is_whole: bool) -> "_Present":
@@ -93,6 +95,7 @@ class _Present:
             schemas={tenant.schema_name: tenant.slug for tenant in tenants},
             admins=people.list_admin_emails(tenant_ids=ids),
             setups=selectors.list_setups(tenant_ids=ids),
+            registrations=registering.list_email_domains(tenant_ids=ids),
         )
 
 
@@ -179,6 +182,7 @@ def _change(spec: TenantSpec, number: int, present: _Present) -> Change | None:
         return Change(spec.slug, Action.COMPLETE, number, tuple(_of_unfinished(spec, tenant)))
     found = [
         *_of_row(spec, tenant),
+        *_of_registration(spec, present.registrations.get(tenant.id, [])),
         *_of_lists(spec, tenant, present),
     ]
     action = Action.CHANGE
@@ -199,8 +203,15 @@ def _of_new(spec: TenantSpec) -> Iterable[Difference]:
             yield Difference(f"limits.{name}", None, value)
     for name, is_on in spec.features.items():
         yield Difference(f"features.{name}", None, is_on)
+    yield from _of_registration(spec, [])
     if spec.setup:
         yield Difference("setup", None, [flag.value for flag in spec.setup])
+
+
+def _of_registration(spec: TenantSpec, domains: list[str]) -> Iterable[Difference]:
+    wanted = list(spec.registration_domains)
+    if wanted != domains:
+        yield Difference("registration.email_domains", domains or None, wanted or None)
 
 
 def _of_unfinished(spec: TenantSpec, tenant: Tenant) -> Iterable[Difference]:
@@ -257,6 +268,7 @@ def declared_limits(tenant: Tenant) -> dict[str, int | str]:
 
 def describe(tenant: Tenant) -> dict[str, Any]:
     """A tenant that exists, as its declaration would be written; state and setup are left out."""
+    domains = registering.list_email_domains(tenant_ids=[tenant.id]).get(tenant.id)
     return {
         "slug": tenant.slug,
         "name": tenant.name,
@@ -265,4 +277,5 @@ def describe(tenant: Tenant) -> dict[str, Any]:
         "auth": {"backend": authn.backend_name_of(tenant_id=tenant.id)},
         "limits": declared_limits(tenant),
         "features": tenant.features,
+        **({"registration": {"email_domains": domains}} if domains else {}),
     }

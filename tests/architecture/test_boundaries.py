@@ -10,6 +10,7 @@ PUBLIC = {"services", "selectors", "choices", "errors"}
 # What else an app offers on purpose, with the reason.
 OFFERED = {
     "shared_apps.accounts.emails": "the canonical form of an address",
+    "shared_apps.authn.registering": "who may register themselves, as tenants.yaml says",
     "shared_apps.fleet.dropping": "a schema dropped in portions; onboarding's last step and the pool's",
     "shared_apps.accounts.new_passwords": "a password replaced in the transaction of what goes with it",
     "shared_apps.accounts.erasure": "what becomes of an account; onboarding erases everywhere",

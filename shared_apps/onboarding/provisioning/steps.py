@@ -9,6 +9,7 @@ from django.db import connections, transaction
 from shared_apps.accounts import selectors as people
 from shared_apps.accounts import services as accounts
 from shared_apps.audit import triggers
+from shared_apps.authn import registering
 from shared_apps.authn import services as authn
 from shared_apps.core import context
 from shared_apps.core.references import Secrets
@@ -94,6 +95,7 @@ def configure(spec: TenantSpec, tenant: Tenant) -> None:
         quotas=spec.limits.quotas(),
         features=spec.features,
     )
+    registering.allow(tenant_id=tenant.id, email_domains=spec.registration_domains)
 
 
 def _audit(work: Work) -> None:

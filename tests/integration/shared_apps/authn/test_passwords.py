@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.conf import settings
 from django.core.cache import cache
+from django.core.management import call_command
 from django.test import override_settings
 from django.utils import timezone
 
@@ -19,12 +21,10 @@ from shared_apps.authn import mail_requests, password_resetting, registering, ti
 from shared_apps.authn.choices import TicketPurpose
 from shared_apps.authn.errors import RegistrationClosedError
 from shared_apps.authn.models import Session, Ticket
-from shared_apps.core import context
+from shared_apps.core import attribution, context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.mail import delivery
-from shared_apps.tenants import services as tenants
-from shared_apps.tenants.models import Tenant
-from shared_apps.tenants.quotas import TenantQuotas
+from shared_apps.mail.models import OutgoingMail
 from tests.client import Api
 from tests.concurrency import at_once
 from tests.installation import PASSWORD
@@ -314,19 +314,9 @@ def test_an_admin_has_somebody_choose_a_new_password(
 
 @pytest.fixture
 def open_registration(acme: TenantIdentity) -> Iterator[None]:
-    def switch(features: dict[str, bool]) -> None:
-        with context.operator():
-            tenant = Tenant.objects.get(id=acme.id)
-        tenants.change_details(
-            tenant_id=acme.id, name=tenant.name,
-            quotas=TenantQuotas(requests_per_minute=None, storage_mb=None), features=features,
-        )  # fmt: skip
-
-    with context.operator():
-        before = dict(Tenant.objects.get(id=acme.id).features)
-    switch({**before, "registration": True})
+    registering.allow(tenant_id=acme.id, email_domains=["acme.example", "globex.example"])
     yield
-    switch(before)
+    registering.allow(tenant_id=acme.id, email_domains=[])
 
 
 def registration_token(mailbox: Mailbox, tenant: TenantIdentity, email: str) -> str:
@@ -358,6 +348,36 @@ def test_registration(
     elsewhere = api(globex).post("auth/registration/", {"email": "zoe@acme.example"})
     assert (elsewhere.status_code, elsewhere.json()["code"]) == (403, "registration_closed")
     assert api(globex).post("auth/registration/confirm/", body).status_code == 403
+
+
+@pytest.mark.usefixtures("open_registration")
+@pytest.mark.parametrize(
+    "email", ["x@evil.example", "x@sub.acme.example", "x@acme.example.evil.example", "x@example"]
+)
+def test_addresses_of_other_domains_are_refused(
+    acme: TenantIdentity, api: ApiFactory, email: str
+) -> None:
+    response = api(acme).post("auth/registration/", {"email": email})
+
+    assert response.status_code in (400, 403)
+    assert response.json()["code"] in ("registration_closed", "accounts.invalid_email")
+
+
+@pytest.mark.usefixtures("open_registration")
+def test_a_link_is_no_use_when_its_domain_is_not_let_in_any_more(
+    acme: TenantIdentity, api: ApiFactory, mailbox: Mailbox
+) -> None:
+    token = registration_token(mailbox, acme, "zoe@acme.example")
+    registering.allow(tenant_id=acme.id, email_domains=["globex.example"])
+
+    body = {"token": token, "password": NEW}
+    response = api(acme).post("auth/registration/confirm/", body)
+
+    assert (response.status_code, response.json()["code"]) == (403, "registration_closed")
+    with context.operator():
+        assert not User.objects.filter(email="zoe@acme.example").exists()
+    registering.allow(tenant_id=acme.id, email_domains=["*"])
+    assert api(acme).post("auth/registration/confirm/", body).status_code == 201
 
 
 @pytest.mark.usefixtures("open_registration")
@@ -409,3 +429,21 @@ def test_one_network_asks_for_so_many_mails(acme: TenantIdentity, person: Person
     assert counted == [1, 2, 3]
     assert other == 1
     assert settings.PUBLIC_URL == "http://localhost"
+
+
+@pytest.mark.usefixtures("open_registration")
+def test_an_erased_persons_mails_and_tickets_go(
+    acme: TenantIdentity, globex: TenantIdentity, person: Person, mailbox: Mailbox
+) -> None:
+    other = make_person(globex)
+    at = timezone.now()
+    for tenant, asked in ((acme, person), (globex, other)):
+        password_resetting.mail_reset(tenant_id=tenant.id, email=asked.email, at=at)
+    delivery.deliver_due(clock=timezone.now)
+
+    with context.operator(), attribution.acting(attribution.command("erase-person")):
+        call_command("erase-person", person.email, "--yes", stdout=StringIO(), stderr=StringIO())
+
+    with context.operator():
+        assert [mail.recipient for mail in OutgoingMail.objects.all()] == [other.email]
+        assert [ticket.user_id for ticket in Ticket.objects.all()] == [other.id]
