@@ -209,7 +209,7 @@ def _of_new(spec: TenantSpec) -> Iterable[Difference]:
 
 
 def _of_registration(spec: TenantSpec, domains: list[str]) -> Iterable[Difference]:
-    wanted = list(spec.registration_domains)
+    wanted = list(spec.registration)
     if wanted != domains:
         yield Difference("registration.email_domains", domains or None, wanted or None)
 

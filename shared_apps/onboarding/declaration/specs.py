@@ -63,6 +63,6 @@ class TenantSpec:
     auth: AuthSpec = field(default_factory=AuthSpec)
     limits: LimitsSpec = field(default_factory=LimitsSpec)
     features: Mapping[str, bool] = field(default_factory=dict)
-    registration_domains: tuple[str, ...] = ()
+    registration: tuple[str, ...] = ()
     """Of whose addresses people may register themselves; empty: nobody."""
     setup: tuple[SetupFlag, ...] = ()

@@ -95,7 +95,7 @@ def configure(spec: TenantSpec, tenant: Tenant) -> None:
         quotas=spec.limits.quotas(),
         features=spec.features,
     )
-    registering.allow(tenant_id=tenant.id, email_domains=spec.registration_domains)
+    registering.allow(tenant_id=tenant.id, email_domains=spec.registration)
 
 
 def _audit(work: Work) -> None:
