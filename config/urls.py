@@ -9,6 +9,7 @@ v1: list[URLPattern | URLResolver] = [
     path("", include("shared_apps.accounts.urls")),
     path("", include("shared_apps.authn.members.urls")),
     path("", include("shared_apps.authn.impersonation.urls")),
+    path("", include("shared_apps.authn.people_urls")),
     path("audit/", include("shared_apps.audit.urls")),
     path("", include("tenant_apps.invoicing.urls")),
     *system_urls,
@@ -18,4 +19,5 @@ urlpatterns = [
     path("", include("shared_apps.authn.page_urls")),
     path("api/v1/", include((v1, "v1"))),
     path("files/", include("shared_apps.tenants.urls")),
+    path("", include("shared_apps.authn.mail_page_urls")),
 ]

@@ -17,6 +17,7 @@ v1: list[URLPattern | URLResolver] = [
 urlpatterns = [
     path("", include("shared_apps.authn.page_urls")),
     path("api/v1/", include((v1, "v1"))),
+    path("", include("shared_apps.authn.mail_page_urls")),
     *endpoint("health/live/", health.live, name="health-live"),
     *endpoint("health/ready/", health.ready, name="health-ready"),
     *endpoint("health/startup/", health.ready, name="health-startup"),

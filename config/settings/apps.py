@@ -5,6 +5,7 @@ SHARED_APPS = [
     "shared_apps.audit",
     "shared_apps.audit.sealing",
     "shared_apps.tenants",
+    "shared_apps.mail",
     "shared_apps.accounts",
     "shared_apps.authn",
     "shared_apps.portfolio",

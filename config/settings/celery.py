@@ -46,6 +46,16 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60,
         "options": {"headers": {"scope": "operator"}, "expires": 60},
     },
+    "mail.deliver_due": {
+        "task": "mail.deliver_due",
+        "schedule": 60,
+        "options": {"headers": {"scope": "operator"}, "expires": 60},
+    },
+    "mail.delete_old_mail": {
+        "task": "mail.delete_old_mail",
+        "schedule": 24 * 60 * 60,
+        "options": {"headers": {"scope": "operator"}},
+    },
     "onboarding.purge_tenants": {
         "task": "onboarding.purge_tenants",
         "schedule": 24 * 60 * 60,

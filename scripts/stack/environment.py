@@ -65,11 +65,14 @@ def product_environment(
     anchors: Path | None = None,
     prefix: str = "freehold",
     public_host: str = "localhost",
+    public_url: str = "http://localhost",
+    mail: Path | None = None,
     # Hosts are checked against the domains of the tenants; this list would be a further limit.
     allowed_hosts: str = "*",
 ) -> dict[str, str]:
     """The variables of the contract. `prefix` begins every login's and both databases' names.
 
+    `mail` is a directory that takes the mails instead of a server; without it they wait.
     `files` is where tenants' files are kept, if anywhere; `archives` where the provisioner exports them to;
     `anchors` where it keeps those of the audit trail.
     """
@@ -111,6 +114,8 @@ def product_environment(
         "AUTH_ENCRYPTION_KEYS": generated.auth_encryption_keys,
         "ALLOWED_HOSTS": allowed_hosts,
         "PUBLIC_HOST": public_host,
+        "PUBLIC_URL": public_url,
+        **({"EMAIL_URL": mail.as_uri()} if mail else {}),
         "DJANGO_SETTINGS_MODULE": settings,
     }
 

@@ -98,6 +98,8 @@ def _start(
             files=state.files,
             archives=state.archives,
             anchors=state.anchors,
+            public_url=f"http://localhost:{port}",
+            mail=state.mail,
         )
         if with_directories:
             environment |= directories.ENVIRONMENT

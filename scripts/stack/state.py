@@ -27,6 +27,7 @@ class State:
         self.archives = path / "archives"
         self.anchors = path / "anchors"
         self.directories = path / "directories"
+        self.mail = path / "mail"
         self.secrets = path / "secrets.json"
         self.accounts = path / "accounts.json"
         self.schedule = path / "celerybeat-schedule"
@@ -91,6 +92,7 @@ class State:
             self.archives,
             self.anchors,
             self.directories,
+            self.mail,
         ):
             if directory.exists():
                 shutil.rmtree(directory)

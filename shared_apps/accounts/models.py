@@ -52,6 +52,9 @@ class User(Auditable, AbstractBaseUser):
     realm = models.UUIDField(null=True, editable=False)
     """The directory that this person came from and belongs to alone."""
     password_changed_at = models.DateTimeField(null=True)
+    # With the database's own default: a version that does not know the column adds people too.
+    must_change_password = models.BooleanField(default=False, db_default=False)
+    """Somebody else knows the password, or had it reset: it opens nothing but its own change."""
     created_at = models.DateTimeField()
     erased_at = models.DateTimeField(null=True, editable=False)
     """Since when nobody is behind this account (erasure.py); nothing brings it back."""

@@ -136,6 +136,7 @@ def find_cross_tenant_scope(*, user_id: UUID) -> context.CrossTenantScope | None
 @dataclass(frozen=True)
 class PasswordState:
     is_usable: bool
+    must_change: bool
     changed_at: datetime | None
     min_length: int | None
 
@@ -147,6 +148,27 @@ def get_password_state(*, user_id: UUID) -> PasswordState:
         raise PersonNotFoundError
     return PasswordState(
         is_usable=user.has_usable_password(),
+        must_change=user.must_change_password,
         changed_at=user.password_changed_at,
         min_length=passwords.minimum_length(),
     )
+
+
+def has_password_of(*, user: User) -> bool:
+    """Whether the password is still the one that `user` was read with, and stays it until the
+    transaction ends."""
+    with context.operator():
+        unchanged = User.objects.select_for_update(no_key=True).filter(
+            id=user.pk, password_changed_at=user.password_changed_at, is_active=True
+        )
+        return bool(unchanged.values_list("id"))
+
+
+def is_of_tenant_alone(*, user_id: UUID, tenant_id: UUID) -> bool:
+    """Whether nobody but this tenant has given the person anything, so that its administrators may
+    judge the account as a whole."""
+    with context.operator():
+        user = User.objects.filter(id=user_id, is_operator=False, is_managed_by_operator=False)
+        elsewhere = UserTenantRole.objects.filter(user=user_id).exclude(tenant=tenant_id)
+        grants = CrossTenantGrant.objects.filter(user=user_id)
+        return user.exists() and not elsewhere.exists() and not grants.exists()

@@ -13,16 +13,15 @@ from shared_apps.accounts.errors import (
     GrantNotFoundError,
     LastAdminError,
     OwnRoleError,
-    PasswordRejectedError,
     PersonExistsError,
     PersonHasRolesError,
     PersonNotFoundError,
     RoleExistsError,
     RoleOfDirectoryError,
     SignInNotControlledError,
-    WrongPasswordError,
 )
 from shared_apps.accounts.models import CrossTenantGrant, User, UserTenantRole
+from shared_apps.accounts.new_passwords import replace_hash
 from shared_apps.core import context
 
 # The role's name of somebody who comes back without one.
@@ -50,6 +49,8 @@ def create_person(
             "name": person.name,
             "password": person.password,
             "password_changed_at": person.password_changed_at,
+            # Whoever made the account knows the password, until its owner chose another.
+            "must_change_password": password is not None and by is not None,
             "created_at": person.created_at,
         }
         user, _ = User.objects.get_or_create(email=person.email, realm=None, defaults=defaults)
@@ -283,7 +284,7 @@ def check_password(*, email: str, password: str) -> User | None:
     if user is None or not user.is_active or not check.is_correct:
         return None
     if check.needs_rehash:
-        _replace_password(user=user, encoded=passwords.hash_password(password))
+        replace_hash(user=user, encoded=passwords.hash_password(password))
     return user
 
 
@@ -294,27 +295,6 @@ def spend_password_check() -> None:
         PasswordChecksBusyError: too many are being checked.
     """
     passwords.verify_password("", None)
-
-
-def change_password(*, user_id: UUID, old_password: str, new_password: str, at: datetime) -> None:
-    """Replace a password by its owner's wish.
-
-    Raises:
-        WrongPasswordError: the old one is not theirs.
-        PasswordRejectedError: the new one breaks the rules or is the old one.
-        PasswordChecksBusyError: too many are being checked.
-    """
-    user = selectors.find_user(user_id=user_id)
-    if user is None or not passwords.verify_password(old_password, user.password).is_correct:
-        raise WrongPasswordError
-    if new_password == old_password:
-        raise PasswordRejectedError(password=["This is the present password."])
-    passwords.require_acceptable(new_password, person=user)
-    # Whoever changed it meanwhile made `old_password` a wrong one.
-    if not _replace_password(
-        user=user, encoded=passwords.hash_password(new_password), changed_at=at
-    ):
-        raise WrongPasswordError
 
 
 def delete_person(*, user_id: UUID) -> None:
@@ -330,15 +310,6 @@ def delete_person(*, user_id: UUID) -> None:
         if user.is_operator or user.tenant_roles.exists() or user.cross_tenant_grants.exists():
             raise PersonHasRolesError
         user.delete()
-
-
-def _replace_password(*, user: User, encoded: str, changed_at: datetime | None = None) -> bool:
-    """Unless it was changed since `user` was read: hashing takes long and holds no lock."""
-    changes: dict[str, object] = {"password": encoded}
-    if changed_at is not None:
-        changes["password_changed_at"] = changed_at
-    with context.operator():
-        return User.objects.filter(id=user.id, password=user.password).update(**changes) == 1
 
 
 def _new_person(*, email: str, name: str, password: str | None, at: datetime) -> User:

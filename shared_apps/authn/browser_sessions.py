@@ -51,7 +51,7 @@ def find_sign_in(*, cookie: str, tenant_id: UUID | None, at: datetime) -> SignIn
         return None
     claims = Claims(
         session_id=session.id, user_id=session.user_id, tenant_id=tenant_id, jti=session.id,
-        expires_at=session.expires_at,
+        issued_at=session.last_used_at, expires_at=session.expires_at, is_access=False,
     )  # fmt: skip
     try:
         sign_in = selectors.get_sign_in(claims=claims, at=at)

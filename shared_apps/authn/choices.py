@@ -22,6 +22,15 @@ class SessionEnd(models.TextChoices):
     """The directory does not know the person any more, or has disabled them."""
 
 
+class TicketPurpose(models.TextChoices):
+    """What a ticket is good for, once."""
+
+    PASSWORD_CHANGE = "PASSWORD_CHANGE"  # noqa: S105 (a purpose)
+    """Of a password that its owner has just proven and must not keep."""
+    PASSWORD_RESET = "PASSWORD_RESET"  # noqa: S105 (a purpose)
+    REGISTRATION = "REGISTRATION"
+
+
 class SocketClose(IntEnum):
     """Why the server closed a socket: RFC 6455, and 4000 and above our own."""
 

@@ -1,4 +1,4 @@
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from shared_apps.core.errors import (
     ConflictError,
@@ -9,6 +9,10 @@ from shared_apps.core.errors import (
     UnauthenticatedError,
     UnavailableError,
 )
+
+if TYPE_CHECKING:
+    from shared_apps.accounts.models import User
+    from shared_apps.authn.backends.directory import DirectoryPerson
 
 
 class MissingTokenError(UnauthenticatedError):
@@ -88,6 +92,13 @@ class ImpersonationNotFoundError(NotFoundError):
     message = "There is no such impersonation going on."
 
 
+class InvalidTicketError(InvalidError):
+    """Says no more: unknown, used, too old, of another host or for another purpose."""
+
+    code = "ticket_not_valid"
+    message = "This is not good, or not any more. Ask for a new one."
+
+
 class WrongOldPasswordError(InvalidError):
     code = "wrong_old_password"
     message = "The old password is not right."
@@ -112,14 +123,24 @@ class AccountLockedError(ConflictError):
     message = "This account is locked."
 
 
-class PasswordExpiredError(ForbiddenError):
-    """Told only to somebody who has proven who they are, like the three that follow."""
+class PasswordDueError(ForbiddenError):
+    """A new password comes first. Told only to somebody who has proven who they are, like the errors
+    that follow; who that is goes no further than to the ticket for the change (tickets.py)."""
 
+    def __init__(
+        self, *, person: "DirectoryPerson | None" = None, user: "User | None" = None
+    ) -> None:
+        super().__init__()
+        self.person = person
+        self.user = user
+
+
+class PasswordExpiredError(PasswordDueError):
     code = "password_expired"
     message = "This password has expired. Change it to sign in."
 
 
-class PasswordChangeRequiredError(ForbiddenError):
+class PasswordChangeRequiredError(PasswordDueError):
     code = "password_change_required"
     message = "This password must be changed before the first sign-in."
 

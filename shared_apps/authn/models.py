@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models.functions import Coalesce
 
 from shared_apps.audit.models import Auditable, AuditPolicy
-from shared_apps.authn.choices import SessionEnd
+from shared_apps.authn.choices import SessionEnd, TicketPurpose
 from shared_apps.core.personal import ACCOUNTABILITY, ID_ALONE, Deleted, Kept, Masked, Rule
 
 LONGEST_IMPERSONATION = timedelta(minutes=60)
@@ -186,3 +186,50 @@ class SignInPolicy(Auditable):
                 ),
             ),
         ]
+
+
+class Ticket(models.Model):
+    """Good for one thing, once, for minutes; no access token. What was handed out is not kept."""
+
+    personal: ClassVar[tuple[Rule, ...]] = (Deleted(by="user"), Deleted(by="email"))
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    hash = models.CharField(max_length=64, unique=True, editable=False)
+    """SHA-256 of what was handed out, in hexadecimal."""
+    purpose = models.CharField(max_length=20, choices=TicketPurpose)
+    tenant = models.ForeignKey(
+        "tenants.Tenant", null=True, on_delete=models.CASCADE, related_name="tickets"
+    )
+    """At whose host it is good; None: at the public host."""
+    user = models.ForeignKey(
+        "accounts.User", null=True, on_delete=models.CASCADE, related_name="tickets"
+    )
+    email = models.CharField(max_length=254, blank=True)
+    """The address that it proves."""
+    bound_to = models.CharField(max_length=64, blank=True, editable=False)
+    """What of the person it dies with (tickets.py): their password and address."""
+    issued_at = models.DateTimeField()
+    expires_at = models.DateTimeField(db_index=True)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="ticket_purpose_rule", condition=models.Q(purpose__in=TicketPurpose.values)
+            ),
+            models.CheckConstraint(
+                name="ticket_is_somebodys",
+                condition=models.Q(user__isnull=False)
+                | models.Q(purpose=TicketPurpose.REGISTRATION),
+            ),
+        ]
+
+
+class RegistrationPolicy(Auditable):
+    """Who may register themselves at a tenant. Without a row: nobody."""
+
+    tenant = models.OneToOneField(
+        "tenants.Tenant", primary_key=True, on_delete=models.CASCADE, related_name="registration"
+    )
+    email_domains = models.JSONField()
+    """What stands behind the @, sorted; `*` is any."""

@@ -3,7 +3,7 @@ from typing import Any
 from rest_framework import serializers
 
 from shared_apps.authn.models import Session
-from shared_apps.core.fields import OpaqueField
+from shared_apps.core.fields import OpaqueField, TextField
 from shared_apps.core.serializers import InputSerializer
 
 _NAMES = ("identifier", "email", "username")
@@ -38,8 +38,36 @@ class SignInCodeInput(InputSerializer):
 
 
 class PasswordChangeInput(InputSerializer):
+    """Of somebody who is signed in, or who has a `ticket` instead."""
+
     old_password = OpaqueField()
     new_password = OpaqueField()
+    ticket = OpaqueField(required=False)
+    keep_current = serializers.BooleanField(required=False, default=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        if "ticket" in attrs and attrs["keep_current"]:
+            raise serializers.ValidationError({"keep_current": ["A ticket has no session."]})
+        return attrs
+
+
+class PasswordResetInput(InputSerializer):
+    email = OpaqueField()
+
+
+class PasswordResetConfirmInput(InputSerializer):
+    token = OpaqueField()
+    new_password = OpaqueField()
+
+
+class RegistrationInput(InputSerializer):
+    email = TextField(max_length=254)
+
+
+class RegistrationConfirmInput(InputSerializer):
+    token = OpaqueField()
+    name = TextField(max_length=200, allow_blank=True, required=False, default="")
+    password = OpaqueField()
 
 
 class SessionSerializer(serializers.ModelSerializer[Session]):

@@ -14,10 +14,9 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from shared_apps.accounts import selectors as people
-from shared_apps.authn import backends, limits, rechecking, selectors, tokens
+from shared_apps.authn import backends, limits, rechecking, selectors, tickets, tokens
 from shared_apps.authn.backends import Way
 from shared_apps.authn.backends.base import AuthBackend, PasswordInfo
-from shared_apps.authn.backends.kinds import DATABASE
 from shared_apps.authn.choices import BREAK_GLASS, SessionEnd
 from shared_apps.authn.errors import (
     AccountRestrictedError,
@@ -65,15 +64,15 @@ def sign_in(
     Raises:
         InvalidCredentialsError: not proven; the same for whatever reason.
         NoMembershipError: proven, but there is no role here.
-        PasswordExpiredError, PasswordChangeRequiredError, AccountRestrictedError,
-        InteractionRequiredError: proven, and the directory does not let them in.
+        PasswordDueError: proven, and a new password comes first; with a ticket for its change.
+        AccountRestrictedError, InteractionRequiredError: proven, and the directory does not let them in.
         AccountRestrictedError: proven, but an administrator of the tenant has disabled the person.
         TooManyAttemptsError: the password was not looked at.
         UnavailableError: the backend cannot tell now.
     """
-    with reason_withheld():
+    with tickets.issued_where_due(tenant_id=tenant_id, at=at), reason_withheld():
         way, backend = backends.way_of(tenant_id=tenant_id, username=username)
-        with _guessing(backend, tenant_id=tenant_id, account=username, address=client.ip):
+        with guessing(backend, tenant_id=tenant_id, account=username, address=client.ip):
             user = backend.authenticate(username=username, password=password)
             if user is None:
                 raise InvalidCredentialsError
@@ -93,6 +92,10 @@ def open_session(
         BackendUnavailableError: it is not the way here any more.
     """
     with context.operator(), _attributed_to(user.id), transaction.atomic():
+        # Locked: a change of the password ends the sessions that are there, so none may come after it
+        # by the old one.
+        if not people.has_password_of(user=user):
+            raise InvalidCredentialsError
         if tenant_id is None:
             membership, roles = None, people.list_installation_roles(user=user)
         else:
@@ -181,25 +184,13 @@ def end_session(*, session_id: UUID, user_id: UUID, tenant_id: UUID | None, at: 
         _end(Session.objects.filter(id=session_id), why=SessionEnd.TERMINATED, at=at)
 
 
-def change_password(*, sign_in: SignIn, old_password: str, new_password: str, at: datetime) -> None:
-    """Change the password where it is kept, and end all of the person's other sessions everywhere.
-
-    Raises:
-        WrongOldPasswordError, PolicyViolationError, TooManyAttemptsError: nothing was changed.
-        UnavailableError: the backend cannot do it now.
-    """
-    address = attribution.current().ip
-    with reason_withheld():
-        backend = backends.backend_of_session(sign_in.session_id, tenant_id=sign_in.tenant_id)
-        account = sign_in.user.email
-        with _guessing(backend, tenant_id=sign_in.tenant_id, account=account, address=address):
-            backend.change_password(
-                user=sign_in.user, old_password=old_password, new_password=new_password, at=at
-            )
+def end_all_sessions(*, user_id: UUID, keep: UUID | None, at: datetime) -> None:
+    """Everywhere, because the password that opened them is no longer theirs. In the caller's transaction."""
     with context.operator():
-        names = [backend.name, BREAK_GLASS] if backend.name == DATABASE else [backend.name]
-        others = Session.objects.filter(user=sign_in.user.id, backend__in=names)
-        _end(others.exclude(id=sign_in.session_id), why=SessionEnd.PASSWORD_CHANGED, at=at)
+        sessions = Session.objects.filter(user=user_id)
+        _end(
+            sessions.exclude(id=keep) if keep else sessions, why=SessionEnd.PASSWORD_CHANGED, at=at
+        )
 
 
 def get_password_info(*, sign_in: SignIn, at: datetime) -> PasswordInfo:
@@ -253,7 +244,7 @@ def _attributed_to(user_id: UUID) -> Iterator[None]:
         yield
 
 
-def _guessing(
+def guessing(
     backend: AuthBackend, *, tenant_id: UUID | None, account: str, address: str | None
 ) -> AbstractContextManager[None]:
     return limits.attempt(

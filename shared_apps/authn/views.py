@@ -18,7 +18,7 @@ from shared_apps.authn.authentication import requested_tenant_id
 from shared_apps.authn.errors import (
     InvalidCredentialsError,
     NoMembershipError,
-    RegistrationClosedError,
+    PasswordDueError,
     TooManyAttemptsError,
 )
 from shared_apps.authn.permissions import IsSignedIn, IsThemselves
@@ -65,7 +65,12 @@ class LoginView(OpenView):
                 at=timezone.now(),
                 **credentials,
             )
-        except (InvalidCredentialsError, NoMembershipError, TooManyAttemptsError) as error:
+        except (
+            InvalidCredentialsError,
+            NoMembershipError,
+            PasswordDueError,
+            TooManyAttemptsError,
+        ) as error:
             # Without the name that was tried: people type passwords into the wrong field.
             logger.warning("Sign-in refused: %s", error.code)
             raise
@@ -84,11 +89,6 @@ class LogoutView(OpenView):
         token = _validated(serializers.RefreshInput, request)["refresh"]
         services.sign_out(tenant_id=requested_tenant_id(), token=token, at=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT)
-
-
-class RegistrationView(OpenView):
-    def post(self, request: Request) -> Response:
-        raise RegistrationClosedError
 
 
 class CurrentUserView(APIView):
@@ -143,13 +143,6 @@ class PasswordInfoView(OwnView):
         sign_in = _sign_in(request)
         info = services.get_password_info(sign_in=sign_in, at=timezone.now())
         return Response(asdict(info))
-
-
-class PasswordChangeView(OwnView):
-    def post(self, request: Request) -> Response:
-        passwords = _validated(serializers.PasswordChangeInput, request)
-        services.change_password(sign_in=_sign_in(request), at=timezone.now(), **passwords)
-        return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 # RFC 6749, section 5.1: no cache keeps a token.

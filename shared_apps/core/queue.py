@@ -2,7 +2,8 @@
 
 import contextvars
 import threading
-from functools import cache, partial
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from celery import current_app
@@ -22,11 +23,27 @@ def enqueue(task_name: str, **arguments: Any) -> None:
         celery.exceptions.NotRegistered: no such task; raised here, not in a worker at night.
         TenantContextRequired: there is no context that it could run in.
     """
+    transaction.on_commit(_sending(task_name, arguments))
+
+
+def hint(task_name: str, **arguments: Any) -> None:
+    """As `enqueue`, for what is done without it too, only later: a broker that does not answer is logged.
+
+    The caller has committed by then, and is not told that it failed.
+    """
+    transaction.on_commit(_sending(task_name, arguments), robust=True)
+
+
+def _sending(task_name: str, arguments: dict[str, Any]) -> Callable[[], None]:
     task = _find(task_name)
     context.require()
     # Captured now: at commit time the caller's context may have been left.
-    send = partial(contextvars.copy_context().run, task.apply_async, kwargs=arguments)
-    transaction.on_commit(send)
+    captured = contextvars.copy_context()
+
+    def send() -> None:
+        captured.run(task.apply_async, kwargs=arguments)
+
+    return send
 
 
 def _find(task_name: str) -> Any:

@@ -9,7 +9,7 @@ from uuid import UUID
 from django.db.models import Q
 
 from shared_apps.accounts import selectors as people
-from shared_apps.authn import configuring
+from shared_apps.authn import configuring, registering
 from shared_apps.core import context
 from shared_apps.core.references import Secrets
 from shared_apps.onboarding import selectors, sign_in
@@ -77,6 +77,7 @@ class _Present:
     setups: Mapping[UUID, set[str]]
     auth: Mapping[UUID, configuring.Present]
     secrets: Secrets | None
+    registrations: Mapping[UUID, list[str]]
 
     @classmethod
     def read(
@@ -100,6 +101,7 @@ class _Present:
             setups=selectors.list_setups(tenant_ids=ids),
             auth=configuring.list_present(tenant_ids=ids),
             secrets=secrets,
+            registrations=registering.list_email_domains(tenant_ids=ids),
         )
 
 
@@ -193,6 +195,7 @@ def _change(spec: TenantSpec, number: int, present: _Present) -> Change | None:
         return Change(spec.slug, Action.COMPLETE, number, tuple(_of_unfinished(spec, tenant)))
     found = [
         *_of_row(spec, tenant),
+        *_of_registration(spec, present.registrations.get(tenant.id, [])),
         *_of_lists(spec, tenant, present),
         *_of_auth(spec, tenant, present),
     ]
@@ -218,8 +221,15 @@ def _of_new(spec: TenantSpec) -> Iterable[Difference]:
             yield Difference(f"limits.{name}", None, value)
     for name, is_on in spec.features.items():
         yield Difference(f"features.{name}", None, is_on)
+    yield from _of_registration(spec, [])
     if spec.setup:
         yield Difference("setup", None, [flag.value for flag in spec.setup])
+
+
+def _of_registration(spec: TenantSpec, domains: list[str]) -> Iterable[Difference]:
+    wanted = list(spec.registration)
+    if wanted != domains:
+        yield Difference("registration.email_domains", domains or None, wanted or None)
 
 
 def _of_unfinished(spec: TenantSpec, tenant: Tenant) -> Iterable[Difference]:
@@ -288,6 +298,7 @@ def declared_limits(tenant: Tenant) -> dict[str, int | str]:
 
 def describe(tenant: Tenant) -> dict[str, Any]:
     """A tenant that exists, as its declaration would be written; state and setup are left out."""
+    domains = registering.list_email_domains(tenant_ids=[tenant.id]).get(tenant.id)
     return {
         "slug": tenant.slug,
         "name": tenant.name,
@@ -296,4 +307,5 @@ def describe(tenant: Tenant) -> dict[str, Any]:
         "auth": sign_in.describe(tenant_id=tenant.id),
         "limits": declared_limits(tenant),
         "features": tenant.features,
+        **({"registration": {"email_domains": domains}} if domains else {}),
     }

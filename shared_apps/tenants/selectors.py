@@ -39,6 +39,19 @@ def get_tenant(*, slug: str) -> Tenant:
     return tenant
 
 
+def get_primary_host(*, tenant_id: UUID) -> str:
+    """The host name that addresses of this tenant are made with.
+
+    Raises:
+        TenantNotFoundError: no such tenant, or it has no domain.
+    """
+    with context.operator():
+        host = Domain.objects.filter(tenant=tenant_id).values_list("domain", flat=True).first()
+    if host is None:
+        raise TenantNotFoundError(tenant_id=str(tenant_id))
+    return str(host)
+
+
 def is_registered(*, slug: str) -> bool:
     """Whether there is a tenant of this name, in whatever state."""
     with context.operator():

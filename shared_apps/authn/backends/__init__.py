@@ -6,6 +6,7 @@ configurations → which one a tenant has.
 
 import logging
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from shared_apps.authn import recognition
@@ -17,6 +18,9 @@ from shared_apps.authn.errors import BackendUnavailableError
 from shared_apps.authn.models import AuthConfiguration, Session
 from shared_apps.core import context
 from shared_apps.core.emails import canonical_email
+
+if TYPE_CHECKING:
+    from shared_apps.accounts.models import User
 
 logger = logging.getLogger(__name__)
 
@@ -82,6 +86,17 @@ def _way(row: AuthConfiguration | None, username: str) -> Way:
     if canonical_email(username) in row.break_glass:
         return Way(BREAK_GLASS)
     return Way(row.kind, row.realm)
+
+
+def backend_of_person(user: "User", *, tenant_id: UUID | None) -> AuthBackend:
+    """Where a person's password is kept who signs in at a tenant, if it is anywhere.
+
+    Raises:
+        BackendUnavailableError: as `backend_for`.
+    """
+    # What a directory says of somebody's address opens no way past the directory.
+    own_name = user.email if user.realm is None else ""
+    return way_of(tenant_id=tenant_id, username=own_name)[1]
 
 
 def backend_of_session(session_id: UUID, *, tenant_id: UUID | None) -> AuthBackend:

@@ -1,7 +1,7 @@
 """What every place that knows passwords can do."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -74,7 +74,17 @@ class AuthBackend(ABC):
         Raises:
             WrongOldPasswordError: `old_password` is not theirs.
             PolicyViolationError: with the reason.
+            AccountLockedError, PasswordChangeNotSupportedError: it cannot be changed, here or now.
+            BackendUnavailableError: the backend cannot tell.
         """
+
+    def change_password_and(
+        self, then: Callable[[], None], *, user: "User", old_password: str, new_password: str, at: datetime
+    ) -> None:  # fmt: skip
+        """Change it and do `then`: right afterwards, or in the same transaction where the password is
+        kept in our own database. Raises what `change_password` does; `then` is not done in that case."""
+        self.change_password(user=user, old_password=old_password, new_password=new_password, at=at)
+        then()
 
 
 def are_plausible(*, username: str, password: str) -> bool:

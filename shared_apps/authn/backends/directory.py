@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shared_apps.authn.backends.base import AuthBackend, Configuration, are_plausible
+from shared_apps.authn.errors import PasswordDueError
 
 if TYPE_CHECKING:
     from shared_apps.accounts.models import User
@@ -41,7 +42,12 @@ class DirectoryBackend(AuthBackend):
     def authenticate(self, *, username: str, password: str) -> "User | None":
         if not are_plausible(username=username, password=password):
             return None
-        person = self.prove(username=username, password=password)
+        try:
+            person = self.prove(username=username, password=password)
+        except PasswordDueError as due:
+            if due.person is not None:
+                due.user = self._recognise(self.configuration, due.person)
+            raise
         return self._recognise(self.configuration, person) if person else None
 
     @abstractmethod
@@ -49,8 +55,9 @@ class DirectoryBackend(AuthBackend):
         """The one person whose credentials these are, by one bind; None when that is not proven.
 
         Raises:
-            PasswordExpiredError, PasswordChangeRequiredError, AccountRestrictedError,
-            InteractionRequiredError: it is proven, and yet they cannot sign in.
+            PasswordExpiredError, PasswordChangeRequiredError: it is proven, and a new one comes first;
+                with `person`, where it can be changed here.
+            AccountRestrictedError, InteractionRequiredError: it is proven, and yet they cannot sign in.
             BackendUnavailableError: the directory cannot tell.
         """
 

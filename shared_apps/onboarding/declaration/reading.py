@@ -153,6 +153,7 @@ def _spec(tenant: dict[str, Any]) -> TenantSpec:
         auth=_auth(tenant.get("auth")),
         limits=LimitsSpec(**tenant.get("limits", {})),
         features=dict(sorted(tenant.get("features", {}).items())),
+        registration=tuple(sorted(tenant.get("registration", {}).get("email_domains", []))),
         setup=tuple(SetupFlag(flag) for flag in tenant.get("setup", [])),
     )
 

@@ -78,4 +78,6 @@ class TenantSpec:
     auth: AuthSpec = field(default_factory=AuthSpec)
     limits: LimitsSpec = field(default_factory=LimitsSpec)
     features: Mapping[str, bool] = field(default_factory=dict)
+    registration: tuple[str, ...] = ()
+    """Of whose addresses people may register themselves; empty: nobody."""
     setup: tuple[SetupFlag, ...] = ()

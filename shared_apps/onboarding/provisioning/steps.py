@@ -9,7 +9,7 @@ from django.db import connections, transaction
 from shared_apps.accounts import selectors as people
 from shared_apps.accounts import services as accounts
 from shared_apps.audit import triggers
-from shared_apps.authn import lifetimes
+from shared_apps.authn import lifetimes, registering
 from shared_apps.core import context
 from shared_apps.core.references import Secrets
 from shared_apps.fleet import services as fleet
@@ -95,6 +95,7 @@ def configure(spec: TenantSpec, tenant: Tenant) -> None:
         quotas=spec.limits.quotas(),
         features=spec.features,
     )
+    registering.allow(tenant_id=tenant.id, email_domains=spec.registration)
 
 
 def _audit(work: Work) -> None:

@@ -88,7 +88,9 @@ class LdapBackend(DirectoryBackend):
                     return None
                 if standing is Standing.PROVEN:
                     return self.person(entry, self.groups_of(service, entry))
-                raise _REFUSALS[standing]()
+                if standing is Standing.RESTRICTED:
+                    raise AccountRestrictedError
+                raise _DUE[standing](person=self.person(entry, self.groups_of(service, entry)))
 
     def find_person(self, *, external_id: str) -> DirectoryPerson | None:
         with self._answering(), self._as_service() as (_, service):
@@ -303,8 +305,7 @@ class LdapBackend(DirectoryBackend):
             raise BackendUnavailableError from None
 
 
-_REFUSALS = {
+_DUE = {
     Standing.EXPIRED: PasswordExpiredError,
     Standing.MUST_CHANGE: PasswordChangeRequiredError,
-    Standing.RESTRICTED: AccountRestrictedError,
 }

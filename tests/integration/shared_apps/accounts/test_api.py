@@ -28,7 +28,13 @@ def test_an_admin_invites_somebody_who_can_then_sign_in(
     assert set(member) == {"id", "email", "name", "role", "is_active", "granted_at"}
     assert (member["email"], member["role"]) == ("grace@acme.example", "viewer")
     assert admin.get(f"users/{member['id']}/").json() == member
-    api(acme).sign_in("grace@ACME.example", PASSWORD)
+    # Who made the account knows the password, so it opens nothing but its own change.
+    refused = api(acme).post("auth/login/", {"email": "grace@ACME.example", "password": PASSWORD})
+    assert (refused.status_code, refused.json()["code"]) == (403, "password_change_required")
+    ticket = refused.json()["details"]["ticket"]
+    change = {"ticket": ticket, "old_password": PASSWORD, "new_password": "Grace's own choice"}
+    assert api(acme).post("auth/password/change/", change).status_code == 204
+    api(acme).sign_in("grace@ACME.example", "Grace's own choice")
 
 
 def test_the_list_is_of_this_tenant_and_paginated(

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.test import override_settings
 
-from shared_apps.accounts import selectors, services
+from shared_apps.accounts import new_passwords, selectors, services
 from shared_apps.accounts.choices import CrossTenantRole, Role
 from shared_apps.accounts.errors import (
     EmailError,
@@ -299,7 +299,7 @@ def test_check_password_replaces_a_hash_of_other_parameters(acme: TenantIdentity
 def test_change_password(acme: TenantIdentity) -> None:
     person = make_person(acme)
 
-    services.change_password(
+    new_passwords.change_password(
         user_id=person.id, old_password=PASSWORD, new_password="another good one", at=NOW
     )
 
@@ -323,7 +323,7 @@ def test_change_password_refuses(
     person = make_person(acme)
 
     with pytest.raises(error):
-        services.change_password(user_id=person.id, old_password=old, new_password=new, at=NOW)
+        new_passwords.change_password(user_id=person.id, old_password=old, new_password=new, at=NOW)
 
     assert services.check_password(email=person.email, password=PASSWORD) is not None
 
@@ -332,7 +332,9 @@ def test_one_old_password_changes_it_once(acme: TenantIdentity) -> None:
     person = make_person(acme)
 
     def change(new: str) -> str:
-        services.change_password(user_id=person.id, old_password=PASSWORD, new_password=new, at=NOW)
+        new_passwords.change_password(
+            user_id=person.id, old_password=PASSWORD, new_password=new, at=NOW
+        )
         return new
 
     chosen = [f"good password number {number}" for number in range(4)]

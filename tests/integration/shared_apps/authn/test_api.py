@@ -187,16 +187,26 @@ def test_password_info(acme: TenantIdentity, api: ApiFactory, person: Person) ->
     }  # fmt: skip
 
 
-def test_password_change(acme: TenantIdentity, api: ApiFactory, person: Person) -> None:
+@pytest.mark.parametrize("keeps", [True, False])
+def test_password_change(
+    acme: TenantIdentity, api: ApiFactory, person: Person, keeps: bool
+) -> None:
     client, other = api(acme), api(acme)
     client.sign_in(person.email, PASSWORD)
     other.sign_in(person.email, PASSWORD)
     new = "another good one"
 
-    changed = client.post("auth/password/change/", {"old_password": PASSWORD, "new_password": new})
+    changed = client.post(
+        "auth/password/change/",
+        {
+            "old_password": PASSWORD,
+            "new_password": new,
+            **({"keep_current": True} if keeps else {}),
+        },
+    )
 
     assert changed.status_code == 204
-    assert client.get("auth/user/").status_code == 200
+    assert client.get("auth/user/").status_code == (200 if keeps else 401)
     assert other.get("auth/user/").status_code == 401
     api(acme).sign_in(person.email, new)
     old = api(acme).post("auth/login/", {"email": person.email, "password": PASSWORD})

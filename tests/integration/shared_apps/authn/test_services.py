@@ -9,7 +9,7 @@ from django.test import override_settings
 from shared_apps.accounts import services as accounts
 from shared_apps.accounts.choices import CrossTenantRole
 from shared_apps.accounts.models import User
-from shared_apps.authn import selectors, services
+from shared_apps.authn import password_changing, selectors, services
 from shared_apps.authn.errors import (
     InvalidCredentialsError,
     InvalidTokenError,
@@ -269,8 +269,9 @@ def test_own_sessions_are_listed_and_ended(acme: TenantIdentity) -> None:
     assert use(pair, acme, NOW + timedelta(seconds=1))
 
 
-def test_changing_the_password_ends_all_other_sessions_everywhere(
-    acme: TenantIdentity, globex: TenantIdentity
+@pytest.mark.parametrize("keep_current", [True, False])
+def test_changing_the_password_ends_all_sessions_everywhere(
+    acme: TenantIdentity, globex: TenantIdentity, keep_current: bool
 ) -> None:
     person = make_person(acme)
     accounts.ensure_admin(tenant_id=globex.id, email=person.email, password=None, at=NOW)
@@ -278,12 +279,18 @@ def test_changing_the_password_ends_all_other_sessions_everywhere(
     _, other = sign_in(person, acme)
     _, elsewhere = sign_in(person, globex)
 
-    services.change_password(
-        sign_in=current, old_password=PASSWORD, new_password="another good one", at=NOW
-    )
+    password_changing.change_password(
+        sign_in=current, old_password=PASSWORD, new_password="another good one",
+        keep_current=keep_current, at=NOW,
+    )  # fmt: skip
 
-    assert use(pair, acme) == current
-    for ended, tenant in ((other, acme), (elsewhere, globex)):
+    if keep_current:
+        assert use(pair, acme) == current
+    for ended, tenant in (
+        (other, acme),
+        (elsewhere, globex),
+        *([] if keep_current else [(pair, acme)]),
+    ):
         with pytest.raises(InvalidTokenError):
             use(ended, tenant)
 

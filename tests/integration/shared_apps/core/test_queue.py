@@ -5,6 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+from django.db import transaction
+from kombu.exceptions import EncodeError
+
+from shared_apps.core import context
+from shared_apps.core.queue import enqueue, hint
 from tests.installation import Installation
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -46,3 +52,15 @@ def test_the_first_tasks_of_a_process_are_found_by_all_who_ask_at_once(
     )  # fmt: skip
 
     assert (ended.returncode, ended.stdout) == (0, "[]\n"), ended.stderr
+
+
+def test_a_hint_that_cannot_be_sent_fails_nobody(
+    system: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
+    with context.operator():
+        with transaction.atomic():
+            hint("mail.deliver_due", unsendable=object())
+        with pytest.raises(EncodeError), transaction.atomic():
+            enqueue("mail.deliver_due", unsendable=object())
+
+    assert caplog.text.count("Error calling") == 1

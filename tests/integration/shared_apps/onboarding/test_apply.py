@@ -11,6 +11,7 @@ from django.conf import settings as configured
 from django.db import connection
 from psycopg import sql
 
+from shared_apps.authn import registering
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.tenants import selectors
@@ -126,6 +127,28 @@ def test_plan_shows_old_and_new_and_apply_makes_it_so(console: Console) -> None:
     ]
     assert (changed.name, changed.limits.connections) == ("Initech SE", None)
     assert console.plan("--detailed-exitcode").code == 0
+
+
+def test_who_registers_is_declared_and_left_out_nobody_does(console: Console) -> None:
+    def let_in() -> list[str]:
+        made = selectors.get_tenant(slug="initech")
+        return registering.list_email_domains(tenant_ids=[made.id]).get(made.id, [])
+
+    declared = "{email_domains: [initech.example, initech.test]}"
+    console.declare(tenant("initech", registration=declared))
+    assert console.apply().code == 0
+    assert let_in() == ["initech.example", "initech.test"]
+    assert console.plan("--detailed-exitcode").code == 0
+
+    console.declare(tenant("initech", registration="{email_domains: [Initech.example]}"))
+    refused = console.apply()
+    assert (refused.code, let_in()) == (1, ["initech.example", "initech.test"])
+    assert "in lower case" in refused.err
+
+    console.declare(tenant("initech"))
+    assert "registration.email_domains" in console.plan().out
+    assert console.apply().code == 0
+    assert let_in() == []
 
 
 def test_state_is_declared_or_left_as_it_is(console: Console) -> None:

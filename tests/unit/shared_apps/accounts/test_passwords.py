@@ -1,6 +1,7 @@
 import threading
 
 import pytest
+from django.contrib.auth import password_validation
 from django.contrib.auth.hashers import get_hasher
 from django.test import override_settings
 
@@ -91,6 +92,8 @@ def test_production_hashes_with_argon2id_at_rfc_9106s_low_memory_parameters() ->
         "short",
         "elevenchars",
         "password1234",
+        "PASSWORD1234",
+        "startfinding",  # of the list of common ones
         "margaret.hamilton",
         "Margaret Hamilton",
         "with\x00a nul inside",
@@ -105,7 +108,46 @@ def test_require_acceptable_refuses(password: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "password", ["twelve-chars", "x7" * 32 + "!", "пароль на русском", " blanks at both ends "]
+    "password",
+    [
+        "twelve-chars",
+        "x7" * 32 + "!",
+        "пароль на русском",
+        " blanks at both ends ",
+        "🐎" * 12,
+        "aaaaaaaaaaaa1",
+        "e\u0301t\u00e9 " * 4,
+        "\u200bwith a zero width",
+        "x7" * 512,
+    ],
 )
 def test_require_acceptable_asks_for_length_and_nothing_else(password: str) -> None:
     passwords.require_acceptable(password, person=PERSON)
+
+
+@pytest.mark.parametrize(
+    ("password", "other"),
+    [
+        ("l\u00e9gitime \u00e9t\u00e9", "le\u0301gitime e\u0301te\u0301"),  # composed, decomposed
+        ("stra\u00dfe nach berlin", "strasse nach berlin"),
+        (" blanks at both ends ", "blanks at both ends"),
+        ("ends in a zero width\u200b", "ends in a zero width"),
+        ("correct horse batter\u0443", "correct horse battery"),
+        ("x" * 72 + "one", "x" * 72 + "two"),
+    ],
+)
+def test_a_password_is_taken_exactly_as_it_was_typed(password: str, other: str) -> None:
+    encoded = passwords.hash_password(password)
+
+    assert passwords.verify_password(password, encoded).is_correct
+    assert not passwords.verify_password(other, encoded).is_correct
+
+
+def test_the_list_of_common_passwords_is_long_enough() -> None:
+    [common] = [
+        validator
+        for validator in password_validation.get_default_password_validators()
+        if isinstance(validator, password_validation.CommonPasswordValidator)
+    ]
+
+    assert len(common.passwords) > 3000

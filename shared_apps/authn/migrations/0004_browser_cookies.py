@@ -3,7 +3,7 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-    dependencies = [("authn", "0005_impersonation")]
+    dependencies = [("authn", "0003_impersonation")]
 
     operations = [
         migrations.CreateModel(

@@ -1,0 +1,107 @@
+"""New passwords and new people: changed, reset by mail, registered."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+from uuid import UUID
+
+from django.utils import timezone
+from rest_framework import status
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from shared_apps.accounts.choices import Permission
+from shared_apps.accounts.emails import validated_email
+from shared_apps.authn import (
+    mail_requests,
+    password_changing,
+    password_resetting,
+    registering,
+    serializers,
+)
+from shared_apps.authn.authentication import requested_tenant_id
+from shared_apps.authn.errors import MissingTokenError
+from shared_apps.authn.selectors import SignIn
+from shared_apps.authn.views import OpenView
+from shared_apps.core import attribution, context
+from shared_apps.core.serializers import InputSerializer
+
+
+class PasswordChangeView(APIView):
+    """For anybody who is signed in, or was told at the sign-in to change the password first."""
+
+    permission_classes = [AllowAny]
+
+    def post(self, request: Request) -> Response:
+        has_ticket = isinstance(request.data, Mapping) and "ticket" in request.data
+        if not has_ticket and not isinstance(request.auth, SignIn):
+            raise MissingTokenError
+        given = _validated(serializers.PasswordChangeInput, request)
+        at = timezone.now()
+        if has_ticket:
+            del given["keep_current"]
+            password_changing.change_due_password(tenant_id=requested_tenant_id(), at=at, **given)
+        else:
+            assert isinstance(request.auth, SignIn)
+            password_changing.change_password(sign_in=request.auth, at=at, **given)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class PasswordResetView(OpenView):
+    """The same answer whoever is asked for, after the same work."""
+
+    def post(self, request: Request) -> Response:
+        email = _validated(serializers.PasswordResetInput, request)["email"]
+        mail_requests.ask_for(mail_requests.RESET_TASK, email=email, ip=attribution.current().ip)
+        return Response(status=status.HTTP_202_ACCEPTED)
+
+
+class PasswordResetConfirmView(OpenView):
+    def post(self, request: Request) -> Response:
+        given = _validated(serializers.PasswordResetConfirmInput, request)
+        password_resetting.reset_password(
+            tenant_id=requested_tenant_id(), at=timezone.now(), **given
+        )
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+
+class RegistrationView(OpenView):
+    def post(self, request: Request) -> Response:
+        tenant_id = requested_tenant_id()
+        registering.require_open(tenant_id=tenant_id)
+        email = validated_email(_validated(serializers.RegistrationInput, request)["email"])
+        registering.require_open(tenant_id=tenant_id, email=email)
+        mail_requests.ask_for(
+            mail_requests.REGISTRATION_TASK, email=email, ip=attribution.current().ip
+        )
+        return Response(status=status.HTTP_202_ACCEPTED)
+
+
+class RegistrationConfirmView(OpenView):
+    def post(self, request: Request) -> Response:
+        tenant_id = requested_tenant_id()
+        registering.require_open(tenant_id=tenant_id)
+        assert tenant_id is not None  # closed elsewhere
+        given = _validated(serializers.RegistrationConfirmInput, request)
+        is_new = registering.confirm(tenant_id=tenant_id, at=timezone.now(), **given)
+        return Response(
+            {"account": "new" if is_new else "existing"}, status=status.HTTP_201_CREATED
+        )
+
+
+class UserPasswordResetView(APIView):
+    """For administrators: one of their people has to choose a new password."""
+
+    required_permissions: ClassVar[Mapping[str, Permission]] = {"POST": Permission.ADMIN}
+
+    def post(self, request: Request, user_id: UUID) -> Response:
+        tenant_id = context.require_tenant().id
+        password_resetting.demand_reset(tenant_id=tenant_id, user_id=user_id, at=timezone.now())
+        return Response(status=status.HTTP_202_ACCEPTED)
+
+
+def _validated(kind: type[InputSerializer], request: Request) -> dict[str, Any]:
+    body = kind(data=request.data)
+    body.is_valid(raise_exception=True)
+    return dict(body.validated_data)

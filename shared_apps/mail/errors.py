@@ -1,0 +1,16 @@
+from shared_apps.core.errors import ConflictError, NotFoundError, UnavailableError
+
+
+class MailNotFoundError(NotFoundError):
+    code = "mail.not_found"
+    message = "There is no such mail."
+
+
+class MailNotDeadError(ConflictError):
+    code = "mail.not_dead"
+    message = "Only a mail that could not be sent, and is still of use, can be sent again."
+
+
+class MailNotConfiguredError(UnavailableError):
+    code = "mail.not_configured"
+    message = "EMAIL_URL is not set, so mail waits."
