@@ -117,7 +117,7 @@ class UserTenantRole(Auditable):
     """What a person may do in one tenant."""
 
     personal: ClassVar[tuple[Rule, ...]] = (
-        Deleted(by="user", accountable=("role", "granted_at")),
+        Deleted(by="user", accountable=("role", "origin", "granted_at")),
         Kept(by="granted_by", reason=ID_ALONE, ground=ACCOUNTABILITY),
     )
 
