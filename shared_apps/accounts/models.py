@@ -165,7 +165,7 @@ class UserTenantRole(Auditable):
     """
 
     personal: ClassVar[tuple[Rule, ...]] = (
-        Deleted(by="user", accountable=("role", "is_active", "granted_at")),
+        Deleted(by="user", accountable=("role", "is_active", "origin", "granted_at")),
         Kept(by="granted_by", reason=ID_ALONE, ground=ACCOUNTABILITY),
     )
 
