@@ -71,14 +71,21 @@ def recording(port: int) -> Iterator[Listener]:
 
     def talk(client: socket.socket) -> None:
         with socket.create_connection(("127.0.0.1", port)) as upstream:
-            back = threading.Thread(target=_pump, args=(upstream, client, None), daemon=True)
-            back.start()
-            _pump(client, upstream, recorded[0].received)
-            back.join(10)
+            relay(client, upstream, record=recorded[0].received)
 
     with listening(talk) as listener:
         recorded.append(listener)
         yield listener
+
+
+def relay(
+    client: socket.socket, upstream: socket.socket, *, record: bytearray | None = None
+) -> None:
+    """Hand on what either says, until one of them ends."""
+    back = threading.Thread(target=_pump, args=(upstream, client, None), daemon=True)
+    back.start()
+    _pump(client, upstream, record)
+    back.join(10)
 
 
 def _pump(source: socket.socket, target: socket.socket, record: bytearray | None) -> None:

@@ -144,7 +144,7 @@ class Slapd(EmbeddedServer):
 
     @property
     def ca_certificate(self) -> str:
-        return self.authority.cert_pem.bytes().decode()
+        return str(self.authority.cert_pem.bytes().decode())
 
     @property
     def bind_dn(self) -> str:

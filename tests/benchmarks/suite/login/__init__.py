@@ -41,9 +41,15 @@ def _contenders(process: Worker) -> tuple[Contender, ...]:
             lambda: float(process.call("bind_barely")),
         ),
         Contender(
+            "proof",
+            Part.INFORMATION,
+            "what is asked of the directory: service bind, search, the person's bind, groups",
+            lambda: float(process.call("prove")),
+        ),
+        Contender(
             "sign-in",
             Part.INFORMATION,
-            "the whole of it: service bind, search, the person's bind, groups, session and tokens",
+            "the whole of it: the proof, who that is here, session and tokens",
             lambda: float(process.call("sign_in")),
         ),
         Contender(

@@ -59,6 +59,17 @@ class SigningIn:
         connection.unbind()
         return taken
 
+    def prove(self) -> float:
+        from shared_apps.authn import backends
+        from shared_apps.authn.backends.directory import DirectoryBackend
+
+        assert self._directory is not None
+        backend = backends.backend_for(self._tenant_id)
+        assert isinstance(backend, DirectoryBackend)
+        started = time.perf_counter()
+        assert backend.prove(username="alice", password=self._directory.password)
+        return time.perf_counter() - started
+
     def sign_in(self) -> float:
         from shared_apps.authn import services
         from shared_apps.core import attribution
