@@ -60,6 +60,12 @@ class Domain:
             "ca_certificate": self.ca,
         }
 
+    def lock(self, name: str) -> None:
+        """By as many wrong passwords as the domain takes; a right one in between would begin anew."""
+        for _ in range(samba_people.LOCKOUT_THRESHOLD):
+            self.try_bind(name, "wrong")
+        assert self.is_locked(name)
+
     def is_locked(self, name: str) -> bool:
         return "data 775" in self.try_bind(name, PASSWORD).message
 

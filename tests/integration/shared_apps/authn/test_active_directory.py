@@ -11,6 +11,7 @@ from shared_apps.authn import errors
 from shared_apps.authn.backends.active_directory import ActiveDirectoryBackend
 from shared_apps.authn.backends.base import Configuration
 from shared_apps.authn.backends.directory import DirectoryPerson
+from shared_apps.core.context import TenantIdentity
 from shared_apps.core.errors import AppError
 from tests.directories import samba_people
 from tests.directories.contract import ChangeContract, DirectoryContract
@@ -106,8 +107,8 @@ def test_only_who_knows_the_password_learns_the_state(
 def test_who_is_locked_out_learns_no_more_than_who_guesses(
     samba: Domain, backend: ActiveDirectoryBackend
 ) -> None:
-    while not samba.is_locked("locked"):
-        samba.try_bind("locked", "wrong")
+    if not samba.is_locked("locked"):
+        samba.lock("locked")
 
     assert backend.prove(username="locked", password=PASSWORD) is None
     with samba.administration() as administration:
@@ -236,3 +237,50 @@ def test_everybody_is_listed_where_the_numbers_do_not_tell(samba: Domain, case: 
         backend = ActiveDirectoryBackend(configuration(samba, **options), nobody)  # type: ignore[arg-type]  # never returns
 
     assert backend.list_changes(since=since, at=at).is_complete
+
+
+@pytest.mark.parametrize("state", ["must change", "expired", "disabled", "locked"])
+def test_a_password_that_cannot_be_signed_in_with_can_be_changed(
+    samba: Domain, acme: TenantIdentity, state: str
+) -> None:
+    """Where it is its age that is in the way, and nothing else."""
+    new = "Another passw0rd of the bed"
+    with SambaBed.of(samba) as bed:
+        name = bed.make_account().username
+        backend = bed.backend(acme)
+        user = backend.authenticate(username=name, password=PASSWORD)
+        assert user is not None
+        with samba.administration() as administration:
+            match state:
+                case "must change":
+                    administration.set(name, pwdLastSet="0")
+                case "expired":
+                    samba.age_password(name, days=100)
+                case "disabled":
+                    administration.set(name, userAccountControl="514")
+                case "locked":
+                    samba.lock(name)
+        info = backend.get_password_info(user=user, at=datetime.now(UTC))
+        refused: dict[str, type[AppError]] = {
+            "disabled": errors.AccountRestrictedError, "locked": errors.AccountLockedError,
+        }  # fmt: skip
+
+        def change(old: str) -> bool:
+            return backend.change_password(
+                user=user, old_password=old, new_password=new, at=datetime.now(UTC)
+            )
+
+        if state in refused:
+            with pytest.raises(refused[state]):
+                change(PASSWORD)
+        else:
+            with pytest.raises(errors.WrongOldPasswordError):
+                change("wrong passw0rd")
+            assert change(PASSWORD)
+
+    assert (info.must_change, info.expired, info.locked) == tuple(
+        state == told for told in ("must change", "expired", "locked")
+    )
+    # From the lock on, for as long as the domain says; the numbers are its own.
+    assert (info.locked_until is not None) == (state == "locked")
+    assert samba.try_bind(name, new).succeeded is (state not in refused)
