@@ -16,6 +16,7 @@ from shared_apps.accounts.errors import LastOperatorError, TenantOrphanedError
 from shared_apps.accounts.models import CrossTenantGrant, User, UserTenantRole
 from shared_apps.accounts.services import drop_person_role
 from shared_apps.core import context
+from shared_apps.core.emails import canonical_email
 from shared_apps.tenants.choices import TenantState
 
 _WITH_PEOPLE = (TenantState.ACTIVE, TenantState.SUSPENDED)
@@ -30,6 +31,12 @@ def list_orphaned(*, user_id: UUID) -> list[str]:
 def is_last_operator(*, user_id: UUID) -> bool:
     with context.operator():
         return _is_last_operator(user_id)
+
+
+def count_claimed(*, email: str) -> int:
+    """People of tenants' directories who are said to have this address. Whether it is theirs nobody knows."""
+    with context.operator():
+        return User.objects.filter(email=canonical_email(email)).exclude(realm=None).count()
 
 
 def withdraw(*, user_id: UUID, orphaned: Collection[str] = (), last_operator: bool = False) -> None:

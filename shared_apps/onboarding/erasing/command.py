@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error
 from django.utils import timezone
 
+from shared_apps.accounts import erasure as accounts
 from shared_apps.accounts.errors import LastOperatorError, TenantOrphanedError
 from shared_apps.core.emails import canonical_email
 from shared_apps.core.errors import AppError, explain
@@ -81,6 +82,11 @@ class Command(BaseCommand):
 
     def _plan_or_erase(self, options: dict[str, Any]) -> Report:
         email = options["email"]
+        if claimed := accounts.count_claimed(email=email):
+            self.stderr.write(
+                f"{claimed} accounts of tenants' directories claim this address and stay: what a"
+                " directory says of an address does not prove whose it is"
+            )
         if options["plan"]:
             return plan_erasure(email=email, tell=self.stderr.write)
         if not options["yes"]:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from psycopg import sql
@@ -18,6 +19,9 @@ from shared_apps.accounts import services as accounts
 from shared_apps.accounts.choices import Role
 from shared_apps.accounts.models import User
 from shared_apps.audit.selectors import EntryFilter, list_entries
+from shared_apps.authn import recognition
+from shared_apps.authn.backends.base import Configuration
+from shared_apps.authn.backends.directory import DirectoryPerson
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.onboarding.erasing import cases
@@ -502,3 +506,23 @@ def test_a_role_that_is_given_while_it_runs_goes_as_well(
         with system.owner() as owner:
             owner.execute("DROP FUNCTION public.given_late() CASCADE")
     assert people.find_member(tenant_id=acme.id, user_id=person.id) is None
+
+
+def test_who_is_only_said_to_have_the_address_is_counted_and_stays(
+    acme: TenantIdentity, globex: TenantIdentity
+) -> None:
+    """A directory of globex cannot have its own account taken for the person, nor hide that it is there."""
+    person = make_person(acme, "editor")
+    claimant = recognition.recognise(
+        Configuration(globex.id, "openldap", uuid4(), {"default_role": "viewer"}, {}),
+        DirectoryPerson("1", "mallory", person.email, "Mallory", frozenset()),
+    )
+
+    erased = erase(person.email, "--yes")
+
+    assert erased.code == 0, erased.err
+    assert "1 accounts of tenants' directories claim this address and stay" in erased.err
+    with context.operator():
+        assert User.objects.get(id=person.id).erased_at is not None
+        kept = User.objects.get(id=claimant.id)
+        assert (kept.email, kept.is_active, kept.erased_at) == (person.email, True, None)
