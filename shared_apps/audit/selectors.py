@@ -33,6 +33,7 @@ class Entry:
     modified_by: str | None
     attribution: str
     request_id: str | None
+    database_role: str
     transaction_id: str
     hash: bytes
 

@@ -13,8 +13,8 @@ from shared_apps.audit.anchors import taking
 from shared_apps.audit.anchors.keys import SigningKey
 from shared_apps.audit.anchors.places import naming
 from shared_apps.audit.choices import Access
-from shared_apps.audit.errors import AnchorKeyError
 from shared_apps.core import context
+from shared_apps.core.required import required
 
 _SHARED_SCHEMA = "public"
 
@@ -51,19 +51,14 @@ def take_anchor() -> taking.Taken:
     """Sign where all chains end and give it to all places.
 
     Raises:
-        AnchorKeyError, AnchorPlaceError: a setting is missing or wrong.
+        SettingMissingError, AnchorKeyError, AnchorPlaceError: a setting is missing or wrong.
         AnchorBusyError: another process is at it.
         psycopg.Error: the audit database does not answer.
     """
-    if not settings.AUDIT_ANCHOR_KEY:
-        raise AnchorKeyError("AUDIT_ANCHOR_KEY is not set (nor AUDIT_ANCHOR_KEY_FILE)")
-    if not settings.AUDIT_AUDITOR_DATABASE_URL:
-        raise AnchorKeyError(
-            "AUDIT_AUDITOR_DATABASE_URL is not set (nor AUDIT_AUDITOR_DATABASE_URL_FILE)"
-        )
+    key = SigningKey.from_setting(required("AUDIT_ANCHOR_KEY"))
     return taking.take(
-        url=settings.AUDIT_AUDITOR_DATABASE_URL,
-        key=SigningKey.from_setting(settings.AUDIT_ANCHOR_KEY),
+        url=required("AUDIT_AUDITOR_DATABASE_URL"),
+        key=key,
         places=naming.places(settings.AUDIT_ANCHOR_PLACES),
         at=datetime.now(UTC),
     )

@@ -135,7 +135,7 @@ def _by_tenant(rows: list[OutboxRow], tenant_id: UUID | None) -> dict[UUID, list
 
 def _owner_of_shared_row(row: OutboxRow) -> UUID:
     """A shared row that names a tenant belongs into that tenant's trail."""
-    values = json.loads(row.new_values or row.old_values or "{}")
+    values = load_values(row.new_values or row.old_values) or {}
     if row.table_name == "tenants_tenant":
         return UUID(values["id"])
     return UUID(values["tenant_id"]) if values.get("tenant_id") else INSTALLATION

@@ -13,6 +13,7 @@ from django.conf import settings
 from psycopg import conninfo, sql
 
 from shared_apps.core.errors import InvalidError
+from shared_apps.core.required import SettingMissingError
 
 POWERLESS = "NOCREATEROLE NOCREATEDB NOSUPERUSER NOBYPASSRLS NOREPLICATION NOINHERIT"
 
@@ -30,7 +31,7 @@ class Login:
 
     @classmethod
     def from_url(cls, url: str, *, setting: str) -> "Login":
-        """Raises InstallationError: there is no URL, or it names no login or no database."""
+        """Raises SettingMissingError, InstallationError: there is no URL, or it names no login or no database."""
         parts = conninfo.conninfo_to_dict(_required(url, setting))
         if not parts.get("user") or not parts.get("dbname"):
             raise InstallationError(f"{setting} must name a login and a database")
@@ -43,13 +44,13 @@ class Login:
 
 
 def connect(url: str, *, setting: str) -> psycopg.Connection[Any]:
-    """Raises InstallationError: there is no URL."""
+    """Raises SettingMissingError: there is no URL."""
     return psycopg.connect(_required(url, setting), autocommit=True, connect_timeout=10)
 
 
 def _required(url: str, setting: str) -> str:
     if not url:
-        raise InstallationError(f"{setting} is not set (nor {setting}_FILE)")
+        raise SettingMissingError.named(setting)
     return url
 
 

@@ -10,9 +10,9 @@ of roles are slow. The application's login may become a tenant's or a person's r
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from psycopg import conninfo, sql
 
+from shared_apps.core.required import required
 from shared_apps.tenants import names
 
 # From this version on a membership says itself whether it inherits.
@@ -28,10 +28,8 @@ def application_login() -> str:
 
 
 def relay_login() -> str:
-    """Raises ImproperlyConfigured: this process was not given the relay's address."""
-    if not settings.RELAY_DATABASE_URL:
-        raise ImproperlyConfigured("RELAY_DATABASE_URL is not set (nor RELAY_DATABASE_URL_FILE)")
-    return str(conninfo.conninfo_to_dict(settings.RELAY_DATABASE_URL)["user"])
+    """Raises SettingMissingError: this process was not given the relay's address."""
+    return str(conninfo.conninfo_to_dict(required("RELAY_DATABASE_URL"))["user"])
 
 
 def tenants_group() -> str:

@@ -50,8 +50,8 @@ class Moments:
             self.pass_one()
 
 
-def main() -> None:
-    sys.path.insert(0, str(ROOT))
+def serve(run: "Callable[[list[str], Moments], int]") -> None:
+    """Answer line after line; Django is set up when `run` is called."""
     sys.dont_write_bytecode = True  # these files are nobody's business
     import django
 
@@ -88,4 +88,5 @@ def run(arguments: list[str], moments: Moments) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    sys.path.insert(0, str(ROOT))
+    serve(run)

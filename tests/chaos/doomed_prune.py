@@ -3,33 +3,9 @@
 Reads and answers lines as doomed.py does. Statements of every connection count, from the first of the removal on.
 """
 
-import json
-import os
 import sys
 from pathlib import Path
 from typing import Any
-
-ROOT = Path(__file__).resolve().parents[2]
-
-
-def main() -> None:
-    sys.path.insert(0, str(ROOT))
-    sys.dont_write_bytecode = True  # these files are nobody's business
-    import django
-
-    django.setup()
-    from tests.chaos.doomed import Moments
-
-    moments = Moments()
-    for line in sys.stdin:
-        last, *arguments = json.loads(line)
-        moments.begin(last)
-        child = os.fork()
-        if child == 0:
-            os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-            os._exit(run(arguments, moments))
-        _, status = os.waitpid(child, 0)
-        print(os.waitstatus_to_exitcode(status), moments.count, flush=True)
 
 
 def run(arguments: list[str], moments: Any) -> int:
@@ -66,4 +42,7 @@ def run(arguments: list[str], moments: Any) -> int:
 
 
 if __name__ == "__main__":
-    main()
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    from tests.chaos.doomed import serve
+
+    serve(run)

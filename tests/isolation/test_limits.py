@@ -126,6 +126,7 @@ def test_a_noisy_tenant_slows_itself_only(
     globex: TenantIdentity,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # A share is made once per process, from settings; this test needs a short line.
     monkeypatch.setattr(shares, "of_this_process", shares.Shares(patience=1.0, queue=8))
     limit(connections=2)
 

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -12,7 +11,7 @@ from psycopg import sql
 from psycopg.rows import class_row
 
 from shared_apps.audit.chain import links
-from shared_apps.audit.selectors import EntryFilter
+from shared_apps.audit.selectors import Entry, EntryFilter
 
 _PAGE = 1000  # entries
 _PAGE_BYTES = (
@@ -25,26 +24,9 @@ Reading = Callable[[UUID], AbstractContextManager[psycopg.Connection[Any]]]
 
 
 @dataclass(frozen=True, slots=True)
-class StoredEntry:
+class StoredEntry(Entry):
     """Everything that the hash covers. The values are the texts that were hashed, not what they mean."""
 
-    tenant_id: UUID
-    sequence: int
-    uid: UUID
-    created_at: datetime
-    completed_at: datetime
-    entity_type: str
-    operation: str
-    record_id: str | None
-    old_values: str | None
-    new_values: str | None
-    diff: str
-    modified_by: str | None
-    attribution: str
-    request_id: str | None
-    database_role: str
-    transaction_id: str
-    hash: bytes
     previous_hash: bytes | None = None
     """Of the entry before in the chain; None: that is no longer stored."""
 

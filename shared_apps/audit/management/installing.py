@@ -5,10 +5,9 @@ from argparse import ArgumentParser
 from dataclasses import asdict
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from shared_apps.audit import installation, rights
-from shared_apps.core.servers import InstallationError
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -22,11 +21,8 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(command: BaseCommand, options: dict[str, Any]) -> None:
     """Exit 1 if something is wrong, also after installing: a right too many is not taken away unasked."""
-    try:
-        ran = [] if options["check"] else installation.install()
-        findings = rights.find_problems()
-    except InstallationError as error:
-        raise CommandError(str(error)) from error
+    ran = [] if options["check"] else installation.install()
+    findings = rights.find_problems()
     if options["json"]:
         command.stdout.write(
             json.dumps({"ran": ran, "findings": [asdict(finding) for finding in findings]})

@@ -20,6 +20,7 @@ from shared_apps.audit.retention import planning, pruning
 from shared_apps.audit.retention.planning import Asked, Plan
 from shared_apps.core.errors import AppError, explain
 from shared_apps.core.progress import Progress
+from shared_apps.core.required import SettingMissingError, required
 
 _NEEDED = ("AUDIT_AUDITOR_DATABASE_URL", "AUDIT_RETENTION_DATABASE_URL")
 
@@ -51,8 +52,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 def run(command: BaseCommand, options: dict[str, Any]) -> None:
     """Exit 1 if a trail that is old enough had to stay."""
     for name in _NEEDED:
-        if not getattr(settings, name):
-            raise CommandError(f"{name} is not set (nor {name}_FILE)")
+        required(name)
     names = trails.known_names()
     try:
         plan = _plan(command, options, names)
@@ -102,7 +102,7 @@ def _plan(command: BaseCommand, options: dict[str, Any], names: Mapping[UUID, st
 
 def _prune(command: BaseCommand, plan: Plan, options: dict[str, Any]) -> list[str]:
     if settings.TENANT_DB_ALIAS not in settings.DATABASES:
-        raise CommandError("MIGRATION_DATABASE_URL is not set (nor MIGRATION_DATABASE_URL_FILE)")
+        raise SettingMissingError.named("MIGRATION_DATABASE_URL")
     progress = Progress(command.stderr, unit="entries removed")
     dropped = pruning.prune(
         plan,

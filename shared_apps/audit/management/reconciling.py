@@ -16,6 +16,7 @@ from shared_apps.audit.reconciling.live import MIGRATION_ALIAS
 from shared_apps.core import context
 from shared_apps.core.errors import AppError, explain
 from shared_apps.core.progress import Progress
+from shared_apps.core.required import SettingMissingError
 
 _SHOWN = 10  # differences of a table; --json has a thousand
 
@@ -57,9 +58,8 @@ def _require_possible() -> None:
         )
     users = {settings.DATABASES[alias]["USER"] for alias in ("default", MIGRATION_ALIAS)}
     if len(users) == 1:
-        raise CommandError(
-            "MIGRATION_DATABASE_URL is not set (nor MIGRATION_DATABASE_URL_FILE): the application's own"
-            " login cannot read the outboxes"
+        raise SettingMissingError.named(
+            "MIGRATION_DATABASE_URL", why="the application's own login cannot read the outboxes"
         )
 
 

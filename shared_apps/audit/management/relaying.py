@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from shared_apps.audit.errors import OutboxesLeftError
 from shared_apps.audit.relay import Relay
 from shared_apps.core.errors import explain
+from shared_apps.core.required import required
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -17,7 +18,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(command: BaseCommand, options: dict[str, Any]) -> None:
-    require_login()
+    required("RELAY_DATABASE_URL")
     relay = Relay(
         source_url=settings.RELAY_DATABASE_URL,
         target_url=settings.AUDIT_DATABASE_URL,
@@ -32,8 +33,3 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
         command.stdout.write(f"moved {relay.run_once()} entries")
     except OutboxesLeftError as error:
         raise CommandError(f"moved {relay.moved} entries. {explain(error)}") from error
-
-
-def require_login() -> None:
-    if not settings.RELAY_DATABASE_URL:
-        raise CommandError("RELAY_DATABASE_URL is not set (nor RELAY_DATABASE_URL_FILE)")

@@ -9,8 +9,9 @@ from django.core.management.base import BaseCommand
 
 from shared_apps.audit import condition
 from shared_apps.audit.condition import Condition
-from shared_apps.audit.management import relaying, showing_coverage
+from shared_apps.audit.management import showing_coverage
 from shared_apps.audit.relay import shards
+from shared_apps.core.required import required
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -20,7 +21,7 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(command: BaseCommand, options: dict[str, Any]) -> None:
     """Exit 1 if a change could go unrecorded."""
-    relaying.require_login()
+    required("RELAY_DATABASE_URL")
     found = condition.examine()
     gaps = showing_coverage.look(command, options)
     if options["json"]:

@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from shared_apps.audit.management import trails
 from shared_apps.audit.retention import rules
+from shared_apps.core.required import required
 
 _NEVER = "never"
 
@@ -60,9 +61,7 @@ def _change(options: dict[str, Any]) -> None:
 
 
 def _show(command: BaseCommand, options: dict[str, Any]) -> None:
-    url = settings.AUDIT_AUDITOR_DATABASE_URL or settings.AUDIT_MIGRATION_DATABASE_URL
-    if not url:
-        raise CommandError("AUDIT_AUDITOR_DATABASE_URL is not set (nor its _FILE)")
+    url = settings.AUDIT_MIGRATION_DATABASE_URL or required("AUDIT_AUDITOR_DATABASE_URL")
     minimum, listed = rules.list_rules(url=url)
     if options["json"]:
         described = [asdict(rule) for rule in listed]

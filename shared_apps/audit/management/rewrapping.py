@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
-from django.conf import settings
-from django.core.management.base import BaseCommand, CommandError
+from django.core.management.base import BaseCommand
 
 from shared_apps.audit import backlog
 from shared_apps.audit.sealing.rewrapping import rewrap
 from shared_apps.core.progress import Progress
+from shared_apps.core.required import required
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -21,10 +21,9 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def run(command: BaseCommand, options: dict[str, Any]) -> None:
     """Raises SealingKeyError, psycopg.Error: nothing was changed."""
-    if not settings.RELAY_DATABASE_URL:
-        raise CommandError("RELAY_DATABASE_URL is not set (nor RELAY_DATABASE_URL_FILE)")
+    url = required("RELAY_DATABASE_URL")
     now = datetime.now(UTC)
-    with psycopg.connect(settings.RELAY_DATABASE_URL, autocommit=True, connect_timeout=5) as source:
+    with psycopg.connect(url, autocommit=True, connect_timeout=5) as source:
         waiting = backlog.measure(source, now=now)
     oldest = now - timedelta(seconds=waiting[0].oldest_seconds) if waiting else None
     progress = Progress(command.stderr, unit="keys")

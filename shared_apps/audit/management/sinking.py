@@ -12,7 +12,6 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections, transaction
 
@@ -25,6 +24,7 @@ from shared_apps.audit.sinks.destinations import Destination
 from shared_apps.audit.sinks.records import Sink
 from shared_apps.core import context
 from shared_apps.core.references import Reference, Secrets
+from shared_apps.core.required import required
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -75,15 +75,9 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
         raise CommandError(error.text) from error
 
 
-def _url(setting: str) -> str:
-    if not (url := getattr(settings, setting)):
-        raise CommandError(f"{setting} is not set (nor {setting}_FILE)")
-    return str(url)
-
-
 def _deliver(command: BaseCommand, *, once: bool) -> None:
     deliverer = Deliverer(
-        url=_url("AUDIT_AUDITOR_DATABASE_URL"),
+        url=required("AUDIT_AUDITOR_DATABASE_URL"),
         secrets=Secrets(environment=os.environ, directory=Path("/")),
     )
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -97,7 +91,7 @@ def _deliver(command: BaseCommand, *, once: bool) -> None:
 def _list(command: BaseCommand, options: Mapping[str, Any]) -> None:
     names = known_names()
     tenants = options["tenant"] and [id_of(text, names) for text in options["tenant"]]
-    with psycopg.connect(_url("AUDIT_AUDITOR_DATABASE_URL"), connect_timeout=5) as connection:
+    with psycopg.connect(required("AUDIT_AUDITOR_DATABASE_URL"), connect_timeout=5) as connection:
         sinks = records.list_sinks(connection, tenants)
     if options["json"]:
         described = [
@@ -155,7 +149,7 @@ def _change(command: BaseCommand, action: str, options: Mapping[str, Any]) -> No
     after = options.get("after")
     if after is not None and after < 0:
         raise SinkError("--after must be 0 or more")
-    with psycopg.connect(_url("AUDIT_MIGRATION_DATABASE_URL"), connect_timeout=5) as owner:
+    with psycopg.connect(required("AUDIT_MIGRATION_DATABASE_URL"), connect_timeout=5) as owner:
         sink = records.find_sink(owner, tenant_id, options["name"])
     if sink is None:
         raise SinkError(f"there is no sink {options['name']}")
@@ -183,7 +177,7 @@ def _recorded(
     with (
         context.operator(),
         transaction.atomic(using="migration"),
-        psycopg.connect(_url("AUDIT_MIGRATION_DATABASE_URL"), connect_timeout=5) as connection,
+        psycopg.connect(required("AUDIT_MIGRATION_DATABASE_URL"), connect_timeout=5) as connection,
     ):
         with connections["migration"].cursor() as cursor:
             recording.record_update(

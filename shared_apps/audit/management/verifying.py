@@ -20,6 +20,7 @@ from shared_apps.audit.chain.verifying import Verdict
 from shared_apps.audit.management.trails import id_of, known_names
 from shared_apps.core.errors import AppError, explain
 from shared_apps.core.progress import Progress
+from shared_apps.core.required import required
 
 _MOST_JOBS = 64
 _SHOWN = 10  # problems of a tenant; --json has all that are remembered
@@ -49,10 +50,7 @@ def _positive(text: str) -> int:
 
 def run(command: BaseCommand, options: dict[str, Any]) -> None:
     """Exit 1 if any chain or the anchors are not whole."""
-    if not (url := settings.AUDIT_AUDITOR_DATABASE_URL):
-        raise CommandError(
-            "AUDIT_AUDITOR_DATABASE_URL is not set (nor AUDIT_AUDITOR_DATABASE_URL_FILE)"
-        )
+    url = required("AUDIT_AUDITOR_DATABASE_URL")
     if options["public_key"] and not options["anchors"]:
         raise CommandError("--public-key belongs to --anchors")
     names = known_names()

@@ -32,7 +32,9 @@ _WAIT_FOR_OTHERS = 0.2  # seconds
 _WITHOUT_HINTS = 5.0  # seconds, when Redis did not answer
 
 # What is wrong with one outbox or its rows. An error of any other kind is a fault of the program.
-_OF_ROWS = (psycopg.Error, OwnerChangedError, LookupError, ValueError, TypeError, ArithmeticError)
+_OF_ROWS = (
+    psycopg.Error, OwnerChangedError, LookupError, ValueError, TypeError, ArithmeticError, RecursionError,
+)  # fmt: skip
 _OF_A_SERVER = ("08", "53", "58", "57P")  # disk full, too many connections, shutting down
 _READ_ONLY = "25006"
 _GONE = (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName, OwnerChangedError)

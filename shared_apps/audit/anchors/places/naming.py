@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from shared_apps.audit.anchors.places.directory import Directory
 from shared_apps.audit.anchors.places.syslog import Syslog
 from shared_apps.audit.errors import AnchorPlaceError
+from shared_apps.core.required import SettingMissingError
 
 
 class Place(Protocol):
@@ -27,9 +28,9 @@ class Place(Protocol):
 
 
 def places(urls: Sequence[str]) -> list[Place]:
-    """Raises AnchorPlaceError: there is none, or one that is not known."""
+    """Raises SettingMissingError, AnchorPlaceError: there is none, or one that is not known."""
     if not urls:
-        raise AnchorPlaceError("AUDIT_ANCHOR_PLACES is not set (nor AUDIT_ANCHOR_PLACES_FILE)")
+        raise SettingMissingError.named("AUDIT_ANCHOR_PLACES")
     return [_place(url) for url in urls]
 
 

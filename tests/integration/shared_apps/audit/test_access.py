@@ -1,14 +1,19 @@
 """Whoever reads a trail leaves an entry in it, or is shown nothing."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
+from io import StringIO
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
 import psycopg
 import pytest
 from django.conf import settings
+from django.core.management import call_command
 from django.db import DatabaseError, connection, transaction
 from psycopg import sql
 
@@ -33,8 +38,6 @@ def _accesses(system: Installation, tenant: TenantIdentity, response: Any) -> li
 
 
 def _values(entry: Entry) -> dict[str, Any]:
-    import json
-
     values: dict[str, Any] = json.loads(entry.new_values or "{}")
     assert values.pop("id") == entry.record_id
     assert values.pop("tenant_id") == str(entry.tenant_id)
@@ -235,3 +238,26 @@ def test_what_is_read_twice_is_recorded_twice(
     first = admin.get("audit/entries/", entity_type=entity)
     second = admin.get("audit/entries/", entity_type=entity)
     assert len(_accesses(system, acme, first)) == len(_accesses(system, acme, second)) == 1
+
+
+def test_an_export_on_the_command_line_leaves_who_and_what(
+    system: Installation, acme: TenantIdentity, globex: TenantIdentity, entity: str, tmp_path: Path
+) -> None:
+    request = f"request-{uuid4().hex}"
+    who = replace(attribution.command("audit"), request_id=request)
+    with context.operator(), attribution.acting(who):
+        call_command(
+            "audit", "export", "--tenant", acme.slug, "--entity", entity,
+            "-o", str(tmp_path / "trail"), stdout=StringIO(), stderr=StringIO(),
+        )  # fmt: skip
+    system.relay()
+    where = EntryFilter(entity_type="audit.access", request_id=request)
+    (access,) = list_entries(tenant_id=acme.id, where=where, limit=10)
+
+    values = _values(access)
+    assert (values["resource"], values["query"]) == (
+        "export", {"format": "jsonl", "after": 0, "entity_type": entity},
+    )  # fmt: skip
+    assert values["rows"] >= 3
+    assert json.loads(access.attribution)["system"] == who.system
+    assert list_entries(tenant_id=globex.id, where=where, limit=10) == []

@@ -8,7 +8,6 @@ from io import StringIO
 from typing import Any
 from uuid import UUID, uuid4
 
-import psycopg
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, connections, transaction
@@ -20,6 +19,7 @@ from shared_apps.core.context import TenantIdentity
 from shared_apps.onboarding.services import TenantRequest, create_tenant
 from tenant_apps.invoicing.models import Invoice, InvoiceItem, InvoiceNumberCounter, Vendor
 from tenant_apps.invoicing.services import drafts, lifecycle, vendors
+from tests.audit_chains import administrator
 from tests.installation import PASSWORD, Installation
 from tests.integration.tenant_apps.invoicing.lines import line
 from tests.made_tenants import removed_afterwards
@@ -280,7 +280,7 @@ def test_rows_that_are_older_than_the_trail_are_counted(
         _vendor("new")
         Vendor.objects.filter(name="older").update(name="changed since")
     system.relay()
-    with _audit_superuser() as admin:
+    with administrator() as admin:
         admin.execute(
             "DELETE FROM audit.entry WHERE tenant_id = %s AND sequence < (SELECT max(sequence) - 1"
             " FROM audit.entry WHERE tenant_id = %s)",
@@ -321,10 +321,3 @@ def test_people_read_it_too(
         ["ok", "initech", table] for table in checking.known_tables()
     ]
     assert last.endswith("rows of 1 tenants, all as in the trail")
-
-
-def _audit_superuser() -> psycopg.Connection[Any]:
-    from django.conf import settings
-
-    name = psycopg.conninfo.conninfo_to_dict(settings.AUDIT_DATABASE_URL)["dbname"]
-    return psycopg.connect(settings.AUDIT_ADMIN_DATABASE_URL, dbname=name, autocommit=True)

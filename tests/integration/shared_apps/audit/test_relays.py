@@ -22,12 +22,12 @@ from shared_apps.audit.relay.sessions import opened
 from shared_apps.audit.relay.shards import COUNT, Shards, shard_of
 from shared_apps.audit.transfer import OwnerChangedError, move_batch
 from shared_apps.core.context import TenantIdentity
+from tests.audit_chains import administrator
 from tests.installation import Installation
 from tests.relays import (
     QUICK,
     assert_each_is_in_the_trail_once,
     at_work,
-    audit_superuser,
     change_vendors,
     end,
     new_relay,
@@ -147,7 +147,7 @@ def test_a_relay_that_was_stopped_within_a_pipeline_loses_its_shards(
         shards = Shards(stopped)
         shards.join()
         shards.balance()
-        with at_work() as relay, pytest.raises(psycopg.OperationalError), stopped.pipeline():
+        with at_work() as relay, pytest.raises(psycopg.OperationalError), stopped.pipeline():  # noqa: PT012 (it is ended when the other one begins)
             # Sent, and no end of the pipeline after it.
             stopped.execute("SELECT 1")
             wait_until(lambda: _held().get(relay) == COUNT, "another has its shards", timeout=60)
@@ -370,5 +370,5 @@ def _relay_of(status: dict[str, Any], process_id: int) -> dict[str, Any]:
 @pytest.fixture(autouse=True)
 def _reports_are_removed() -> Iterator[None]:
     yield
-    with audit_superuser() as audit:
+    with administrator() as audit:
         audit.execute("DELETE FROM audit.relay")
