@@ -100,6 +100,7 @@ def test_trails_are_taken_in_one_order_whatever_that_of_the_outboxes(
         administrator() as asking,
     ):
         source.execute("SET timezone = 'UTC'")
+        holding.execute("BEGIN")
         holding.execute(lock, [first.id])
 
         def move() -> None:
@@ -118,7 +119,6 @@ def test_trails_are_taken_in_one_order_whatever_that_of_the_outboxes(
             )
             asking.execute(lock, [second.id])
         finally:
-            asking.rollback()
             holding.rollback()
             thread.join(30)
 
