@@ -79,7 +79,7 @@ def _change(
     address = attribution.current().ip
     with (
         reason_withheld(),
-        guessing(backend, tenant_id=tenant_id, account=user.email, address=address),
+        guessing(backend, tenant_id=tenant_id, account=user.email or str(user.pk), address=address),
     ):
         backend.change_password_and(
             then, user=user, old_password=old_password, new_password=new_password, at=at

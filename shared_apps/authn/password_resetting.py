@@ -13,7 +13,7 @@ from shared_apps.accounts import new_passwords
 from shared_apps.accounts import selectors as people
 from shared_apps.accounts.emails import validated_email
 from shared_apps.authn import notices, tickets
-from shared_apps.authn.backends import backend_for
+from shared_apps.authn.backends import backend_of_person
 from shared_apps.authn.backends.database import DatabaseBackend
 from shared_apps.authn.choices import TicketPurpose
 from shared_apps.authn.errors import (
@@ -96,8 +96,7 @@ def _can_reset(user: "User", tenant_id: UUID | None) -> bool:
         tickets.require_place(user=user, tenant_id=tenant_id)
     except NoMembershipError:
         return False
-    # Where a directory proves people, those who have a password of ours are its break-glass accounts.
-    return isinstance(backend_for(tenant_id), DatabaseBackend) or user.has_usable_password()
+    return isinstance(backend_of_person(user, tenant_id=tenant_id), DatabaseBackend)
 
 
 def _about(user: "User") -> AbstractContextManager[None]:

@@ -40,7 +40,8 @@ class DirectoryBackend(AuthBackend):
         self._recognise = recognise
 
     def authenticate(self, *, username: str, password: str) -> "User | None":
-        if not are_plausible(username=username, password=password):
+        # Nobody has chosen blanks, and a directory may take them for no password at all.
+        if not are_plausible(username=username, password=password) or not password.strip():
             return None
         try:
             person = self.prove(username=username, password=password)

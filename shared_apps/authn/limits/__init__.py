@@ -6,6 +6,6 @@ with limits.attempt(account=name, address=address, is_directory=False):
 limits.count(limits.Use.RESET, account=name, address=address)  # every use counts
 """
 
-from shared_apps.authn.limits.attempts import Use, attempt, count
+from shared_apps.authn.limits.attempts import Use, WrongPassword, attempt, bind, count
 
-__all__ = ["Use", "attempt", "count"]
+__all__ = ["Use", "WrongPassword", "attempt", "bind", "count"]

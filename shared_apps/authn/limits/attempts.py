@@ -35,6 +35,10 @@ _NOT_JUDGED = (UnavailableError, PasswordChangeNotSupportedError)
 _PROVEN = (ForbiddenError, PolicyViolationError)
 
 
+class WrongPassword(Exception):
+    """What the directory said of a bind."""
+
+
 class Use(StrEnum):
     """What is counted whenever it is asked for: there is no right answer that would be free."""
 
@@ -103,6 +107,31 @@ def attempt(
         _best_effort(lambda: _forgive(taken, own=len(pair), known=known))
         raise
     _best_effort(lambda: _forgive(taken, own=len(pair), known=known))
+
+
+@contextmanager
+def bind(*, tenant_id: UUID, external_id: str) -> Iterator[None]:
+    """Around a bind as somebody whom the directory has found: they may have more names than one.
+
+    `WrongPassword` within the block counts, and ends at it; everything else gives the place back.
+
+    Raises:
+        TooManyAttemptsError: the directory must not be asked, or it might lock the account.
+        BackendUnavailableError: without Redis nobody knows how often it was.
+    """
+    budget = _budget(is_directory=True)
+    space = _Space(tenant_id)
+    name = account_key(external_id, is_directory=False)
+    with _closed_without_redis():
+        taken = _take([Window(space.key("person", name), budget.most, budget.seconds)])
+    try:
+        yield
+    except WrongPassword:
+        return
+    except BaseException:
+        _best_effort(lambda: windows.give_back(taken))
+        raise
+    _best_effort(lambda: windows.give_back_with_earlier(taken, own=1))
 
 
 def count(use: Use, *, tenant_id: UUID | None, account: str, address: str | None) -> None:

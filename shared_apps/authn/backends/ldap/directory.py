@@ -9,6 +9,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from shared_apps.accounts import selectors as people
+from shared_apps.authn import limits
 from shared_apps.authn.backends.base import Configuration, PasswordInfo, are_plausible
 from shared_apps.authn.backends.directory import DirectoryBackend, DirectoryPerson
 from shared_apps.authn.backends.ldap import filters, groups
@@ -82,15 +83,22 @@ class LdapBackend(DirectoryBackend):
                 entry = self.find_by_username(service, username)
                 if entry is None:
                     return None
-                answer = self.bind_as(server, entry, password, until=until)
-                standing = self.standing(answer)
+                standing = Standing.REFUSED
+                with limits.bind(
+                    tenant_id=self.configuration.tenant_id,
+                    external_id=self.canonical_id(entry.octets(self.id_attribute)),
+                ):
+                    standing = self.standing(self.bind_as(server, entry, password, until=until))
+                    if standing in (Standing.REFUSED, Standing.LOCKED):
+                        raise limits.WrongPassword
                 if standing in (Standing.REFUSED, Standing.LOCKED):
                     return None
-                if standing is Standing.PROVEN:
-                    return self.person(entry, self.groups_of(service, entry))
                 if standing is Standing.RESTRICTED:
                     raise AccountRestrictedError
-                raise _DUE[standing](person=self.person(entry, self.groups_of(service, entry)))
+                person = self.person(entry, self.groups_of(service, entry))
+                if standing is Standing.PROVEN:
+                    return person
+                raise _DUE[standing](person=person)
 
     def find_person(self, *, external_id: str) -> DirectoryPerson | None:
         with self._answering(), self._as_service() as (_, service):
