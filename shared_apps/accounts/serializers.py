@@ -27,6 +27,8 @@ class MemberCreateInput(InputSerializer):
     name = TextField(max_length=200, allow_blank=True, required=False, default="")
     role = TextField(max_length=40)
     password = OpaqueField(required=False, default=None)
+    must_change_password = serializers.BooleanField(default=False)
+    """Whether it opens nothing but the choice of another one."""
 
 
 class RoleChangeInput(InputSerializer):

@@ -29,7 +29,8 @@ _DELETED_ROLE = "deleted"
 
 
 def create_person(
-    *, tenant_id: UUID, email: str, name: str, role: str, password: str | None, by: UUID | None, at: datetime
+    *, tenant_id: UUID, email: str, name: str, role: str, password: str | None, by: UUID | None,
+    at: datetime, must_change_password: bool = False,
 ) -> UserTenantRole:  # fmt: skip
     """Give somebody a role in a tenant, and an account if there is none with this address.
 
@@ -49,8 +50,7 @@ def create_person(
             "name": person.name,
             "password": person.password,
             "password_changed_at": person.password_changed_at,
-            # Whoever made the account knows the password, until its owner chose another.
-            "must_change_password": password is not None and by is not None,
+            "must_change_password": must_change_password and password is not None,
             "created_at": person.created_at,
         }
         user, _ = User.objects.get_or_create(email=person.email, realm=None, defaults=defaults)

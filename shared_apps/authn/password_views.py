@@ -21,7 +21,7 @@ from shared_apps.authn import (
     serializers,
 )
 from shared_apps.authn.authentication import requested_tenant_id
-from shared_apps.authn.errors import MissingTokenError
+from shared_apps.authn.permissions import IsThemselves
 from shared_apps.authn.selectors import SignIn
 from shared_apps.authn.views import OpenView
 from shared_apps.core import attribution, context
@@ -35,8 +35,8 @@ class PasswordChangeView(APIView):
 
     def post(self, request: Request) -> Response:
         has_ticket = isinstance(request.data, Mapping) and "ticket" in request.data
-        if not has_ticket and not isinstance(request.auth, SignIn):
-            raise MissingTokenError
+        if not has_ticket:
+            IsThemselves().has_permission(request, self)
         given = _validated(serializers.PasswordChangeInput, request)
         at = timezone.now()
         if has_ticket:

@@ -71,13 +71,13 @@ def bad_passwords(domain: Domain, name: str) -> int:
         return administration.bad_password_count(name)
 
 
-def assert_nobody_came_in() -> None:
+def assert_nobody_came_in(*, identities: int = 0) -> None:
     with context.operator():
         assert (
             Session.objects.count(),
             RefreshToken.objects.count(),
             Identity.objects.count(),
-        ) == (0, 0, 0)
+        ) == (0, 0, identities)
 
 
 REFUSED, UNAVAILABLE = (401, "invalid_credentials"), (503, "auth_backend_unavailable")
@@ -108,7 +108,9 @@ def test_25_what_each_state_answers(
 
     assert answer(response) == right
     if right[0] != 200:
-        assert_nobody_came_in()
+        # Whose password is due has proven it, and is known from then on.
+        is_known = right[1] in ("password_expired", "password_change_required")
+        assert_nobody_came_in(identities=int(is_known))
     for secret in (PASSWORD, "LdapErr", "data ", USERS_DN):
         assert secret not in response.content.decode()
 
@@ -220,7 +222,7 @@ def test_37_one_bind_for_each_attempt_whatever_servers_there_are(
     use(globex, samba, url=[*away, through(tap)])
     client = api(globex)
 
-    for attempt in range(1, 6):
+    for attempt in range(1, 5):  # as often as one address may
         assert answer(sign_in(client, name, "wrong passw0rd")) == REFUSED
         assert bad_passwords(samba, name) == attempt
 
@@ -240,7 +242,8 @@ def test_38_the_old_password_after_a_change(
         elsewhere.sign_in("bob", PASSWORD)
 
         changed = here.post(
-            "auth/password/change/", {"old_password": PASSWORD, "new_password": new}
+            "auth/password/change/",
+            {"old_password": PASSWORD, "new_password": new, "keep_current": True},
         )
 
         assert changed.status_code == 204, changed.content
@@ -272,6 +275,7 @@ def test_38_a_change_is_proven_by_a_bind(client: Api, samba: Domain) -> None:
 
     assert samba.try_bind(name, new).succeeded
     assert not samba.try_bind(name, PASSWORD).succeeded
+    client.sign_in(name, new)
     info = client.get("auth/password/info/").json()
     assert (info["source"], info["min_length"], info["history"]) == ("active_directory", 12, 5)
     assert (info["expired"], info["must_change"], info["locked"]) == (False, False, False)

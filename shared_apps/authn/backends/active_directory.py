@@ -36,6 +36,7 @@ class ActiveDirectoryBackend(LdapBackend):
         "group_attribute": "member",
     }
     id_attribute = "objectGUID"
+    changes_as_service = True
     state_attributes = (
         "userAccountControl", "accountExpires", *groups.GROUP_ATTRIBUTES, *passwords.ATTRIBUTES,
     )  # fmt: skip
@@ -131,7 +132,7 @@ class ActiveDirectoryBackend(LdapBackend):
         if answer.code == Code.INSUFFICIENT_ACCESS:  # "User cannot change password"
             raise PasswordChangeNotSupportedError
         if answer.code == Code.CONSTRAINT_VIOLATION:
-            raise PolicyViolationError(reason="the domain's rules")
+            raise PolicyViolationError(reason=["The domain's rules do not allow it."])
         raise DirectoryFault(f"a change of password: {answer}")
 
     def _policy(self, link: Link, entry: Entry) -> passwords.Policy:

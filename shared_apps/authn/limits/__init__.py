@@ -3,9 +3,10 @@
 with limits.attempt(account=name, address=address, is_directory=False):
     ...  # an error that the password is wrong counts; anything proven gives back what was counted
 
-limits.count(limits.Use.RESET, account=name, address=address)  # every use counts
+with limits.bind(external_id=person):  # the same for whom a directory has found, whatever their names
+    ...
 """
 
-from shared_apps.authn.limits.attempts import Use, WrongPassword, attempt, bind, count
+from shared_apps.authn.limits.attempts import WrongPassword, attempt, bind
 
-__all__ = ["Use", "WrongPassword", "attempt", "bind", "count"]
+__all__ = ["WrongPassword", "attempt", "bind"]

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
 from uuid import UUID
 
 import redis
@@ -37,15 +36,6 @@ _PROVEN = (ForbiddenError, PolicyViolationError)
 
 class WrongPassword(Exception):
     """What the directory said of a bind."""
-
-
-class Use(StrEnum):
-    """What is counted whenever it is asked for: there is no right answer that would be free."""
-
-    RESET = "reset"
-    """Somebody wants a mail with which a password can be set."""
-    TICKET = "ticket"
-    """Somebody shows what came in such a mail, or a ticket of a sign-in."""
 
 
 @dataclass(frozen=True)
@@ -132,18 +122,6 @@ def bind(*, tenant_id: UUID, external_id: str) -> Iterator[None]:
         _best_effort(lambda: windows.give_back(taken))
         raise
     _best_effort(lambda: windows.give_back_with_earlier(taken, own=1))
-
-
-def count(use: Use, *, tenant_id: UUID | None, account: str, address: str | None) -> None:
-    """Raises TooManyAttemptsError, BackendUnavailableError: it must not be done."""
-    space = _Space(tenant_id)
-    origin = address_key(address)
-    asked = [Window(space.key(f"{use}-address", origin), 20, _HOUR)]
-    if use == Use.RESET:
-        name = account_key(account, is_directory=False)
-        asked.append(Window(space.key(f"{use}-account", name), 3, _HOUR))
-    with _closed_without_redis():
-        _take(asked)
 
 
 @dataclass(frozen=True)

@@ -141,15 +141,18 @@ class Link:
         *controls: Control,
         scope: Scope = Scope.SUBTREE,
         limit: Limit | None = None,
+        is_paged: bool = False,
     ) -> tuple[list[Entry], Answer]:
         """What was found, and how it ended; references to other servers are left out."""
         limit = limit or self._limit
+        # Of pages: OpenLDAP counts what a size limit allows over all of them.
+        size_limit = 0 if is_paged else limit.entries
         request = ber.encode(
             0x63,
             ber.encode(ber.OCTETS, base.encode()),
             ber.encode(ber.ENUMERATED, ber.encode_integer(scope)),
             ber.encode(ber.ENUMERATED, ber.encode_integer(0)),
-            ber.encode(ber.INTEGER, ber.encode_integer(limit.entries)),
+            ber.encode(ber.INTEGER, ber.encode_integer(size_limit)),
             ber.encode(ber.INTEGER, ber.encode_integer(max(1, int(limit.seconds)))),
             ber.encode(0x01, b"\x00"),
             search_filter,
@@ -181,7 +184,7 @@ class Link:
         while True:
             paged = Control(_PAGED, _page_request(page, cookie), is_critical=True)
             entries, answer = self.search(
-                base, search_filter, attributes, paged, *controls, limit=of_page
+                base, search_filter, attributes, paged, *controls, limit=of_page, is_paged=True
             )
             if answer.code != Code.SUCCESS:
                 raise ServerFault(f"{self.name}: search below {base!r}: {answer}")

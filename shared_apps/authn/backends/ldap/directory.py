@@ -63,6 +63,8 @@ class LdapBackend(DirectoryBackend):
     state_attributes: ClassVar[tuple[str, ...]] = ()
     """Besides those that a DirectoryPerson is made of."""
     bind_controls: ClassVar[tuple[Control, ...]] = ()
+    changes_as_service: ClassVar[bool] = False
+    """Whether a password that opens nothing any more can be changed all the same, by its old self."""
 
     def __init__(
         self,
@@ -230,7 +232,7 @@ class LdapBackend(DirectoryBackend):
             raise AccountLockedError
         if standing is Standing.RESTRICTED:
             raise AccountRestrictedError
-        if bound.code != Code.SUCCESS:
+        if bound.code != Code.SUCCESS and not self.changes_as_service:
             raise PasswordChangeNotSupportedError  # expired, and no grace login is left
         answer = self.set_password(link, entry, old, new)
         if answer.code != Code.SUCCESS:

@@ -147,6 +147,7 @@ def test_user(acme: TenantIdentity, api: ApiFactory, person: Person) -> None:
         "name": "",
         "roles": ["viewer"],
         "permissions": ["read"],
+        "impersonation": None,
     }
 
 

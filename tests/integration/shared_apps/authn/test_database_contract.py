@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from shared_apps.accounts import services as accounts
+from shared_apps.accounts import new_passwords
 from shared_apps.accounts.models import User
 from shared_apps.authn.backends.base import AuthBackend
 from shared_apps.authn.backends.database import DatabaseBackend
@@ -22,7 +22,7 @@ class DatabaseBed(Bed):
             User.objects.filter(id=disabled.id).update(is_active=False)
         other = make_person(tenant)
         password = "Another horse, another staple"
-        accounts.change_password(
+        new_passwords.change_password(
             user_id=other.id, old_password=other.password, new_password=password,
             at=datetime.now(UTC),
         )  # fmt: skip
