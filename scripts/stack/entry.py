@@ -44,9 +44,15 @@ def run_python(
     become(prepare(requirements), arguments, env=os.environ)
 
 
-def become(python: Path, arguments: Sequence[str], *, env: Mapping[str, str]) -> NoReturn:
-    """Replace this process; exit code, input and output are the new one's."""
+def become(
+    python: Path, arguments: Sequence[str], *, env: Mapping[str, str], stays_here: bool = False
+) -> NoReturn:
+    """Replace this process; exit code, input and output are the new one's.
+
+    In the product's directory, unless it `stays_here`, where paths in its arguments lead from.
+    """
     hold_in_use(python.parents[1])
-    os.chdir(ROOT)
+    if not stays_here:
+        os.chdir(ROOT)
     sys.stdout.flush()
     os.execve(python, [str(python), *arguments], dict(env))

@@ -8,7 +8,7 @@ from scripts.stack import entry
 from scripts.stack.environment import LOCAL_SETTINGS, Secrets, product_environment
 from scripts.stack.errors import StackError
 from scripts.stack.infra import Servers
-from scripts.stack.paths import PYTHON
+from scripts.stack.paths import PYTHON, ROOT
 from scripts.stack.state import State
 
 # Commands that read code only.
@@ -43,4 +43,5 @@ def main(arguments: Sequence[str]) -> NoReturn:
         raise StackError(
             f"No quickstart runs in {state.path}; start one with scripts/quickstart --detach"
         )
-    entry.become(python, ["manage.py", *arguments], env={**os.environ, **environment})
+    command = [str(ROOT / "manage.py"), *arguments]
+    entry.become(python, command, env={**os.environ, **environment}, stays_here=True)

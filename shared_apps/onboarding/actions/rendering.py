@@ -16,6 +16,7 @@ _SIGNS = {
     Action.ARCHIVE: "-",
 }
 _LONGEST_LIST = 10
+_LONGEST_VALUE = 160  # characters; the whole of it is in --json
 
 
 def plan_lines(plan: Plan) -> list[str]:
@@ -52,7 +53,12 @@ def _value(value: Any) -> str:
     # Quoted where it could be taken for something else, so that no name can forge a line.
     if isinstance(value, str) and value.isprintable() and value == value.strip():
         return value
-    return json.dumps(value, ensure_ascii=True)
+    text = json.dumps(value, ensure_ascii=True)
+    return (
+        text
+        if len(text) <= _LONGEST_VALUE
+        else f"{text[:_LONGEST_VALUE]}… ({len(text)} characters)"
+    )
 
 
 def _some(slugs: tuple[str, ...]) -> str:

@@ -28,13 +28,28 @@ def test_an_admin_invites_somebody_who_can_then_sign_in(
     assert set(member) == {"id", "email", "name", "role", "is_active", "granted_at"}
     assert (member["email"], member["role"]) == ("grace@acme.example", "viewer")
     assert admin.get(f"users/{member['id']}/").json() == member
-    # Who made the account knows the password, so it opens nothing but its own change.
-    refused = api(acme).post("auth/login/", {"email": "grace@ACME.example", "password": PASSWORD})
+    api(acme).sign_in("grace@ACME.example", PASSWORD)
+
+
+def test_a_first_password_can_be_good_for_its_own_change_alone(
+    acme: TenantIdentity, api: ApiFactory
+) -> None:
+    invited = api(acme, "admin").post(
+        "users/",
+        {
+            "email": "grace@acme.example", "role": "viewer", "password": PASSWORD,
+            "must_change_password": True,
+        },
+    )  # fmt: skip
+
+    refused = api(acme).post("auth/login/", {"email": "grace@acme.example", "password": PASSWORD})
+
+    assert invited.status_code == 201
     assert (refused.status_code, refused.json()["code"]) == (403, "password_change_required")
     ticket = refused.json()["details"]["ticket"]
     change = {"ticket": ticket, "old_password": PASSWORD, "new_password": "Grace's own choice"}
     assert api(acme).post("auth/password/change/", change).status_code == 204
-    api(acme).sign_in("grace@ACME.example", "Grace's own choice")
+    api(acme).sign_in("grace@acme.example", "Grace's own choice")
 
 
 def test_the_list_is_of_this_tenant_and_paginated(
