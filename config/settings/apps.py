@@ -7,6 +7,7 @@ SHARED_APPS = [
     "shared_apps.tenants",
     "shared_apps.accounts",
     "shared_apps.authn",
+    "shared_apps.directory_sync",
     "shared_apps.portfolio",
     "shared_apps.fleet",
     "shared_apps.onboarding",

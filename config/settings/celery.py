@@ -46,6 +46,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60,
         "options": {"headers": {"scope": "operator"}, "expires": 60},
     },
+    "directory_sync.request_nightly": {
+        "task": "directory_sync.request_nightly",
+        "schedule": 24 * 60 * 60,
+        "options": {"headers": {"scope": "operator"}},
+    },
     "onboarding.purge_tenants": {
         "task": "onboarding.purge_tenants",
         "schedule": 24 * 60 * 60,

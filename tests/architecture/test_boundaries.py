@@ -10,10 +10,15 @@ PUBLIC = {"services", "selectors", "choices", "errors"}
 # What else an app offers on purpose, with the reason.
 OFFERED = {
     "shared_apps.accounts.custom_roles": "a tenant's own roles; onboarding restores them",
+    "shared_apps.accounts.directory_people": "how people of a directory stand in a tenant; synchronisation",
     "shared_apps.accounts.disabling": "whether somebody is let in; authn ends the sign-ins with it",
     "shared_apps.accounts.emails": "the canonical form of an address",
     "shared_apps.accounts.identities": "who somebody of a directory is; authn asks",
+    "shared_apps.authn.backends": "the directory that a tenant has; synchronisation lists its people",
+    "shared_apps.authn.backends.base": "what a directory is told of the tenant; synchronisation",
+    "shared_apps.authn.backends.directory": "what a directory says of people; synchronisation",
     "shared_apps.authn.configuring": "where a tenant's people prove who they are; onboarding declares it",
+    "shared_apps.authn.recognition": "which role groups give; synchronisation compares it",
     "shared_apps.authn.trying": "a sign-in tried by an operator, who stands above both",
     "shared_apps.authn.lifetimes": "how long a tenant's sign-ins last; onboarding declares it",
     "shared_apps.fleet.dropping": "a schema dropped in portions; onboarding's last step and the pool's",
