@@ -83,7 +83,8 @@ def _ask_again(directory: DirectoryBackend, external_ids: list[str]) -> dict[str
         asked = (directory.find_person(external_id=one) for one in external_ids)
         found = [listing.told_of(configuration, person) for person in asked if person]
         return {one.claim.external_id: one for one in found}
-    wanted, kept = set(external_ids), {}
+    wanted = set(external_ids)
+    kept: dict[str, Told] = {}
     for person in directory.list_people():
         one = listing.told_of(configuration, person)
         if one.claim.external_id in wanted:
@@ -190,7 +191,9 @@ def _keep_result(preview: SyncPreview, items: list[SyncItem], told: dict[str, To
         standing, now = standings.get(item.external_id), told.get(item.external_id)
         item.applied_fingerprint = comparing.fingerprint_of(standing)
         if standing is not None:
-            said = comparing.wanted(standing, now.values) if now else {"is_active": False}
+            said: dict[str, object] = {"is_active": False}
+            if now:
+                said = comparing.wanted(standing, now.values)
             agreed.append(listing.agreed_record(preview, item.external_id, said))
     SyncItem.objects.bulk_update(items, ["user_id", "before", "applied_fingerprint"])
     listing.keep_agreed(agreed)

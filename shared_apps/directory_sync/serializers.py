@@ -60,8 +60,9 @@ class ItemSerializer(serializers.Serializer[Any]):
     kind = serializers.CharField()
     external_id = serializers.CharField()
     user_id = serializers.UUIDField()
-    label = serializers.CharField()
     selected = serializers.BooleanField(source="is_selected")
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
-        return {**super().get_fields(), "fields": serializers.JSONField()}
+        # Both names are something else of Django REST framework's.
+        own = {"label": serializers.CharField(), "fields": serializers.JSONField()}
+        return {**super().get_fields(), **own}

@@ -11,7 +11,7 @@ from shared_apps.core import context
 from shared_apps.core.queue import enqueue
 from shared_apps.directory_sync import listing, plans, selectors
 from shared_apps.directory_sync.choices import Kind, State
-from shared_apps.directory_sync.deciding import deciding, require_plan
+from shared_apps.directory_sync.deciding import deciding, require_in_time, require_plan
 from shared_apps.directory_sync.errors import (
     FieldUnknownError,
     FourEyesError,
@@ -96,6 +96,7 @@ def approve(
         OtherPlanError: something else is selected than whoever approves has seen.
         FourEyesError: they asked for it themselves, where that is not allowed.
     """
+    require_in_time(tenant_id, preview_id, at, State.PENDING)
     rules = Rules.of(listing.directory_of(tenant_id).configuration)
     with deciding(tenant_id, preview_id, at, State.PENDING) as preview:
         require_plan(preview, fingerprint)

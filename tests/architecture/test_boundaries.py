@@ -21,6 +21,8 @@ OFFERED = {
     "shared_apps.authn.recognition": "which role groups give; synchronisation compares it",
     "shared_apps.authn.trying": "a sign-in tried by an operator, who stands above both",
     "shared_apps.authn.lifetimes": "how long a tenant's sign-ins last; onboarding declares it",
+    "shared_apps.directory_sync.applying": "an approved preview carried out; the command line",
+    "shared_apps.directory_sync.serializers": "the form of previews; the command line's JSON is the API's",
     "shared_apps.fleet.dropping": "a schema dropped in portions; onboarding's last step and the pool's",
     "shared_apps.accounts.erasure": "what becomes of an account; onboarding erases everywhere",
     "shared_apps.fleet.roles": "the roles' names and memberships; onboarding makes a tenant's",
