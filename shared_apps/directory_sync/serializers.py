@@ -64,5 +64,8 @@ class ItemSerializer(serializers.Serializer[Any]):
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         # Both names are something else of Django REST framework's.
-        own = {"label": serializers.CharField(), "fields": serializers.JSONField()}
-        return {**super().get_fields(), **own}
+        return {
+            **super().get_fields(),
+            "label": serializers.CharField(),
+            "fields": serializers.JSONField(),
+        }

@@ -1,22 +1,15 @@
 """What a directory and a tenant differ in, judged, carried out and taken back."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from typing import Any
-from uuid import UUID
 
 import pytest
-from people_file import Account
 
 from shared_apps.accounts import disabling
 from shared_apps.accounts import services as accounts
 from shared_apps.accounts.errors import LastAdminError
-from shared_apps.accounts.models import Identity, User, UserTenantRole
-from shared_apps.authn import recognition
-from shared_apps.authn.backends import backend_for
-from shared_apps.authn.backends.directory import DirectoryBackend
+from shared_apps.accounts.models import User, UserTenantRole
 from shared_apps.core import attribution, context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.core.errors import AppError
@@ -30,7 +23,6 @@ from shared_apps.directory_sync import (
 )
 from shared_apps.directory_sync.errors import (
     ApplyFailedError,
-    DangerousError,
     DriftError,
     FieldUnknownError,
     FourEyesError,
@@ -41,129 +33,18 @@ from shared_apps.directory_sync.errors import (
     PreviewNotFoundError,
     StateError,
 )
-from shared_apps.directory_sync.models import SyncItem, SyncPreview
+from shared_apps.directory_sync.models import SyncPreview
 from tests.attacks.directories import by_passwords_again
 from tests.concurrency import at_once
-from tests.directories.people_files import TenantDirectory, directory_of
-from tests.people import Person, make_person
+from tests.directories.sync_bed import GROUPS, NOW, Bed, bed_of, everybody
+from tests.people import make_person
 
-NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 REASON = "the branch in Graz has closed"
-GROUPS = {"admin": ["cn=admins"], "editor": ["cn=writers"], "viewer": ["cn=staff"]}
-
-
-@dataclass
-class Bed:
-    """A tenant whose people came from its directory, and two of its administrators."""
-
-    directory: TenantDirectory
-    asks: Person
-    reviews: Person
-    accounts: list[Account] = field(default_factory=list)
-
-    @property
-    def tenant(self) -> TenantIdentity:
-        return self.directory.tenant
-
-    def configure(self, **sync: Any) -> None:
-        self.directory.configure(role_groups=GROUPS, **({"sync": sync} if sync else {}))
-
-    def add(self, username: str, *, signs_in: bool = True, **told: Any) -> Account:
-        account = self.directory.account(
-            username,
-            **{"email": f"{username}@example.org", "name": username, "groups": ("cn=staff",)}
-            | told,
-        )
-        if signs_in:
-            backend = backend_for(self.tenant.id)
-            assert isinstance(backend, DirectoryBackend)
-            recognition.recognise(backend.configuration, account.person)
-        return account
-
-    def say(self, account: Account, **told: Any) -> Account:
-        return self.directory.file.put(replace(account, **told))
-
-    def preview(self, at: datetime = NOW) -> SyncPreview:
-        return services.request_preview(
-            tenant_id=self.tenant.id, by=self.asks.id, at=at, in_background=False
-        )
-
-    def items(self, preview: SyncPreview) -> dict[str, SyncItem]:
-        with context.operator():
-            return {item.label.split("@")[0]: item for item in preview.items.all()}
-
-    def approve(self, preview: SyncPreview, at: datetime = NOW) -> SyncPreview:
-        return services.approve(
-            tenant_id=self.tenant.id, preview_id=preview.id, by=self.reviews.id, at=at,
-            fingerprint=self.now(preview).fingerprint,
-        )  # fmt: skip
-
-    def apply(self, preview: SyncPreview, reason: str = "", at: datetime = NOW) -> SyncPreview:
-        return applying.apply(
-            tenant_id=self.tenant.id, preview_id=preview.id, by=self.reviews.id, at=at,
-            fingerprint=self.now(preview).fingerprint, override_reason=reason,
-        )  # fmt: skip
-
-    def carry_out(self, preview: SyncPreview, reason: str = "") -> SyncPreview:
-        self.approve(preview)
-        return self.apply(preview, reason)
-
-    def undo(self, preview: SyncPreview) -> SyncPreview:
-        return applying.undo(
-            tenant_id=self.tenant.id, preview_id=preview.id, by=self.reviews.id, at=NOW
-        )
-
-    def choose(self, item: SyncItem, selected: bool | None = None, **fields: bool) -> SyncItem:
-        return services.choose(
-            tenant_id=self.tenant.id, preview_id=item.preview_id, item_id=item.id,
-            is_selected=selected, fields=fields, at=NOW,
-        )  # fmt: skip
-
-    def now(self, preview: SyncPreview) -> SyncPreview:
-        return selectors.get_preview(tenant_id=self.tenant.id, preview_id=preview.id)
-
-    def person(self, account: Account) -> tuple[str, str, str, str, bool] | None:
-        """Name, address, user name, role, whether they are let in; the last two of nobody here empty."""
-        with context.operator():
-            identity = Identity.objects.select_related("user").filter(external_id=account.id)
-            found = identity.first()
-            if found is None:
-                return None
-            member = UserTenantRole.objects.filter(tenant=self.tenant.id, user=found.user).first()
-        user = found.user
-        return (
-            user.name, user.email, found.username,
-            member.role if member else "", member is not None and member.is_active,
-        )  # fmt: skip
-
-    def user_id(self, account: Account) -> UUID:
-        with context.operator():
-            return Identity.objects.get(external_id=account.id).user_id
-
-
-def everybody() -> list[Any]:
-    with context.operator():
-        return [
-            list(User.objects.order_by("id").values()),
-            list(UserTenantRole.objects.order_by("id").values()),
-            list(Identity.objects.order_by("id").values()),
-        ]
 
 
 @pytest.fixture
 def bed(acme: TenantIdentity, globex: TenantIdentity, tmp_path: Path) -> Bed:
-    beds = [
-        Bed(
-            directory_of(tenant, tmp_path),
-            make_person(tenant, "admin"),
-            make_person(tenant, "admin"),
-        )
-        for tenant in (globex, acme)
-    ]
-    for bed in beds:
-        bed.configure()
-    beds[0].add("somebody-elsewhere")
-    return beds[1]
+    return bed_of(acme, globex, tmp_path)
 
 
 def test_new_modified_and_gone_are_counted_and_shown_field_by_field(bed: Bed) -> None:
@@ -302,38 +183,6 @@ def test_what_changed_since_the_preview_stops_it_by_name(bed: Bed, side: str) ->
     assert everybody() == before
     again = bed.preview()
     assert bed.carry_out(again).state == "APPLIED"
-
-
-def test_40_a_filter_that_loses_four_in_ten_is_not_applied(bed: Bed) -> None:
-    people = [bed.add(f"person{number}") for number in range(15)]
-    for account in people[:6]:
-        bed.directory.file.remove(account)
-    preview = bed.preview()
-    assert (preview.deleted_count, preview.dangers) == (6, ["too_many_deactivations"])
-    bed.approve(preview)
-    before = everybody()
-
-    with pytest.raises(DangerousError) as refused:
-        bed.apply(preview)
-
-    assert refused.value.details == {"dangers": ["too_many_deactivations"]}
-    assert everybody() == before
-    applied = bed.apply(preview, REASON)
-    assert (applied.state, applied.override_reason) == ("APPLIED", REASON)
-    assert [bed.person(account)[4] for account in people] == [False] * 6 + [True] * 9  # type: ignore[index]  # they are here
-
-
-def test_40_an_empty_directory_shuts_nobody_out(bed: Bed) -> None:
-    bed.add("only")
-    bed.directory.file.write([])
-    preview = bed.approve(bed.preview())
-    before = everybody()
-
-    with pytest.raises(DangerousError) as refused:
-        bed.apply(preview)
-
-    assert refused.value.details["dangers"][0] == "empty_source"
-    assert everybody() == before
 
 
 def test_a_directory_that_fails_makes_no_preview(bed: Bed) -> None:
