@@ -62,7 +62,7 @@ def apply(
     place = _Place()
     with deciding(tenant_id, preview_id, at, State.APPROVED) as preview, _naming(place):
         require_plan(preview, fingerprint)
-        _require_safe(preview, Rules.of(directory.configuration), override_reason)
+        require_safe(preview, Rules.of(directory.configuration), override_reason)
         with _attributed(by or preview.reviewed_by):
             _write(preview, told, directory, place, at)
         preview.state, preview.applied_by, preview.applied_at = State.APPLIED, by, at
@@ -92,7 +92,8 @@ def _ask_again(directory: DirectoryBackend, external_ids: list[str]) -> dict[str
     return kept
 
 
-def _require_safe(preview: SyncPreview, rules: Rules, override_reason: str) -> None:
+def require_safe(preview: SyncPreview, rules: Rules, override_reason: str) -> None:
+    """Raises DangerousError."""
     dangers = rules.dangers(
         listed=preview.source_count,
         active=preview.active_count,

@@ -13,7 +13,8 @@ from rest_framework.views import APIView
 from shared_apps.accounts.choices import Permission
 from shared_apps.core import context
 from shared_apps.core.pagination import PagePagination
-from shared_apps.directory_sync import applying, selectors, services
+from shared_apps.directory_sync import applying, background, selectors, services
+from shared_apps.directory_sync.choices import State
 from shared_apps.directory_sync.models import SyncPreview
 from shared_apps.directory_sync.serializers import (
     ApplyInput,
@@ -105,15 +106,15 @@ class ApplyView(_AdminView):
     def post(self, request: Request, preview_id: UUID) -> Response:
         body = ApplyInput(data=request.data)
         body.is_valid(raise_exception=True)
-        return _shown(
-            applying.apply(
-                tenant_id=_tenant(),
-                preview_id=preview_id,
-                by=request.user.pk,
-                at=timezone.now(),
-                **body.validated_data,
-            )
+        preview = background.apply_or_enqueue(
+            tenant_id=_tenant(),
+            preview_id=preview_id,
+            by=request.user.pk,
+            at=timezone.now(),
+            **body.validated_data,
         )
+        is_done = preview.state == State.APPLIED
+        return _shown(preview, status=status.HTTP_200_OK if is_done else status.HTTP_202_ACCEPTED)
 
 
 class UndoView(_AdminView):
