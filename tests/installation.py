@@ -76,6 +76,10 @@ class Installation:
                 )
             connection.execute("DELETE FROM onboarding_tenanterasure")
             connection.execute("DELETE FROM onboarding_erasure")
+            for table in ("syncitem", "syncpreview", "agreedrecord"):
+                connection.execute(
+                    sql.SQL("DELETE FROM {}").format(sql.Identifier(f"directory_sync_{table}"))
+                )
             connection.execute("DELETE FROM authn_impersonation")
             connection.execute("DELETE FROM authn_signinpolicy")
             connection.execute("DELETE FROM mail_outgoingmail")

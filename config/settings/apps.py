@@ -8,6 +8,7 @@ SHARED_APPS = [
     "shared_apps.mail",
     "shared_apps.accounts",
     "shared_apps.authn",
+    "shared_apps.directory_sync",
     "shared_apps.portfolio",
     "shared_apps.fleet",
     "shared_apps.onboarding",

@@ -56,6 +56,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 24 * 60 * 60,
         "options": {"headers": {"scope": "operator"}},
     },
+    "directory_sync.request_nightly": {
+        "task": "directory_sync.request_nightly",
+        "schedule": 24 * 60 * 60,
+        "options": {"headers": {"scope": "operator"}},
+    },
     "onboarding.purge_tenants": {
         "task": "onboarding.purge_tenants",
         "schedule": 24 * 60 * 60,

@@ -32,6 +32,8 @@ class Claim:
     email: str
     """Canonical; empty if there is none."""
     name: str
+    is_proven: bool = True
+    """They have signed in just now, so what follows from it is theirs; else it is whose it was."""
 
 
 def recognise(*, claim: Claim, role: Role | None, links_members: bool, at: datetime) -> User | None:
@@ -47,7 +49,7 @@ def recognise(*, claim: Claim, role: Role | None, links_members: bool, at: datet
             if role is None:
                 return None
             user = _make(claim, at)
-        with _attributed_to(user):
+        with _attributed_to(user, claim):
             apply_role(tenant_id=claim.tenant_id, user_id=user.id, role=role, at=at)
         return user
 
@@ -98,7 +100,7 @@ def _find_bound(claim: Claim, at: datetime) -> User | None:
     if identity is None:
         return None
     user = identity.user
-    with _attributed_to(user):
+    with _attributed_to(user, claim):
         identity.username, identity.seen_at = claim.username, at
         identity.save(update_fields=["username", "seen_at"])
         # The name and address of somebody who belongs elsewhere too are not this directory's to change.
@@ -129,7 +131,7 @@ def _bind_member(claim: Claim, at: datetime) -> User | None:
     )  # fmt: skip
     user = members.select_for_update(of=("self",)).first()
     if user is not None:
-        with _attributed_to(user):
+        with _attributed_to(user, claim):
             _bind(user, claim, at)
     return user
 
@@ -139,7 +141,7 @@ def _make(claim: Claim, at: datetime) -> User:
         id=uuid.uuid4(), realm=claim.realm, name=claim.name, created_at=at,
         email=claim.email, password=passwords.unusable_hash(),
     )  # fmt: skip
-    with _attributed_to(user):
+    with _attributed_to(user, claim):
         user.save(force_insert=True)
         _bind(user, claim, at)
     return user
@@ -153,7 +155,9 @@ def _bind(user: User, claim: Claim, at: datetime) -> None:
 
 
 @contextmanager
-def _attributed_to(user: User) -> Iterator[None]:
-    """They have just proven who they are, so what follows from it is theirs."""
+def _attributed_to(user: User, claim: Claim) -> Iterator[None]:
+    if not claim.is_proven:
+        yield
+        return
     with attribution.acting(replace(attribution.current(), user_id=user.id)):
         yield

@@ -40,7 +40,7 @@ def recognise(configuration: Configuration, person: DirectoryPerson) -> "User":
         BackendUnavailableError: the directory gave no usable id.
     """
     user = identities.recognise(
-        claim=_claim(configuration, person),
+        claim=claim_of(configuration, person),
         role=role_of(configuration, person.groups),
         links_members=links_members(configuration),
         at=datetime.now(UTC),
@@ -73,7 +73,8 @@ def _canonical(group: str) -> str:
     return _AROUND_COMMA.sub(",", group.strip().lower())
 
 
-def _claim(configuration: Configuration, person: DirectoryPerson) -> identities.Claim:
+def claim_of(configuration: Configuration, person: DirectoryPerson) -> identities.Claim:
+    """Raises BackendUnavailableError: the directory gave no usable id."""
     if not 1 <= len(person.external_id) <= LONGEST_EXTERNAL_ID:
         raise BackendUnavailableError
     return identities.Claim(

@@ -6,6 +6,7 @@
     ├── ForbiddenError      they have, and may not (403)
     ├── NotFoundError       it is not there, or it belongs to somebody else (404)
     ├── ConflictError       the state of things forbids it (409)
+    ├── GoneError           it was there, and its time is over (410)
     ├── LimitedError        too often; try again later (429)
     └── UnavailableError    try again later (503)
 
@@ -51,6 +52,11 @@ class NotFoundError(AppError):
 class ConflictError(AppError):
     code = "conflict"
     message = "The current state does not allow this."
+
+
+class GoneError(AppError):
+    code = "gone"
+    message = "The time for this is over."
 
 
 class LimitedError(AppError):

@@ -31,6 +31,7 @@ _STATUS_OF_KIND: list[tuple[type[app.AppError], int]] = [
     (app.ForbiddenError, 403),
     (app.NotFoundError, 404),
     (app.ConflictError, 409),
+    (app.GoneError, 410),
     (app.LimitedError, 429),
     (app.UnavailableError, 503),
 ]

@@ -12,6 +12,7 @@ from shared_apps.onboarding.actions import (
     running,
     signing_in,
     stopping,
+    synchronising,
     undoing,
 )
 from shared_apps.onboarding.actions.base import Action
@@ -30,6 +31,7 @@ ACTIONS: tuple[Action, ...] = (
     *inspecting.ACTIONS,
     *checking.ACTIONS,
     *signing_in.ACTIONS,
+    *synchronising.ACTIONS,
     Action(
         "run-leak-lab",
         "try everything that could leak between tenants",

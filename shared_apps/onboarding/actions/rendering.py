@@ -124,3 +124,10 @@ _DONE = {
 def summary_line(plan: Plan, result: Result) -> str:
     done = len(result.outcomes) - len(result.failed)
     return f"{done} applied, {len(result.failed)} failed, {plan.unchanged} unchanged"
+
+
+def printable(value: Any) -> str:
+    """On one line, whatever a directory wrote into it."""
+    if isinstance(value, str) and value.isprintable():
+        return value
+    return json.dumps(value, ensure_ascii=True)

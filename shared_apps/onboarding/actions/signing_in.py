@@ -1,7 +1,6 @@
 """`tenant auth`: where a tenant's people prove who they are."""
 
 import getpass
-import json
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from shared_apps.authn.configuring import Wanted
 from shared_apps.core.sealing import SealBrokenError
 from shared_apps.onboarding import sign_in
 from shared_apps.onboarding.actions.base import Action, Options, secrets_beside, write_json
+from shared_apps.onboarding.actions.rendering import printable
 from shared_apps.onboarding.declaration import reading
 from shared_apps.onboarding.declaration.document import LARGEST_BYTES
 from shared_apps.onboarding.declaration.problems import DeclarationRefusedError
@@ -152,16 +152,9 @@ def _write(value: dict[str, Any], options: Options, stdout: Any) -> None:
     for name, found in value.items():
         if isinstance(found, dict):
             for key, item in found.items():
-                stdout.write(f"{name}.{key:<24} {_text(item)}")
+                stdout.write(f"{name}.{key:<24} {printable(item)}")
         else:
-            stdout.write(f"{name:<24} {_text(found)}")
-
-
-def _text(value: Any) -> str:
-    """On one line, whatever a directory wrote into it."""
-    if isinstance(value, str) and value.isprintable():
-        return value
-    return json.dumps(value, ensure_ascii=True)
+            stdout.write(f"{name:<24} {printable(found)}")
 
 
 ACTIONS = (Action("auth", "where a tenant's people prove who they are", _run, _add_arguments),)
