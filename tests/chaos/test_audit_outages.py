@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.conf import settings
 from django.db import connections
 from psycopg import conninfo, sql
 
@@ -154,7 +155,7 @@ def test_nothing_is_lost_or_twice(
                 # On a full disk there is room for some in pages that are there already.
                 wait_until(lambda: sum(map(waiting, tenants)) > before, "changes wait", timeout=60)  # noqa: B023 (at once)
         writers.stop()
-        wait_until_moved(tenants)
+        wait_until_moved(tenants, timeout=60 + 4 * _STOPS * _SECONDS)
 
     moved = assert_each_is_in_the_trail_once(tenants)
     assert moved == writers.vendors * CHANGES_OF_A_VENDOR
@@ -163,12 +164,12 @@ def test_nothing_is_lost_or_twice(
 
 @pytest.mark.parametrize("which", [["tenants"], ["audit"], ["tenants", "audit"]])
 def test_servers_crash_under_eight_writers(
-    apart: Apart, acme: TenantIdentity, globex: TenantIdentity, settings: Any, which: list[str]
+    apart: Apart, acme: TenantIdentity, globex: TenantIdentity, which: list[str]
 ) -> None:
     """Each of their processes ends at once, and they recover from their logs."""
     urls = {"tenants": settings.ADMIN_DATABASE_URL, "audit": settings.AUDIT_ADMIN_DATABASE_URL}
     tenants = [acme, globex]
-    with at_work(), Writers(tenants, patient=True) as writers:
+    with durable(settings.ADMIN_DATABASE_URL), at_work(), Writers(tenants, patient=True) as writers:
         for _ in range(_STOPS):
             writers.wait_for_more()
             for server in which:
@@ -181,9 +182,26 @@ def test_servers_crash_under_eight_writers(
         wait_until_moved(tenants)
 
     moved = assert_each_is_in_the_trail_once(tenants)
-    if "tenants" not in which:  # the suite's server for tenants does not wait for its disk
-        assert moved == writers.vendors * CHANGES_OF_A_VENDOR
+    # Of a change that was cut off nobody knows; all that were said to be done are there.
+    assert moved >= writers.vendors * CHANGES_OF_A_VENDOR
     print(f"{_STOPS} crashes of {' and '.join(which)}, {moved} changes")
+
+
+@contextmanager
+def durable(url: str) -> Iterator[None]:
+    """The tenants' database waits for its log, as outside of tests: a commit that was seen is kept."""
+    name = sql.Identifier(settings.DATABASES["default"]["NAME"])
+
+    def set_to(value: str) -> None:
+        connections.close_all()
+        with psycopg.connect(url, autocommit=True) as admin:
+            admin.execute(sql.SQL("ALTER DATABASE {} " + value).format(name))
+
+    set_to("SET synchronous_commit = on")
+    try:
+        yield
+    finally:
+        set_to("RESET synchronous_commit")
 
 
 def _crash(url: str) -> None:
