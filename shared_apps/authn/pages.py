@@ -2,7 +2,9 @@
 
 import logging
 import time
+from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -17,6 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from shared_apps.authn import browser_sessions, services
 from shared_apps.authn.authentication import requested_tenant_id
 from shared_apps.authn.errors import InvalidCredentialsError
+from shared_apps.authn.oidc import services as single_sign_on
 from shared_apps.authn.selectors import SignIn
 from shared_apps.authn.views import client_of
 from shared_apps.core import answer_floor
@@ -32,6 +35,8 @@ def home(request: HttpRequest) -> HttpResponse:
     sign_in = _sign_in(request)
     if sign_in is None:
         return HttpResponseRedirect(reverse("pages:login"))
+    if "next" in request.GET:
+        return HttpResponseRedirect(_local(request.GET["next"]))
     values = {"email": sign_in.user.email, "roles": ", ".join(sign_in.roles)}
     return page(request, "authn/signed_in.html", {**values, "host": request.get_host()})
 
@@ -60,6 +65,13 @@ def login(request: HttpRequest) -> HttpResponse:
         if isinstance(error, InvalidCredentialsError):
             answer_floor.hold(refusal, began_at=began_at)
         return refusal
+    return signed_in(request, sign_in, next_address=next_address, at=at)
+
+
+def signed_in(
+    request: HttpRequest, sign_in: SignIn, *, next_address: str, at: datetime
+) -> HttpResponse:
+    """On to where somebody wanted to go, with the cookie of their sign-in."""
     cookie = browser_sessions.begin(sign_in=sign_in, former_cookie=_cookie(request), at=at)
     # Whoever knew the form's token before knows none of the signed-in person's.
     rotate_token(request)
@@ -91,7 +103,11 @@ def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:
 def _form(
     request: HttpRequest, *, next_address: str, error: AppError | None = None
 ) -> HttpResponse:
-    values = {"host": request.get_host(), "next": _local(next_address)}
+    local = _local(next_address)
+    values = {"host": request.get_host(), "next": local}
+    if single_sign_on.has_page(tenant_id=requested_tenant_id()):
+        onward = f"{reverse('pages:home')}?{urlencode({'next': local})}"
+        values["provider"] = f"{reverse('v1:authn:oidc-start')}?{urlencode({'next': onward})}"
     if error is None:
         return page(request, "authn/login.html", values)
     described = describe(error)

@@ -4,8 +4,8 @@ Three steps, because a browser comes back by following a link: it is shown no to
 part of the address that is sent to no server, and its page exchanges that for them.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlencode
 from uuid import UUID
 
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -15,6 +15,7 @@ from shared_apps.authn import services
 from shared_apps.authn.backends import Way, backend_for
 from shared_apps.authn.backends.single_sign_on import SingleSignOnBackend
 from shared_apps.authn.errors import (
+    BackendUnavailableError,
     InvalidCredentialsError,
     NextAddressError,
     NoSingleSignOnError,
@@ -27,6 +28,25 @@ from shared_apps.authn.services import Client, TokenPair
 from shared_apps.core.text import has_unusable_characters
 
 _LONGEST_NEXT = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class CameBack:
+    """A browser that a provider has sent back."""
+
+    next_path: str
+    """Where it wanted to go."""
+    code: str
+    """For `exchange`, once and within a minute."""
+
+
+def has_page(*, tenant_id: UUID | None) -> bool:
+    """Whether people sign in at a provider's page here."""
+    try:
+        _backend(tenant_id)
+    except (NoSingleSignOnError, BackendUnavailableError):
+        return False
+    return True
 
 
 @services.reason_withheld()
@@ -56,8 +76,8 @@ def begin(*, tenant_id: UUID | None, redirect_uri: str, next_path: str, browser_
 def come_back(
     *, tenant_id: UUID | None, state: str, code: str | None, issuer: str | None,
     browser_secret: str, at: datetime,
-) -> str:  # fmt: skip
-    """Where the browser goes on, with a code for `exchange` behind the `#`.
+) -> CameBack:  # fmt: skip
+    """Whoever the provider says it is may be signed in by `exchange`.
 
     Raises:
         SignInAttemptError: not the answer to a sign-in that this browser began here, or another
@@ -78,7 +98,7 @@ def come_back(
     handed_over = attempts.hand_over(
         user_id=user.pk, realm=attempt.realm, at=at, browser_secret=browser_secret
     )
-    return f"{attempt.next_path}#{urlencode({'sign_in_code': handed_over})}"
+    return CameBack(attempt.next_path, handed_over)
 
 
 @services.reason_withheld()

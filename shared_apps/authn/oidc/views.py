@@ -4,15 +4,17 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlencode
 
 from django.conf import settings
-from django.http import HttpResponseRedirect
+from django.http import HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.urls import reverse
 from django.utils import timezone
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from shared_apps.authn import serializers
+from shared_apps.authn import pages, serializers
 from shared_apps.authn.authentication import requested_tenant_id
 from shared_apps.authn.errors import SignInAttemptError
 from shared_apps.authn.oidc import attempts, services
@@ -66,7 +68,7 @@ class CallbackView(FollowedView):
         if any(len(given.getlist(name)) > 1 for name in ("state", "code", "iss", "error")):
             raise SignInAttemptError
         with _refusal_logged():
-            address = services.come_back(
+            back = services.come_back(
                 tenant_id=requested_tenant_id(),
                 state=given.get("state", ""),
                 code=None if "error" in given else given.get("code"),
@@ -74,11 +76,24 @@ class CallbackView(FollowedView):
                 browser_secret=_browser_secret(request),
                 at=timezone.now(),
             )
-        response = HttpResponseRedirect(address)
+            if back.next_path.startswith(reverse("pages:home")):
+                response = self._signed_in(request, back)
+            else:
+                fragment = urlencode({"sign_in_code": back.code})
+                response = HttpResponseRedirect(f"{back.next_path}#{fragment}")
         response["Cache-Control"] = "no-store"
         # The address that was come to holds the provider's code.
         response["Referrer-Policy"] = "no-referrer"
         return response
+
+    def _signed_in(self, request: Request, back: services.CameBack) -> HttpResponse:
+        """Pages of our own run no scripts: they are given a cookie at once."""
+        at = timezone.now()
+        sign_in, _ = services.exchange(
+            tenant_id=requested_tenant_id(), code=back.code, at=at,
+            browser_secret=_browser_secret(request), client=client_of(request),
+        )  # fmt: skip
+        return pages.signed_in(request._request, sign_in, next_address=back.next_path, at=at)
 
 
 class TokenView(OpenView):

@@ -1,8 +1,11 @@
 """People sign in at their organisation's own page, and find themselves here."""
 
+import html
+import re
 from collections.abc import Callable
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 
 from shared_apps.accounts.models import Identity
@@ -53,6 +56,30 @@ def test_a_whole_sign_in(
         session = Session.objects.get()
         identity = Identity.objects.get(user_id=session.user_id)
     assert (session.backend, identity.external_id) == ("entra_id", person.oid)
+
+
+def test_a_page_of_our_own_is_given_a_cookie(
+    entra: OidcProvider, acme: TenantIdentity, globex: TenantIdentity, api: ApiFactory
+) -> None:
+    browser, elsewhere = Browser(api(acme)), api(globex)
+    form = browser.api.get("/accounts/login/", next="/accounts/?next=/invoices").content.decode()
+    start = html.unescape(re.findall(r'href="(/api/v1/auth/oidc/start/[^"]*)"', form)[0])
+    to_provider = browser.api.get(start.removeprefix("/api/v1/")).json()["authorize_url"]
+
+    back = browser.sign_in_at_provider(to_provider, entra.directories["acme"].people["alice"])
+    response = browser.come_back(back)
+
+    assert response.status_code == 302
+    assert response["Location"].startswith("/accounts/?next=")
+    cookie = response.cookies[settings.BROWSER_COOKIE_NAME]
+    assert (cookie["httponly"], cookie["samesite"], cookie["domain"]) == (True, "Lax", "")
+    assert "sign_in_code" not in response["Location"]
+    assert browser.api.get("auth/user/").json()["email"] == "alice@corp.example"
+    assert browser.come_back(back).status_code == 400
+    elsewhere.http.cookies[settings.BROWSER_COOKIE_NAME] = cookie.value
+    assert elsewhere.get("auth/user/").status_code == 401
+    with context.operator():
+        assert Session.objects.count() == 1
 
 
 def test_the_same_name_is_somebody_else_at_each_tenant(
