@@ -18,7 +18,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from shared_apps.audit.sealing.wrapping import NONCE_LENGTH
+from shared_apps.core.sealing import NONCE_LENGTH
 
 ERASED: Final = '{"erased": true}'
 """What readers get for a value whose key is destroyed."""

@@ -14,15 +14,13 @@ from uuid import UUID
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from django.conf import settings
 
 from shared_apps.audit.errors import SealingKeyError
 from shared_apps.core.emails import canonical_email
+from shared_apps.core.sealing import KEY_LENGTH, NONCE_LENGTH, derive
 
-NONCE_LENGTH: Final = 12
-_KEY_LENGTH: Final = 32
+_PURPOSE: Final = "freehold.audit.sealing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +64,7 @@ class WrappingSecret:
             content = self.wrapping.decrypt(nonce, sealed, trail_id.bytes + key_id.bytes)
         except InvalidTag:
             raise SealingKeyError(f"A key of the audit trail ({key_id}) is damaged.") from None
-        return content[:_KEY_LENGTH], Subject(content[_KEY_LENGTH:].decode())
+        return content[:KEY_LENGTH], Subject(content[KEY_LENGTH:].decode())
 
 
 def configured() -> tuple[WrappingSecret, ...]:
@@ -103,16 +101,11 @@ def require(in_use: Iterable[tuple[str, str]]) -> None:
 
 
 def new_key() -> bytes:
-    return AESGCM.generate_key(_KEY_LENGTH * 8)
+    return AESGCM.generate_key(KEY_LENGTH * 8)
 
 
 @lru_cache(maxsize=16)
 def _derived(id: str, secret: str) -> WrappingSecret:
-    return WrappingSecret(id, AESGCM(_derive(secret, "wrapping")), _derive(secret, "naming"))
-
-
-def _derive(secret: str, purpose: str) -> bytes:
-    info = f"freehold.audit.sealing.{purpose}".encode()
-    return HKDF(algorithm=SHA256(), length=_KEY_LENGTH, salt=None, info=info).derive(
-        secret.encode()
+    return WrappingSecret(
+        id, AESGCM(derive(secret, f"{_PURPOSE}.wrapping")), derive(secret, f"{_PURPOSE}.naming")
     )
