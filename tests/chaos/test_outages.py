@@ -56,20 +56,25 @@ def test_connections_are_cut_at_any_moment(
     assert_books_are_whole(running, load)
 
 
-def test_redis_goes_away_and_nobody_notices(
+def test_redis_goes_away_and_whoever_is_signed_in_notices_nothing(
     running: System, workers: tuple[list[httpx.Client], list[httpx.Client]]
 ) -> None:
+    viewer = running.person("globex", "viewer")
     with under_load(*workers) as load:
         running.kill(running.redis)
         running.wait_until(lambda: load.successes() > 100, seconds=_RECOVERY_SECONDS)
-        viewer = running.person("globex", "viewer")
         seen = viewer.get("invoices/")
+        # Nobody counts how often somebody guesses now, so nobody new comes in.
+        refused = viewer.post(
+            "auth/login/", json={"email": "nobody@globex.example", "password": "guess"}
+        )
         ready = viewer.get(f"http://127.0.0.1:{running.port}/health/ready")
         running.start_again(running.redis)
 
     assert load.failures == []
     assert [answer for answer in load.answers if not answer.is_success] == []
     assert seen.status_code == 200
+    assert (refused.status_code, refused.json()["code"]) == (503, "auth_backend_unavailable")
     assert (ready.status_code, ready.json()["checks"]["redis"]) == (503, "unavailable")
     assert_books_are_whole(running, load)
     assert_worker_works(running)

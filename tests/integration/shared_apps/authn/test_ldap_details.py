@@ -77,7 +77,7 @@ def test_passwords_in_every_state(acme: TenantIdentity, slapd: "Slapd") -> None:
     assert info["disabled"].locked_until is None
     assert (info["expired"].grace_logins, info["grace"].grace_logins) == (0, 2)
     assert (info["expired"].can_change, info["grace"].can_change) == (False, True)
-    later = NOW + timedelta(minutes=20)
+    later = locked_at + timedelta(minutes=20)
     unlocked = backend.get_password_info(user=user_of(backend, slapd, "locked"), at=later)
     assert unlocked.locked is False
 

@@ -34,9 +34,13 @@ def test_each_list_shows_the_granted_tenants_and_no_other(
         make_invoice(tenant)
     system.relay()
 
-    assert _tenants_of(reader(make_auditor(acme)).get(path)) == {"acme"}
-    assert _tenants_of(reader(make_auditor(globex)).get(path)) == {"globex"}
-    assert _tenants_of(reader(make_auditor(acme, globex)).get(path)) == {"acme", "globex"}
+    # Other tests leave entries of either tenant that are newer than today.
+    assert _tenants_of(reader(make_auditor(acme)).get(path, page_size=100)) == {"acme"}
+    assert _tenants_of(reader(make_auditor(globex)).get(path, page_size=100)) == {"globex"}
+    assert _tenants_of(reader(make_auditor(acme, globex)).get(path, page_size=100)) == {
+        "acme",
+        "globex",
+    }
 
 
 def test_an_invoice_is_shown_as_its_tenant_shows_it(
