@@ -58,7 +58,7 @@ SIGN_IN_FAILURES_PER_ACCOUNT = env.integer(
 # number at which the directory locks the account, and as long as it remembers: else whoever may
 # sign in here may have anybody locked there.
 DIRECTORY_FAILURES_PER_ACCOUNT = env.integer(
-    "DIRECTORY_FAILURES_PER_ACCOUNT", default=8, low=4, high=10_000
+    "DIRECTORY_FAILURES_PER_ACCOUNT", default=9, low=4, high=10_000
 )
 DIRECTORY_FAILURE_MINUTES = env.integer("DIRECTORY_FAILURE_MINUTES", default=30, low=1, high=1440)
 # Refused sign-ins are answered after a full multiple of so many milliseconds, so that the time tells

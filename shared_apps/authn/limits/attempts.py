@@ -52,7 +52,7 @@ class _Budget:
 
     @property
     def of_one_address(self) -> int:
-        return self.most // 2
+        return (self.most + 1) // 2
 
     @property
     def of_strangers(self) -> int:
