@@ -1,7 +1,7 @@
 """New passwords and new people: changed, reset by mail, registered."""
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID
 
 from django.utils import timezone
@@ -23,9 +23,8 @@ from shared_apps.authn import (
 from shared_apps.authn.authentication import requested_tenant_id
 from shared_apps.authn.permissions import IsThemselves
 from shared_apps.authn.selectors import SignIn
-from shared_apps.authn.views import OpenView
+from shared_apps.authn.views import OpenView, validated
 from shared_apps.core import attribution, context
-from shared_apps.core.serializers import InputSerializer
 
 
 class PasswordChangeView(APIView):
@@ -37,7 +36,7 @@ class PasswordChangeView(APIView):
         has_ticket = isinstance(request.data, Mapping) and "ticket" in request.data
         if not has_ticket:
             IsThemselves().has_permission(request, self)
-        given = _validated(serializers.PasswordChangeInput, request)
+        given = validated(serializers.PasswordChangeInput, request)
         at = timezone.now()
         if has_ticket:
             del given["keep_current"]
@@ -52,14 +51,14 @@ class PasswordResetView(OpenView):
     """The same answer whoever is asked for, after the same work."""
 
     def post(self, request: Request) -> Response:
-        email = _validated(serializers.PasswordResetInput, request)["email"]
+        email = validated(serializers.PasswordResetInput, request)["email"]
         mail_requests.ask_for(mail_requests.RESET_TASK, email=email, ip=attribution.current().ip)
         return Response(status=status.HTTP_202_ACCEPTED)
 
 
 class PasswordResetConfirmView(OpenView):
     def post(self, request: Request) -> Response:
-        given = _validated(serializers.PasswordResetConfirmInput, request)
+        given = validated(serializers.PasswordResetConfirmInput, request)
         password_resetting.reset_password(
             tenant_id=requested_tenant_id(), at=timezone.now(), **given
         )
@@ -70,7 +69,7 @@ class RegistrationView(OpenView):
     def post(self, request: Request) -> Response:
         tenant_id = requested_tenant_id()
         registering.require_open(tenant_id=tenant_id)
-        email = validated_email(_validated(serializers.RegistrationInput, request)["email"])
+        email = validated_email(validated(serializers.RegistrationInput, request)["email"])
         registering.require_open(tenant_id=tenant_id, email=email)
         mail_requests.ask_for(
             mail_requests.REGISTRATION_TASK, email=email, ip=attribution.current().ip
@@ -83,7 +82,7 @@ class RegistrationConfirmView(OpenView):
         tenant_id = requested_tenant_id()
         registering.require_open(tenant_id=tenant_id)
         assert tenant_id is not None  # closed elsewhere
-        given = _validated(serializers.RegistrationConfirmInput, request)
+        given = validated(serializers.RegistrationConfirmInput, request)
         is_new = registering.confirm(tenant_id=tenant_id, at=timezone.now(), **given)
         return Response(
             {"account": "new" if is_new else "existing"}, status=status.HTTP_201_CREATED
@@ -99,9 +98,3 @@ class UserPasswordResetView(APIView):
         tenant_id = context.require_tenant().id
         password_resetting.demand_reset(tenant_id=tenant_id, user_id=user_id, at=timezone.now())
         return Response(status=status.HTTP_202_ACCEPTED)
-
-
-def _validated(kind: type[InputSerializer], request: Request) -> dict[str, Any]:
-    body = kind(data=request.data)
-    body.is_valid(raise_exception=True)
-    return dict(body.validated_data)

@@ -57,7 +57,7 @@ class LoginView(OpenView):
         return response
 
     def post(self, request: Request) -> Response:
-        credentials = _validated(serializers.LoginInput, request)
+        credentials = validated(serializers.LoginInput, request)
         try:
             sign_in, pair = services.sign_in(
                 tenant_id=requested_tenant_id(),
@@ -79,14 +79,14 @@ class LoginView(OpenView):
 
 class RefreshView(OpenView):
     def post(self, request: Request) -> Response:
-        token = _validated(serializers.RefreshInput, request)["refresh"]
+        token = validated(serializers.RefreshInput, request)["refresh"]
         pair = services.refresh(tenant_id=requested_tenant_id(), token=token, at=timezone.now())
         return Response(_rendered(pair), headers=_NOT_STORED)
 
 
 class LogoutView(OpenView):
     def post(self, request: Request) -> Response:
-        token = _validated(serializers.RefreshInput, request)["refresh"]
+        token = validated(serializers.RefreshInput, request)["refresh"]
         services.sign_out(tenant_id=requested_tenant_id(), token=token, at=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
@@ -149,7 +149,7 @@ class PasswordInfoView(OwnView):
 _NOT_STORED = {"Cache-Control": "no-store"}
 
 
-def _validated(kind: type[InputSerializer], request: Request) -> dict[str, Any]:
+def validated(kind: type[InputSerializer], request: Request) -> dict[str, Any]:
     body = kind(data=request.data)
     body.is_valid(raise_exception=True)
     return dict(body.validated_data)

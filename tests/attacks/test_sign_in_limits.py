@@ -199,6 +199,20 @@ def test_50_writings_of_one_name_in_a_directory(acme: TenantIdentity, turn: int)
     assert guess(acme, "alicia", HOME, times=1) == ["invalid_credentials"]
 
 
+def test_50_unlike_names_of_one_person_are_one_bucket(
+    acme: TenantIdentity, globex: TenantIdentity
+) -> None:
+    """A user name and another address, say, by which the directory finds the same entry."""
+    for _ in range(settings.DIRECTORY_FAILURES_PER_ACCOUNT):
+        with limits.bind(tenant_id=acme.id, external_id="a-guid"):
+            raise limits.WrongPassword
+
+    with pytest.raises(TooManyAttemptsError), limits.bind(tenant_id=acme.id, external_id="a-guid"):
+        raise AssertionError("the directory is asked once more")
+    with limits.bind(tenant_id=globex.id, external_id="a-guid"):
+        pass
+
+
 def test_51_without_redis_nobody_signs_in_and_whoever_has_goes_on(
     acme: TenantIdentity, api: ApiFactory, victim: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
