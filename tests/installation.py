@@ -83,6 +83,7 @@ class Installation:
             connection.execute("DELETE FROM authn_impersonation")
             connection.execute("DELETE FROM authn_signinpolicy")
             connection.execute("DELETE FROM mail_outgoingmail")
+            connection.execute("DELETE FROM mail_tenantmailserver")
             connection.execute("DELETE FROM authn_ticket")
             connection.execute("DELETE FROM authn_registrationpolicy")
             connection.execute("DELETE FROM authn_refreshtoken")

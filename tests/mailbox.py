@@ -1,5 +1,6 @@
 """A mail server that takes what it is sent, or does what a test wants instead."""
 
+import ssl
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from email.message import EmailMessage
 from typing import Any
 
 from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import AuthResult, LoginPassword
 from django.test import override_settings
 
 from scripts.stack.ports import free_port
@@ -48,6 +50,26 @@ class Mailbox:
 
     def texts(self) -> list[str]:
         return [mail.get_content() for mail in self.mails]
+
+
+@contextmanager
+def guarded_mailbox(context: ssl.SSLContext, *, user: str, password: str) -> Iterator[Mailbox]:
+    """Takes mail over STARTTLS only, from who signs in."""
+    mailbox = Mailbox(port=free_port())
+
+    def authenticate(server: Any, session: Any, envelope: Any, how: str, given: Any) -> AuthResult:
+        known = LoginPassword(user.encode(), password.encode())
+        return AuthResult(success=given == known, handled=False)
+
+    controller = Controller(
+        mailbox, hostname="127.0.0.1", port=mailbox.port, tls_context=context, require_starttls=True,
+        authenticator=authenticate, auth_required=True,
+    )  # fmt: skip
+    controller.start()
+    try:
+        yield mailbox
+    finally:
+        controller.stop()
 
 
 @contextmanager

@@ -83,7 +83,7 @@ DIRECTORY_RECHECK_GRACE = timedelta(
 SILENCED_SYSTEM_CHECKS = ["auth.E003", "auth.W004"]
 
 # Where servers of tenants' directories may be. Without a list: anywhere but on this machine and at addresses
-# of a link, a group or a cloud's metadata; with one, in these networks only (shared_apps/authn/egress.py).
+# of a link, a group or a cloud's metadata; with one, in these networks only (shared_apps/core/egress.py).
 AUTH_EGRESS_ALLOW = env.networks("AUTH_EGRESS_ALLOW", default=[])
 # For how long a server is left alone that has failed three times in a row.
 DIRECTORY_PAUSE_SECONDS = env.integer("DIRECTORY_PAUSE_SECONDS", default=15, low=1, high=600)

@@ -12,6 +12,8 @@ EMAIL_URL = env.url("EMAIL_URL", default="", schemes=("smtps", "smtp+starttls", 
 DEFAULT_FROM_EMAIL = env.text("MAIL_FROM", default=f"no-reply@{PUBLIC_HOST.partition(':')[0]}")
 # In seconds, of each step of a delivery; a lease of the outbox is much longer.
 EMAIL_TIMEOUT = 10
+# Where tenants' own mail servers may be: as AUTH_EGRESS_ALLOW of directories.
+MAIL_EGRESS_ALLOW = env.networks("MAIL_EGRESS_ALLOW", default=[])
 
 _url = urlsplit(EMAIL_URL)
 if _url.scheme == "file":

@@ -24,7 +24,8 @@ AUDIT_ANCHOR_SECONDS = 86_400
 SPARE_SCHEMAS = env.integer("SPARE_SCHEMAS", default=0, low=0, high=1000)
 # Suites that share a Redis take only their own tasks.
 CELERY_TASK_DEFAULT_QUEUE = DATABASES["default"]["NAME"]
-# The tests' directories are on this machine, where none of a customer's may be.
+# The tests' directories and mail servers are on this machine, where none of a customer's may be.
 AUTH_EGRESS_ALLOW = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
+MAIL_EGRESS_ALLOW = AUTH_EGRESS_ALLOW
 
 env.finish()

@@ -2,14 +2,36 @@ from django.db import models
 
 
 class MailState(models.TextChoices):
-    """waiting → sent | dead | expired; a dead one can be made to wait again."""
+    """pending → processing → sent | failed | expired, or pending again; a failed one can be made pending."""
 
-    WAITING = "WAITING"
+    PENDING = "PENDING"
+    PROCESSING = "PROCESSING"
+    """Somebody sends it now, or died of it: its lease tells when another may."""
     SENT = "SENT"
-    DEAD = "DEAD"
+    FAILED = "FAILED"
     """The server refused it for good, or too often."""
     EXPIRED = "EXPIRED"
     """It could not be sent while what it says was of use."""
+
+
+OPEN = (MailState.PENDING, MailState.PROCESSING)
+
+
+class MailPriority(models.IntegerChoices):
+    """Within one tenant's mails, the lower first."""
+
+    HIGH = 0
+    """Somebody waits for it in front of a page."""
+    NORMAL = 5
+    LOW = 9
+    """Many at a time."""
+
+
+class MailSecurity(models.TextChoices):
+    """How the connection to a tenant's mail server is encrypted; without that there is none."""
+
+    TLS = "tls"
+    STARTTLS = "starttls"
 
 
 class MailKind(models.TextChoices):

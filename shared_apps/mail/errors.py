@@ -6,8 +6,8 @@ class MailNotFoundError(NotFoundError):
     message = "There is no such mail."
 
 
-class MailNotDeadError(ConflictError):
-    code = "mail.not_dead"
+class MailNotFailedError(ConflictError):
+    code = "mail.not_failed"
     message = "Only a mail that could not be sent, and is still of use, can be sent again."
 
 

@@ -5,8 +5,46 @@ from typing import ClassVar
 
 from django.db import models
 
-from shared_apps.core.personal import Deleted, Rule
-from shared_apps.mail.choices import MailKind, MailState
+from shared_apps.audit.models import Auditable, AuditPolicy
+from shared_apps.core.personal import Deleted, Kept, Rule
+from shared_apps.mail.choices import OPEN, MailKind, MailPriority, MailSecurity, MailState
+
+
+class TenantMailServer(Auditable):
+    """By which server a tenant's mails go out, in whose name. Without a row: the installation's."""
+
+    audit = AuditPolicy(redact=("password",))
+    personal: ClassVar[tuple[Rule, ...]] = (
+        Kept(
+            by="user",
+            reason="the tenant's mails leave by this account: give it another in tenants.yaml",
+            ground="GDPR Art. 6(1)(b): the service that the tenant ordered",
+        ),
+    )
+
+    tenant = models.OneToOneField(
+        "tenants.Tenant", primary_key=True, on_delete=models.CASCADE, related_name="mail_server"
+    )
+    host = models.CharField(max_length=253)
+    port = models.PositiveIntegerField()
+    security = models.CharField(max_length=8, choices=MailSecurity)
+    ca_certificate = models.TextField(blank=True)
+    """Who vouches for it, as PEM; blank: the system's authorities."""
+    sender = models.CharField(max_length=254)
+    user = models.CharField(max_length=254, blank=True)
+    password = models.BinaryField(default=bytes, editable=False)
+    """Sealed for this tenant (sealing.py)."""
+    password_key = models.CharField(max_length=100, blank=True, editable=False)
+    """Which of AUTH_ENCRYPTION_KEYS sealed it."""
+    changed_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                name="mail_server_is_encrypted",
+                condition=models.Q(security__in=MailSecurity.values),
+            ),
+        ]
 
 
 class OutgoingMail(models.Model):
@@ -31,12 +69,13 @@ class OutgoingMail(models.Model):
     """Sealed (sealing.py)."""
     message_id = models.CharField(max_length=200, editable=False)
     """The same at every attempt, so that a mail server recognises the second copy."""
-    state = models.CharField(max_length=7, choices=MailState, default=MailState.WAITING)
+    priority = models.PositiveSmallIntegerField(choices=MailPriority, default=MailPriority.NORMAL)
+    state = models.CharField(max_length=10, choices=MailState, default=MailState.PENDING)
     created_at = models.DateTimeField()
     good_until = models.DateTimeField(null=True)
     """From then on it is of no use."""
     next_attempt_at = models.DateTimeField()
-    """While somebody sends it: when another may take it for lost."""
+    """While somebody sends it: when another may take it for lost and send it."""
     lease = models.UUIDField(null=True, editable=False)
     """Of whoever sends it now."""
     attempts = models.PositiveSmallIntegerField(default=0)
@@ -47,8 +86,8 @@ class OutgoingMail(models.Model):
         indexes = [
             models.Index(
                 name="mail_lines",
-                fields=["line", "next_attempt_at"],
-                condition=models.Q(state=MailState.WAITING),
+                fields=["line", "priority", "next_attempt_at", "created_at"],
+                condition=models.Q(state__in=OPEN),
             ),
             models.Index(fields=["finished_at"], name="mail_finished_at"),
             models.Index(fields=["recipient", "created_at"], name="mail_to"),
@@ -59,7 +98,6 @@ class OutgoingMail(models.Model):
             ),
             models.CheckConstraint(
                 name="mail_text_goes_with_its_use",
-                condition=models.Q(state__in=[MailState.WAITING, MailState.DEAD])
-                | models.Q(body=""),
+                condition=models.Q(state__in=[*OPEN, MailState.FAILED]) | models.Q(body=""),
             ),
         ]

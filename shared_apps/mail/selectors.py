@@ -4,7 +4,7 @@ from datetime import datetime
 
 from django.db.models import QuerySet
 
-from shared_apps.mail.choices import MailState
+from shared_apps.mail.choices import OPEN, MailState
 from shared_apps.mail.models import OutgoingMail
 
 
@@ -16,4 +16,9 @@ def list_mails(*, state: MailState | None = None) -> QuerySet[OutgoingMail]:
 
 def list_overdue(*, before: datetime) -> QuerySet[OutgoingMail]:
     """Those that should have been sent by then."""
-    return list_mails(state=MailState.WAITING).filter(created_at__lt=before)
+    return list_open().filter(created_at__lt=before)
+
+
+def list_open() -> QuerySet[OutgoingMail]:
+    """Those that are neither sent nor given up."""
+    return list_mails().filter(state__in=OPEN)

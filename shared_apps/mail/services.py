@@ -13,8 +13,8 @@ from django.db.models import Q
 from shared_apps.core import context
 from shared_apps.core.queue import hint
 from shared_apps.mail import sealing, texts
-from shared_apps.mail.choices import MailKind, MailState
-from shared_apps.mail.errors import MailNotDeadError, MailNotFoundError
+from shared_apps.mail.choices import OPEN, MailKind, MailPriority, MailState
+from shared_apps.mail.errors import MailNotFailedError, MailNotFoundError
 from shared_apps.mail.models import OutgoingMail
 
 DELIVER_TASK: Final = "mail.deliver_due"
@@ -27,7 +27,7 @@ _BATCH = 1000
 
 def post_mail(
     *, tenant_id: UUID | None, kind: MailKind, recipient: str, variables: Mapping[str, str],
-    at: datetime, good_until: datetime | None = None,
+    at: datetime, good_until: datetime | None = None, priority: MailPriority = MailPriority.NORMAL,
 ) -> OutgoingMail:  # fmt: skip
     """Have a mail sent once the caller's transaction is committed; without the commit, never.
 
@@ -40,7 +40,8 @@ def post_mail(
         mail = OutgoingMail.objects.create(
             id=id, tenant_id=tenant_id, line=tenant_id or _LINE_OF_INSTALLATION, kind=kind,
             recipient=recipient, subject=text.subject, body=sealing.seal(text.body),
-            message_id=f"<{id}@{domain}>", created_at=at, good_until=good_until, next_attempt_at=at,
+            message_id=f"<{id}@{domain}>", priority=priority, created_at=at, good_until=good_until,
+            next_attempt_at=at,
         )  # fmt: skip
         # Beat sends the same task every minute.
         hint(DELIVER_TASK)
@@ -63,15 +64,15 @@ def retry_mail(*, mail_id: UUID, at: datetime) -> OutgoingMail:
     """Have a mail that could not be sent tried again.
 
     Raises:
-        MailNotFoundError, MailNotDeadError.
+        MailNotFoundError, MailNotFailedError.
     """
     with context.operator(), transaction.atomic():
         mail = OutgoingMail.objects.select_for_update().filter(id=mail_id).first()
         if mail is None:
             raise MailNotFoundError(id=str(mail_id))
-        if mail.state != MailState.DEAD or (mail.good_until and mail.good_until <= at):
-            raise MailNotDeadError(state=mail.state)
-        mail.state, mail.attempts, mail.next_attempt_at = MailState.WAITING, 0, at
+        if mail.state != MailState.FAILED or (mail.good_until and mail.good_until <= at):
+            raise MailNotFailedError(state=mail.state)
+        mail.state, mail.attempts, mail.next_attempt_at = MailState.PENDING, 0, at
         mail.finished_at, mail.lease = None, None
         mail.save()
         hint(DELIVER_TASK)
@@ -84,7 +85,7 @@ def delete_old_mail(*, at: datetime) -> int:
     In small transactions: it can be stopped and repeated at any time.
     """
     deleted = 0
-    useless = Q(good_until__lte=at, state__in=[MailState.WAITING, MailState.DEAD])
+    useless = Q(good_until__lte=at, state__in=[*OPEN, MailState.FAILED])
     with context.operator():
         OutgoingMail.objects.filter(useless).update(
             state=MailState.EXPIRED, body="", finished_at=at, lease=None

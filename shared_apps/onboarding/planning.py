@@ -12,7 +12,8 @@ from shared_apps.accounts import selectors as people
 from shared_apps.authn import configuring, registering
 from shared_apps.core import context
 from shared_apps.core.references import Secrets
-from shared_apps.onboarding import selectors, sign_in
+from shared_apps.mail import configuring as mail
+from shared_apps.onboarding import mail_servers, selectors, sign_in
 from shared_apps.onboarding.declaration.problems import DeclarationConflictError, Problem
 from shared_apps.onboarding.declaration.reading import Declaration
 from shared_apps.onboarding.declaration.specs import LimitsSpec, TenantSpec
@@ -78,6 +79,7 @@ class _Present:
     auth: Mapping[UUID, configuring.Present]
     secrets: Secrets | None
     registrations: Mapping[UUID, list[str]]
+    mail: Mapping[UUID, mail.Present]
 
     @classmethod
     def read(
@@ -102,6 +104,7 @@ class _Present:
             auth=configuring.list_present(tenant_ids=ids),
             secrets=secrets,
             registrations=registering.list_email_domains(tenant_ids=ids),
+            mail=mail.list_present(tenant_ids=ids),
         )
 
 
@@ -198,6 +201,7 @@ def _change(spec: TenantSpec, number: int, present: _Present) -> Change | None:
         *_of_registration(spec, present.registrations.get(tenant.id, [])),
         *_of_lists(spec, tenant, present),
         *_of_auth(spec, tenant, present),
+        *_of_mail(spec, present.mail.get(tenant.id), present.secrets),
     ]
     action = Action.CHANGE
     if spec.state is not None and spec.state != tenant.state:
@@ -222,6 +226,7 @@ def _of_new(spec: TenantSpec) -> Iterable[Difference]:
     for name, is_on in spec.features.items():
         yield Difference(f"features.{name}", None, is_on)
     yield from _of_registration(spec, [])
+    yield from _of_mail(spec, None, None)
     if spec.setup:
         yield Difference("setup", None, [flag.value for flag in spec.setup])
 
@@ -272,6 +277,13 @@ def _of_auth(spec: TenantSpec, tenant: Tenant, present: _Present) -> Iterable[Di
         yield Difference(field_name, old, new)
 
 
+def _of_mail(
+    spec: TenantSpec, own: mail.Present | None, secrets: Secrets | None
+) -> Iterable[Difference]:
+    for field_name, old, new in mail_servers.differences(spec.mail, own, secrets):
+        yield Difference(field_name, old, new)
+
+
 def present_limits(tenant: Tenant) -> LimitsSpec:
     with context.operator():
         # Loaded with the tenants of a plan; most have none.
@@ -299,6 +311,7 @@ def declared_limits(tenant: Tenant) -> dict[str, int | str]:
 def describe(tenant: Tenant) -> dict[str, Any]:
     """A tenant that exists, as its declaration would be written; state and setup are left out."""
     domains = registering.list_email_domains(tenant_ids=[tenant.id]).get(tenant.id)
+    own_mail = mail.list_present(tenant_ids=[tenant.id]).get(tenant.id)
     return {
         "slug": tenant.slug,
         "name": tenant.name,
@@ -308,4 +321,5 @@ def describe(tenant: Tenant) -> dict[str, Any]:
         "limits": declared_limits(tenant),
         "features": tenant.features,
         **({"registration": {"email_domains": domains}} if domains else {}),
+        **({"mail": mail_servers.describe(own_mail)} if own_mail else {}),
     }

@@ -227,8 +227,9 @@ def revise_tenant(
         present = planning.describe(tenants_read.get_tenant(slug=slug))
         # Administrators are added and never taken away, so one stands for all that there are.
         present["admins"] = present["admins"][:1]
-        del present["auth"]
-        declaration = reading.read_tenant({**present, **changes}, keeps_auth=True)
+        for name in reading.WITH_SECRETS:
+            present.pop(name, None)
+        declaration = reading.read_tenant({**present, **changes}, keeps=reading.WITH_SECRETS)
         plan = planning.make_plan(declaration, is_whole=False)
         for change in plan.changes:
             if change.action in planning.PROVISIONED:

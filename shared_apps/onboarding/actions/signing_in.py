@@ -14,6 +14,7 @@ from django.utils import timezone
 from shared_apps.authn import configuring, trying
 from shared_apps.authn.configuring import Wanted
 from shared_apps.core.sealing import SealBrokenError
+from shared_apps.mail import configuring as mail
 from shared_apps.onboarding import sign_in
 from shared_apps.onboarding.actions.base import Action, Options, secrets_beside, write_json
 from shared_apps.onboarding.actions.rendering import printable
@@ -103,7 +104,7 @@ def _sign_in(options: Options, stdout: Any, stderr: Any) -> None:
 
 def _rewrap(options: Options, stdout: Any, stderr: Any) -> None:
     try:
-        done = configuring.rewrap_secrets()
+        done = configuring.rewrap_secrets() + mail.rewrap_passwords()
     except SealBrokenError as error:
         raise CommandError(f"{error}; the secrets before it are done") from error
     if options["json"]:

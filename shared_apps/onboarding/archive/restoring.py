@@ -136,8 +136,9 @@ def _declaration(
     try:
         declared = {**manifest.declared, "slug": slug or own, **given}
         # Without its secrets it is no declaration: it is brought about by itself.
-        declared.pop("auth", None)
-        return reading.read_tenant(declared, keeps_auth=True)
+        for name in reading.WITH_SECRETS:
+            declared.pop(name, None)
+        return reading.read_tenant(declared, keeps=reading.WITH_SECRETS)
     except DeclarationError as error:
         raise ArchiveInvalidError(
             "The tenant cannot be made as it is declared.", **error.details

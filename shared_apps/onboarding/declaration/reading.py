@@ -1,24 +1,36 @@
 """A declaration as a whole: everything that is wrong with it at once, or the tenants it declares."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, Final
 
 from shared_apps.accounts.emails import validated_email
 from shared_apps.core.emails import canonical_email
 from shared_apps.core.errors import InvalidError
 from shared_apps.core.references import Reference
+from shared_apps.mail.choices import MailSecurity
+from shared_apps.mail.configuring import MailServer
 from shared_apps.onboarding.choices import SetupFlag
 from shared_apps.onboarding.declaration import rules, validation
 from shared_apps.onboarding.declaration.document import LARGEST_BYTES, Document, read_document
 from shared_apps.onboarding.declaration.problems import DeclarationError, Path, Problem
-from shared_apps.onboarding.declaration.specs import KEPT, AuthSpec, LimitsSpec, TenantSpec
+from shared_apps.onboarding.declaration.specs import (
+    KEPT,
+    KEPT_MAIL,
+    AuthSpec,
+    LimitsSpec,
+    MailSpec,
+    TenantSpec,
+)
 from shared_apps.tenants import names
 from shared_apps.tenants.choices import TenantState
 
 API_VERSION = "freehold/v1"
 _NOBODY = "nobody@example.invalid"
+_KEPT: Final[Mapping[str, Any]] = {"auth": KEPT, "mail": KEPT_MAIL}
+WITH_SECRETS: Final = tuple(_KEPT)
+"""Parts that cannot be told whole, because nobody reads secrets back."""
 
 
 class FileUnreadableError(InvalidError):
@@ -72,10 +84,12 @@ def read(raw: bytes) -> Declaration:
     return Declaration(tuple(_spec(tenant) for tenant in document.value["tenants"]), document)
 
 
-def read_tenant(declared: Any, *, is_remote: bool = True, keeps_auth: bool = False) -> Declaration:
+def read_tenant(
+    declared: Any, *, is_remote: bool = True, keeps: Collection[str] = ()
+) -> Declaration:
     """One tenant that is in no file, with paths instead of lines.
 
-    With `keeps_auth` what is left out of its sign-in is not the default but what it has.
+    A part in `keeps` that is left out (of WITH_SECRETS) is not the default but what it has.
 
     Raises:
         DeclarationError: with everything that is wrong.
@@ -86,9 +100,8 @@ def read_tenant(declared: Any, *, is_remote: bool = True, keeps_auth: bool = Fal
     ]
     if problems:
         raise DeclarationError(problems)
-    spec = _spec(declared)
-    if keeps_auth and "auth" not in declared:
-        spec = replace(spec, auth=KEPT)
+    left_out = [name for name in keeps if name not in declared]
+    spec = replace(_spec(declared), **{name: _KEPT[name] for name in left_out})
     return Declaration((spec,), Document(value), has_lines=False)
 
 
@@ -154,8 +167,19 @@ def _spec(tenant: dict[str, Any]) -> TenantSpec:
         limits=LimitsSpec(**tenant.get("limits", {})),
         features=dict(sorted(tenant.get("features", {}).items())),
         registration=tuple(sorted(tenant.get("registration", {}).get("email_domains", []))),
+        mail=_mail(tenant.get("mail")),
         setup=tuple(SetupFlag(flag) for flag in tenant.get("setup", [])),
     )
+
+
+def _mail(declared: dict[str, Any] | None) -> MailSpec:
+    if declared is None:
+        return MailSpec()
+    options = {name: value for name, value in declared.items() if name != "secrets"}
+    options["sender"] = validated_email(options["sender"])
+    options["security"] = MailSecurity(options.get("security", MailSecurity.TLS))
+    password = declared.get("secrets", {}).get("password")
+    return MailSpec(MailServer(**options), Reference.of(password) if password else None)
 
 
 def _auth(declared: dict[str, Any] | None) -> AuthSpec:

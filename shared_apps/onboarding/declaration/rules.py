@@ -3,6 +3,7 @@
 Values that do not fit the schema are passed over here; the schema's errors speak of them.
 """
 
+import ssl
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -19,6 +20,7 @@ from shared_apps.onboarding.declaration.problems import Path
 from shared_apps.tenants import names
 
 Found = Iterator[tuple[Path, str]]
+_ANY_ADDRESS = "nobody@example.com"
 
 
 def examine_tenant(tenant: Any, path: Path, *, is_remote: bool) -> Found:
@@ -31,6 +33,7 @@ def examine_tenant(tenant: Any, path: Path, *, is_remote: bool) -> Found:
     yield from _people(tenant, path)
     yield from _setup(tenant, path)
     yield from _transport(tenant, path)
+    yield from _mail(tenant.get("mail"), (*path, "mail"))
     yield from _lifetimes(tenant.get("limits"), (*path, "limits"))
     if is_remote:
         yield from _remote_secrets(tenant, path)
@@ -134,6 +137,24 @@ def _transport(tenant: dict[Any, Any], path: Path) -> Found:
         yield (*path, "auth", "options", "url"), "ldap:// needs start_tls: true; or write ldaps://"
 
 
+def _mail(mail: Any, path: Path) -> Found:
+    if not isinstance(mail, dict):
+        return
+    try:
+        validated_email(str(mail.get("sender", _ANY_ADDRESS)))
+    except EmailError as error:
+        yield (*path, "sender"), error.text.rstrip(".")
+    has_password = isinstance(mail.get("secrets"), dict) and "password" in mail["secrets"]
+    if ("user" in mail) != has_password:
+        yield path, "needs both user and secrets.password, or neither"
+    authorities = mail.get("ca_certificate")
+    if isinstance(authorities, str):
+        try:
+            ssl.create_default_context(cadata=authorities)
+        except (ssl.SSLError, ValueError):
+            yield (*path, "ca_certificate"), "holds no certificate; it is PEM text"
+
+
 def _lifetimes(limits: Any, path: Path) -> Found:
     allowed = {
         "access_token_minutes": settings.ACCESS_TOKEN_LIFETIME // timedelta(minutes=1),
@@ -151,15 +172,16 @@ def _is_production() -> bool:
 
 
 def _remote_secrets(tenant: dict[Any, Any], path: Path) -> Found:
-    auth = tenant.get("auth")
-    secrets = auth.get("secrets") if isinstance(auth, dict) else None
-    for name, reference in (secrets if isinstance(secrets, dict) else {}).items():
-        variable = reference.get("env") if isinstance(reference, dict) else None
-        if not isinstance(variable, str) or not REMOTE_NAME.fullmatch(variable):
-            yield (
-                (*path, "auth", "secrets", name),
-                "must be {env: TENANT_SECRET_…}; other references are for files on the server",
-            )
+    for part in ("auth", "mail"):
+        declared = tenant.get(part)
+        secrets = declared.get("secrets") if isinstance(declared, dict) else None
+        for name, reference in (secrets if isinstance(secrets, dict) else {}).items():
+            variable = reference.get("env") if isinstance(reference, dict) else None
+            if not isinstance(variable, str) or not REMOTE_NAME.fullmatch(variable):
+                yield (
+                    (*path, part, "secrets", name),
+                    "must be {env: TENANT_SECRET_…}; other references are for files on the server",
+                )
 
 
 def _canonical(domain: str) -> str:

@@ -7,6 +7,7 @@ from typing import Any
 from shared_apps.authn.lifetimes import Declared
 from shared_apps.core.limits import QueryLogMode, TenantLimits
 from shared_apps.core.references import Reference
+from shared_apps.mail.configuring import MailServer
 from shared_apps.onboarding.choices import SetupFlag
 from shared_apps.tenants.choices import TenantState
 from shared_apps.tenants.quotas import TenantQuotas
@@ -29,6 +30,18 @@ class AuthSpec:
 
 
 KEPT = AuthSpec(backend="")
+
+
+@dataclass(frozen=True, slots=True)
+class MailSpec:
+    server: MailServer | None = None
+    """None: the installation's."""
+    password: Reference | None = None
+    is_kept: bool = False
+    """Nothing is declared: a tenant that is there keeps what it has."""
+
+
+KEPT_MAIL = MailSpec(is_kept=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,4 +93,5 @@ class TenantSpec:
     features: Mapping[str, bool] = field(default_factory=dict)
     registration: tuple[str, ...] = ()
     """Of whose addresses people may register themselves; empty: nobody."""
+    mail: MailSpec = field(default_factory=MailSpec)
     setup: tuple[SetupFlag, ...] = ()

@@ -166,16 +166,17 @@ def _listed(values: list[str]) -> str:
     return values[0] if len(values) == 1 else f"{', '.join(values[:-1])} or {values[-1]}"
 
 
+_SECRETS = (("auth", "secrets"), ("mail", "secrets"))
 _SECRET_DEPTH = len(("tenants", 0, "auth", "secrets", "name"))
 
 
 def is_secret(path: Path) -> bool:
-    return len(path) >= _SECRET_DEPTH and path[0] == "tenants" and path[2:4] == ("auth", "secrets")
+    return len(path) >= _SECRET_DEPTH and path[0] == "tenants" and path[2:4] in _SECRETS
 
 
 def _quoted(error: ValidationError, path: Path) -> str:
     """The value, unless it is large or where somebody may have put a secret by mistake."""
-    if "auth" in path or not isinstance(error.instance, str | int | float):
+    if {"auth", "mail"} & {*path} or not isinstance(error.instance, str | int | float):
         return ""
     text = json.dumps(error.instance, ensure_ascii=True)
     return f", not {text}" if len(text) <= _LONGEST_QUOTE else ""

@@ -6,7 +6,7 @@ from django.db import transaction
 
 from shared_apps.accounts import services as accounts
 from shared_apps.core import context
-from shared_apps.onboarding import sign_in
+from shared_apps.onboarding import mail_servers, sign_in
 from shared_apps.onboarding.errors import ReasonMissingError
 from shared_apps.onboarding.provisioning import steps
 from shared_apps.tenants import selectors as tenants_read
@@ -32,6 +32,9 @@ def change_tenant(*, work: steps.Work) -> Tenant:
         for email in spec.admins:
             accounts.ensure_admin(tenant_id=tenant.id, email=email, password=None, at=work.at)
         sign_in.configure(tenant_id=tenant.id, spec=spec.auth, secrets=work.secrets, at=work.at)
+        mail_servers.configure(
+            tenant_id=tenant.id, spec=spec.mail, secrets=work.secrets, at=work.at
+        )
         if spec.state is not None and spec.state != tenant.state:
             is_suspension = spec.state == TenantState.SUSPENDED
             tenants.change_state(

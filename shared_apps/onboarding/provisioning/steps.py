@@ -13,7 +13,7 @@ from shared_apps.authn import lifetimes, registering
 from shared_apps.core import context
 from shared_apps.core.references import Secrets
 from shared_apps.fleet import services as fleet
-from shared_apps.onboarding import schemas, seeds, sign_in
+from shared_apps.onboarding import mail_servers, schemas, seeds, sign_in
 from shared_apps.onboarding.choices import Step
 from shared_apps.onboarding.declaration.specs import ADMIN_PASSWORD, TenantSpec
 from shared_apps.onboarding.errors import ProvisioningError
@@ -84,6 +84,9 @@ def _sign_in(work: Work) -> None:
 
 def _limits(work: Work) -> None:
     configure(work.spec, work.tenant)
+    mail_servers.configure(
+        tenant_id=work.tenant.id, spec=work.spec.mail, secrets=work.secrets, at=work.at
+    )
 
 
 def configure(spec: TenantSpec, tenant: Tenant) -> None:

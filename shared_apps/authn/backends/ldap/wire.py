@@ -6,9 +6,9 @@ import time
 from dataclasses import dataclass
 from functools import lru_cache
 
-from shared_apps.authn import egress
 from shared_apps.authn.backends.ldap import ber
 from shared_apps.authn.backends.ldap.faults import ServerFault, UncertainFault
+from shared_apps.core import egress
 
 CONNECT_SECONDS = 3.0
 _CHUNK = 65_536
@@ -33,7 +33,12 @@ class Wire:
         self._until = until
         self._received = b""
         try:
-            self._socket = egress.connect(host=host, port=port, seconds=self._left(CONNECT_SECONDS))
+            self._socket = egress.connect(
+                host=host,
+                port=port,
+                seconds=self._left(CONNECT_SECONDS),
+                setting="AUTH_EGRESS_ALLOW",
+            )
         except (egress.EgressError, OSError) as error:
             raise ServerFault(f"{host}:{port}: {error}") from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

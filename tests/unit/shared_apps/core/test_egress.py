@@ -3,7 +3,7 @@ from ipaddress import ip_address, ip_network
 import pytest
 from django.test import override_settings
 
-from shared_apps.authn import egress
+from shared_apps.core import egress
 
 
 @pytest.mark.parametrize(
@@ -56,8 +56,8 @@ def test_loopback_is_opened_by_its_name() -> None:
 @override_settings(AUTH_EGRESS_ALLOW=[])
 def test_names_are_judged_by_where_they_lead() -> None:
     with pytest.raises(egress.EgressError, match="AUTH_EGRESS_ALLOW"):
-        egress.resolve(host="localhost", port=636)
+        egress.resolve(host="localhost", port=636, setting="AUTH_EGRESS_ALLOW")
     with pytest.raises(egress.EgressError, match="is not known"):
-        egress.resolve(host="no-such-host.invalid", port=636)
+        egress.resolve(host="no-such-host.invalid", port=636, setting="AUTH_EGRESS_ALLOW")
     with pytest.raises(egress.EgressError):
-        egress.resolve(host="x" * 300, port=636)
+        egress.resolve(host="x" * 300, port=636, setting="AUTH_EGRESS_ALLOW")

@@ -1,0 +1,58 @@
+"""What is declared of the server that a tenant's mails leave by, compared with what it has and brought about."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shared_apps.core.references import SecretMissingError, Secrets
+from shared_apps.mail import configuring
+from shared_apps.mail.configuring import MailServer, Present
+from shared_apps.onboarding.declaration.specs import MailSpec
+from shared_apps.onboarding.sign_in import CHANGED
+
+
+def configure(*, tenant_id: UUID, spec: MailSpec, secrets: Secrets, at: datetime) -> None:
+    """Raises SecretMissingError: nothing was changed."""
+    if spec.is_kept:
+        return
+    configuring.configure(
+        tenant_id=tenant_id,
+        server=spec.server,
+        password=_password(spec, secrets),
+        at=at,
+    )
+
+
+def differences(
+    spec: MailSpec, present: Present | None, secrets: Secrets | None
+) -> Iterable[tuple[str, Any, Any]]:
+    """Field, present and declared value; without secrets at hand the password is not compared."""
+    if spec.is_kept:
+        return
+    old = _options(present.server if present else None)
+    new = _options(spec.server)
+    for name in sorted({*old, *new}):
+        if old.get(name) != new.get(name):
+            yield f"mail.{name}", old.get(name), new.get(name)
+    if present is None or spec.server is None or secrets is None:
+        return
+    try:
+        if _password(spec, secrets) != present.password:
+            yield "mail.secrets.password", None, CHANGED
+    except SecretMissingError:
+        return  # an apply that needs it says so
+
+
+def describe(present: Present) -> dict[str, Any]:
+    """As it would be declared, but for the password, of which nothing is told."""
+    return _options(present.server)
+
+
+def _options(server: MailServer | None) -> dict[str, Any]:
+    return {name: value for name, value in asdict(server).items() if value} if server else {}
+
+
+def _password(spec: MailSpec, secrets: Secrets) -> str:
+    return secrets.read(spec.password) if spec.password else ""
