@@ -8,8 +8,8 @@ from config.settings.base import *
 DEBUG = False
 
 # Whoever tries a directory or a mail server has it on this machine. Links and metadata services stay closed.
-_anywhere = [ip_network(text) for text in ("127.0.0.0/8", "::1/128", "0.0.0.0/0", "::/0")]
-AUTH_EGRESS_ALLOW = env.networks("AUTH_EGRESS_ALLOW", default=_anywhere)
-MAIL_EGRESS_ALLOW = env.networks("MAIL_EGRESS_ALLOW", default=_anywhere)
+_anywhere = tuple(map(ip_network, ("127.0.0.0/8", "::1/128", "0.0.0.0/0", "::/0")))
+AUTH_EGRESS_ALLOW = env.networks("AUTH_EGRESS_ALLOW", default=[*_anywhere])
+MAIL_EGRESS_ALLOW = env.networks("MAIL_EGRESS_ALLOW", default=[*_anywhere])
 
 env.finish()

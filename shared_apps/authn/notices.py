@@ -8,7 +8,7 @@ from uuid import UUID
 from shared_apps.authn import links, tickets
 from shared_apps.authn.choices import TicketPurpose
 from shared_apps.mail import services as mail
-from shared_apps.mail.choices import MailKind
+from shared_apps.mail.choices import MailKind, MailPriority
 
 if TYPE_CHECKING:
     from shared_apps.accounts.models import User
@@ -39,7 +39,7 @@ def post_reset(*, user: "User", tenant_id: UUID | None, at: datetime) -> None:
     minutes = int((ticket.expires_at - at).total_seconds() // 60)
     mail.post_mail(
         tenant_id=tenant_id, kind=MailKind.PASSWORD_RESET, recipient=user.email, at=at,
-        good_until=ticket.expires_at,
+        priority=MailPriority.HIGH, good_until=ticket.expires_at,
         variables={
             "name": links.name_of(tenant_id),
             "link": links.link(tenant_id=tenant_id, path=links.RESET_PATH, token=ticket.token),
@@ -58,7 +58,7 @@ def post_registration(*, email: str, tenant_id: UUID, at: datetime) -> None:
     hours = int((ticket.expires_at - at).total_seconds() // 3600)
     mail.post_mail(
         tenant_id=tenant_id, kind=MailKind.REGISTRATION, recipient=email, at=at,
-        good_until=ticket.expires_at,
+        priority=MailPriority.HIGH, good_until=ticket.expires_at,
         variables={
             "name": links.name_of(tenant_id),
             "link": links.link(tenant_id=tenant_id, path=links.REGISTRATION_PATH, token=ticket.token),

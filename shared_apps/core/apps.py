@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.core import checks
 
 from shared_apps.core import doctor
 
@@ -9,6 +10,8 @@ class CoreConfig(AppConfig):
 
     def ready(self) -> None:
         from shared_apps.core import health
+        from shared_apps.core.checks import check_databases
 
+        checks.register(check_databases)
         for name in health.DEPENDENCIES:
             doctor.register(name, health.examination_of(name))

@@ -14,16 +14,19 @@ from django.db import connection
 
 LEASE: Final = timedelta(minutes=5)
 
+_OF_LINES = """(%(only)s::uuid[] IS NULL OR mail.line = ANY(%(only)s))
+    AND NOT mail.line = ANY(%(without)s::uuid[])"""
+_DUE = f"""mail.state IN ('PENDING', 'PROCESSING') AND mail.next_attempt_at <= %(at)s AND {_OF_LINES}"""
 # Which lines are looked at: those after the last claim's, by hopping along the index, never by reading
 # all that is due. Each lists its next ones, and the first of every line go before the second of any.
 # Materialized: a plan that ran the locking part twice would take mails that nobody then sends.
-_CLAIM = """
+_CLAIM = f"""
     WITH RECURSIVE turns(line, place) AS (
         (SELECT line, 1 FROM mail_outgoingmail mail
-         WHERE {due} AND (%(after)s::uuid IS NULL OR line > %(after)s) ORDER BY line LIMIT 1)
+         WHERE {_DUE} AND (%(after)s::uuid IS NULL OR line > %(after)s) ORDER BY line LIMIT 1)
         UNION ALL
         SELECT (SELECT mail.line FROM mail_outgoingmail mail
-                WHERE {due} AND mail.line > turns.line ORDER BY mail.line LIMIT 1), place + 1
+                WHERE {_DUE} AND mail.line > turns.line ORDER BY mail.line LIMIT 1), place + 1
         FROM turns WHERE turns.line IS NOT NULL AND place < %(most)s
     ),
     claimed AS MATERIALIZED (
@@ -31,7 +34,7 @@ _CLAIM = """
         FROM turns CROSS JOIN LATERAL (
             SELECT id, row_number() OVER () AS rank FROM (
                 SELECT id FROM mail_outgoingmail mail
-                WHERE mail.line = turns.line AND {due}
+                WHERE mail.line = turns.line AND {_DUE}
                 ORDER BY priority, next_attempt_at, created_at LIMIT %(most)s
                 FOR UPDATE SKIP LOCKED
             ) next
@@ -45,12 +48,7 @@ _CLAIM = """
         RETURNING mail.id, mail.line
     )
     SELECT taken.id, taken.line FROM taken JOIN claimed USING (id) ORDER BY rank, place
-"""
-_OF_LINES = """(%(only)s::uuid[] IS NULL OR mail.line = ANY(%(only)s))
-    AND NOT mail.line = ANY(%(without)s::uuid[])"""
-_CLAIM = _CLAIM.format(
-    due=f"mail.state IN ('PENDING', 'PROCESSING') AND mail.next_attempt_at <= %(at)s AND {_OF_LINES}"
-)
+"""  # noqa: S608 (no value is in it)
 _GIVE_BACK = f"""
     UPDATE mail_outgoingmail mail
     SET state = 'PENDING', lease = NULL, next_attempt_at = %(until)s, attempts = attempts - 1,

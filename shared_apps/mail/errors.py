@@ -14,3 +14,8 @@ class MailNotFailedError(ConflictError):
 class MailNotConfiguredError(UnavailableError):
     code = "mail.not_configured"
     message = "EMAIL_URL is not set, so mail waits."
+
+
+class MailNotSentError(UnavailableError):
+    code = "mail.not_sent"
+    message = "The mail could not be sent."

@@ -22,6 +22,7 @@ OFFERED = {
     "shared_apps.authn.trying": "a sign-in tried by an operator, who stands above both",
     "shared_apps.authn.lifetimes": "how long a tenant's sign-ins last; onboarding declares it",
     "shared_apps.authn.registering": "who may register themselves, as tenants.yaml says",
+    "shared_apps.mail.configuring": "by which server a tenant's mails leave; onboarding declares it",
     "shared_apps.directory_sync.applying": "an approved preview carried out; the command line",
     "shared_apps.directory_sync.serializers": "the form of previews; the command line's JSON is the API's",
     "shared_apps.fleet.dropping": "a schema dropped in portions; onboarding's last step and the pool's",

@@ -28,6 +28,7 @@ PROCESS_MEMORY = {
     "shared_apps/audit/sealing/wrapping.py:_derived": "from secrets of the settings; no person's key",
     "shared_apps/audit/tracking.py:changeable": "of models, which are code",
     "shared_apps/authn/backends/configurations.py:_key_ring": "from secrets of the settings; no tenant's",
+    "shared_apps/mail/sealing.py:_key_ring": "from secrets of the settings; no tenant's",
     "shared_apps/authn/backends/kinds.py:definitions": "JSON Schema, the same for everybody",
     "shared_apps/authn/backends/registry.py:found": "which classes are installed, the same for everybody",
     "shared_apps/core/sealing.py:_cipher": "from secrets of the settings; no tenant's",

@@ -1,4 +1,4 @@
-"""`manage.py mail list|retry|deliver`."""
+"""`manage.py mail list|retry|deliver|test`."""
 
 import json
 from argparse import ArgumentParser
@@ -10,9 +10,10 @@ from django.utils import timezone
 
 from shared_apps.core import context
 from shared_apps.core.errors import AppError
-from shared_apps.mail import delivery, selectors, services
+from shared_apps.mail import delivery, selectors, services, trying
 from shared_apps.mail.choices import MailState
 from shared_apps.mail.models import OutgoingMail
+from shared_apps.tenants.selectors import get_tenant
 
 _MOST = 100
 
@@ -30,6 +31,9 @@ class Command(BaseCommand):
         retry = actions.add_parser("retry", help="try one again that could not be sent")
         retry.add_argument("id", type=UUID)
         actions.add_parser("deliver", help="send what is due now, as the workers do")
+        trial = actions.add_parser("test", help="send one mail now, past the outbox")
+        trial.add_argument("--to", required=True, metavar="ADDRESS")
+        trial.add_argument("--tenant", metavar="SLUG", help="by its own server, if it has one")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -63,6 +67,12 @@ class Command(BaseCommand):
     def _deliver(self, options: dict[str, Any]) -> None:
         done = delivery.deliver_due(clock=timezone.now)
         self.stdout.write(f"{done.sent} sent, {done.failed} failed")
+
+    def _test(self, options: dict[str, Any]) -> None:
+        slug = options["tenant"]
+        tenant_id = get_tenant(slug=slug).id if slug else None
+        sender = trying.send_trial(tenant_id=tenant_id, to=options["to"])
+        self.stdout.write(f"the server took a mail from {sender} to {options['to']}")
 
 
 def _described(mail: OutgoingMail) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.core.management import CommandError, call_command
 from django.db import connection
 from django.test import override_settings
 
@@ -149,3 +151,30 @@ def test_passwords_are_sealed_anew_with_the_first_key(
         present = configuring.list_present(tenant_ids=[acme.id, globex.id])
 
     assert {found.password for found in present.values()} == {PASSWORD}
+
+
+def test_operators_try_it(
+    acme: TenantIdentity,
+    globex: TenantIdentity,
+    own: Mailbox,
+    authority: Authority,
+    mailbox: Mailbox,
+) -> None:
+    give(acme, own, authority)
+    out = StringIO()
+
+    call_command("mail", "test", "--to", "otto@example.com", "--tenant", "acme", stdout=out)
+    call_command("mail", "test", "--to", "otto@example.com", "--tenant", "globex", stdout=out)
+
+    assert [mail["From"] for mail in own.mails] == ["post@acme.example"]
+    assert [mail["From"] for mail in mailbox.mails] == [settings.DEFAULT_FROM_EMAIL]
+    assert "the server took a mail from post@acme.example to otto@example.com" in out.getvalue()
+    with pytest.raises(CommandError, match="is no address"):
+        call_command("mail", "test", "--to", "otto")
+    with pytest.raises(CommandError, match=r"no tenant|not exist|There is no"):
+        call_command("mail", "test", "--to", "otto@example.com", "--tenant", "initech")
+    give(acme, own, authority, password="guessed")
+    with pytest.raises(CommandError, match="did not take it"):
+        call_command("mail", "test", "--to", "otto@example.com", "--tenant", "acme")
+    with override_settings(EMAIL_URL=""), pytest.raises(CommandError, match="EMAIL_URL is not set"):
+        call_command("mail", "test", "--to", "otto@example.com")
