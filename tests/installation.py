@@ -76,7 +76,7 @@ class Installation:
                 )
             connection.execute("DELETE FROM onboarding_tenanterasure")
             connection.execute("DELETE FROM onboarding_erasure")
-            for table in ("syncitem", "syncpreview", "agreedrecord"):
+            for table in ("syncitem", "syncpreview", "agreedrecord", "syncposition"):
                 connection.execute(
                     sql.SQL("DELETE FROM {}").format(sql.Identifier(f"directory_sync_{table}"))
                 )
