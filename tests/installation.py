@@ -112,6 +112,7 @@ class Installation:
         with redis.Redis.from_url(settings.REDIS_URL) as client:
             for key in client.scan_iter(match=f"{redis_keys.installation('limits*')}:*"):
                 client.delete(key)
+            client.delete(redis_keys.installation("unnamed-proxy"))
         shutil.rmtree(settings.MEDIA_ROOT, ignore_errors=True)
         routing.announce_change()
 

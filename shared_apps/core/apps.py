@@ -8,7 +8,8 @@ class CoreConfig(AppConfig):
     label = "core"
 
     def ready(self) -> None:
-        from shared_apps.core import health
+        from shared_apps.core import health, unnamed_proxies
 
         for name in health.DEPENDENCIES:
             doctor.register(name, health.examination_of(name))
+        doctor.register("proxies", unnamed_proxies.find)
