@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from functools import cache
 from ipaddress import ip_address
-from typing import Final
+from typing import Any, Final
 
 import redis
 from django.conf import settings
@@ -46,7 +46,7 @@ def find() -> Iterator[Finding]:
     """Raises redis.RedisError: nothing is known."""
     if settings.TRUSTED_PROXIES:
         return
-    peer = _client().get(_key())
+    peer: Any = _client().get(_key())
     if peer:
         yield Finding(
             "proxies",
