@@ -72,6 +72,14 @@ def find_standings(
         return {one.external_id: _standing(one, roles.get(one.user_id)) for one in identities}
 
 
+def count_active(*, tenant_id: UUID, realm: UUID) -> int:
+    """How many people of the directory are let in."""
+    with context.operator():
+        return UserTenantRole.objects.filter(
+            tenant_id=tenant_id, is_active=True, user__identities__realm=realm
+        ).count()
+
+
 def _standing(identity: Identity, member: UserTenantRole | None) -> Standing:
     user = identity.user
     return Standing(

@@ -16,7 +16,7 @@ from shared_apps.authn import recognition
 from shared_apps.authn import services as sign_ins
 from shared_apps.authn.backends.directory import DirectoryBackend
 from shared_apps.core import attribution, context
-from shared_apps.directory_sync import comparing, listing, plans
+from shared_apps.directory_sync import comparing, listing, plans, positions
 from shared_apps.directory_sync.choices import Kind, State
 from shared_apps.directory_sync.deciding import deciding, require_in_time, require_plan
 from shared_apps.directory_sync.errors import ApplyFailedError, DangerousError, DriftError
@@ -68,6 +68,8 @@ def apply(
         preview.state, preview.applied_by, preview.applied_at = State.APPLIED, by, at
         preview.override_reason = override_reason
         preview.result = {"applied": len(selected)}
+        if plans.leaves_nothing(preview):
+            positions.keep(preview)
         preview.save()
     return preview
 
@@ -95,7 +97,7 @@ def _ask_again(directory: DirectoryBackend, external_ids: list[str]) -> dict[str
 def require_safe(preview: SyncPreview, rules: Rules, override_reason: str) -> None:
     """Raises DangerousError."""
     dangers = rules.dangers(
-        listed=preview.source_count,
+        listed=preview.source_count if preview.is_complete else None,
         active=preview.active_count,
         deactivated=plans.count_deactivations(preview),
     )
@@ -194,10 +196,17 @@ def _keep_result(preview: SyncPreview, items: list[SyncItem], told: dict[str, To
         if standing is not None:
             said: dict[str, object] = {"is_active": False}
             if now:
-                said = comparing.wanted(standing, now.values)
+                said = comparing.wanted(standing, now.values) | _undecided(preview, item)
             agreed.append(listing.agreed_record(preview, item.external_id, said))
     SyncItem.objects.bulk_update(items, ["user_id", "before", "applied_fingerprint"])
     listing.keep_agreed(agreed)
+
+
+def _undecided(preview: SyncPreview, item: SyncItem) -> dict[str, object]:
+    """What both sides have changed and nobody has looked at: it is shown again the next time."""
+    if not preview.is_automatic:
+        return {}
+    return {name: one["base"] for name, one in item.fields.items() if one["conflict"]}
 
 
 def undo(*, tenant_id: UUID, preview_id: UUID, by: UUID | None, at: datetime) -> SyncPreview:
@@ -224,6 +233,7 @@ def undo(*, tenant_id: UUID, preview_id: UUID, by: UUID | None, at: datetime) ->
                 _restore(preview, item, at)
         if had_admin:
             directory_people.require_admin(tenant_id=tenant_id)
+        positions.forget(tenant_id=tenant_id)
         preview.undone_by, preview.undone_at = by, at
         preview.save(update_fields=["undone_by", "undone_at"])
     return preview

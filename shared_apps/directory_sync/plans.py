@@ -28,6 +28,24 @@ def is_deactivation(item: SyncItem) -> bool:
     return bool(item.is_selected and change.get("selected") and change["old"] and not change["new"])
 
 
+def count_changes(preview: SyncPreview) -> int:
+    """Of how many people something would be changed, as it is selected now."""
+    items = preview.items.filter(is_selected=True).values_list("fields", flat=True)
+    return sum(
+        any(change["selected"] for change in changes.values())
+        for changes in items.iterator(chunk_size=500)
+    )
+
+
+def leaves_nothing(preview: SyncPreview) -> bool:
+    """Whether all that was found is selected."""
+    items = preview.items.values_list("is_selected", "fields")
+    return all(
+        is_selected and all(change["selected"] for change in changes.values())
+        for is_selected, changes in items.iterator(chunk_size=500)
+    )
+
+
 def count_deactivations(preview: SyncPreview) -> int:
     items = preview.items.filter(is_selected=True, fields__has_key="is_active")
     return sum(map(is_deactivation, items.iterator(chunk_size=500)))
