@@ -43,6 +43,11 @@ class AnchorPlaceError(InvalidError):
     message = "AUDIT_ANCHOR_PLACES names a place that is not known."
 
 
+class AnchorPlaceUnavailableError(UnavailableError):
+    code = "audit.anchor_place_unavailable"
+    message = "A place of anchors does not answer."
+
+
 class AnchorBusyError(ConflictError):
     code = "audit.anchor_busy"
     message = "Another process is taking an anchor."
