@@ -23,6 +23,8 @@ class Bucket:
     """Ends with a slash, or is empty."""
     retention: timedelta = timedelta()
     """That nobody may shorten, by object lock in compliance mode; none: what the bucket itself says."""
+    page: int = 1000
+    """Keys that the store is asked for at a time."""
 
     @property
     def name(self) -> str:
@@ -78,7 +80,7 @@ class Bucket:
     def _keys(self, requests: Requests, *, after: int) -> Iterator[str]:
         last = self._key(after)
         while True:
-            page = requests.list_page(prefix=f"{self.prefix}anchor-", after=last)
+            page = requests.list_page(prefix=f"{self.prefix}anchor-", after=last, most=self.page)
             keys = [unescape(found.decode(errors="replace")) for found in _KEY.findall(page)]
             # What else lies there is nobody's anchor; what is listed again was not asked for.
             yield from (key for key in keys if key > last and self._is_anchor(key))

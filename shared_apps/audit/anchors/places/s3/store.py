@@ -122,13 +122,13 @@ class Requests:
             return True
         raise self._refused("PUT", answer)
 
-    def list_page(self, *, prefix: str, after: str) -> bytes:
+    def list_page(self, *, prefix: str, after: str, most: int) -> bytes:
         """Keys in their order, as the store says it.
 
         Raises:
             AnchorPlaceUnavailableError: the store does not answer, or does not tell.
         """
-        query = {"list-type": "2", "prefix": prefix, "start-after": after}
+        query = {"list-type": "2", "prefix": prefix, "start-after": after, "max-keys": str(most)}
         answer = self._exchange("GET", "", query, {}, b"")
         if answer.status != 200:
             raise self._refused("GET", answer)
