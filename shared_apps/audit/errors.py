@@ -33,6 +33,11 @@ class ExportError(InvalidError):
     message = "The audit trail cannot be exported."
 
 
+class ProofError(InvalidError):
+    code = "audit.proof"
+    message = "There is no proof of these entries."
+
+
 class AnchorKeyError(InvalidError):
     code = "audit.anchor_key"
     message = "The key of the anchors cannot be used."

@@ -21,6 +21,9 @@ from shared_apps.audit.errors import (
 class Anchor:
     statement: Statement
     ends: tuple[End, ...]
+    """In the order in which they are hashed."""
+    signed: str
+    """The statement as it was signed."""
 
 
 @dataclass(slots=True)
@@ -49,7 +52,7 @@ class Reader:
             if (len(fitting), documents.root(fitting)) != (statement.ends, statement.root):
                 self.problems.append(f"{name}: its ends are altered or not complete")
                 continue
-            yield Anchor(statement, fitting)
+            yield Anchor(statement, fitting, jws)
             self._follow(statement)
         self._find_gaps(seen)
 

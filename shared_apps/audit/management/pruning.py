@@ -83,16 +83,7 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
 
 
 def _plan(command: BaseCommand, options: dict[str, Any], names: Mapping[UUID, str]) -> Plan:
-    named = options["anchors"]
-    sources = (
-        [naming.source(text) for text in named]
-        if named
-        else naming.readable(settings.AUDIT_ANCHOR_PLACES)
-    )
-    if not sources:
-        raise CommandError(
-            "--anchors, or a directory or bucket in AUDIT_ANCHOR_PLACES, has the anchors"
-        )
+    sources = naming.sources(options["anchors"])
     tenants = options["tenant"] and [trails.id_of(text, names) for text in options["tenant"]]
     progress = Progress(command.stderr, unit="entries verified")
     plan = planning.plan(

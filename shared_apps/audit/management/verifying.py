@@ -81,7 +81,7 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
 def _compare(url: str, options: dict[str, Any], tenants: Sequence[UUID] | None) -> Comparison:
     """Before the chains are followed: what is written meanwhile must not look like something cut off."""
     try:
-        sources = [naming.source(text) for text in options["anchors"]]
+        sources = naming.sources(options["anchors"])
         reader = Reader(sources, public_keys(options["public_key"]))
         compared = comparing.compare(url=url, reader=reader, tenants=tenants)
     except AppError as error:

@@ -44,14 +44,24 @@ def places(urls: Sequence[str]) -> list[Place]:
     return [_place(url) for url in urls]
 
 
-def readable(urls: Sequence[str]) -> list[Path | Bucket]:
-    """Those whose anchors can be read again from here."""
-    found = map(_place, urls)
-    return [
+def sources(named: Sequence[str] | None) -> list[Path | Bucket]:
+    """Where to read anchors: what is named, else those of `AUDIT_ANCHOR_PLACES` that can be read again from here.
+
+    Raises:
+        SettingMissingError, AnchorPlaceError: there is none, or one that cannot be.
+    """
+    if named:
+        return [source(text) for text in named]
+    found = [
         place.path if isinstance(place, Directory) else place
-        for place in found
+        for place in map(_place, settings.AUDIT_ANCHOR_PLACES)
         if isinstance(place, (Directory, Bucket))
     ]
+    if not found:
+        raise AnchorPlaceError(
+            "--anchors, or a directory or bucket in AUDIT_ANCHOR_PLACES, has the anchors"
+        )
+    return found
 
 
 def source(text: str) -> Path | Bucket:
