@@ -10,7 +10,7 @@ from shared_apps.authn.choices import SessionEnd
 from shared_apps.authn.errors import InvalidTokenError
 from shared_apps.authn.models import RefreshToken, Session
 from shared_apps.authn.services.ending import end
-from shared_apps.authn.services.issuing import TokenPair, attributed_to, issue_pair
+from shared_apps.authn.services.issuing import TokenPair, attributed_to, renew
 from shared_apps.authn.services.signing_in import reason_withheld
 from shared_apps.core import context
 
@@ -41,7 +41,7 @@ def refresh(*, tenant_id: UUID | None, token: str, at: datetime) -> TokenPair:
             pair = None
             if _use_up(token=token, claims=claims, at=at):
                 session = Session.objects.get(id=claims.session_id)
-                pair = issue_pair(session=session, at=at)
+                pair = renew(session=session, at=at)
         if pair is None:
             # After the transaction: the error must not take the revocation back.
             _judge_replay(claims=claims, at=at)
