@@ -31,7 +31,7 @@ def begin(*, session: Session, realm: UUID | None, lifetimes: Lifetimes, at: dat
     """
     pair, refresh_token = _issue(session=session, lifetimes=lifetimes, at=at)
     with connection.cursor() as cursor:
-        seen = [at, session.user_id, realm]
+        seen: list[Any] = [at, session.user_id, realm]
         cursor.execute(_BEGIN, [*_values(session), *seen, *_values(refresh_token)])
     return pair
 
@@ -41,7 +41,7 @@ def renew(*, session: Session, at: datetime) -> TokenPair:
     longest = get_lifetimes(tenant_id=session.tenant_id)
     pair, refresh_token = _issue(session=session, lifetimes=longest, at=at)
     with connection.cursor() as cursor:
-        used = [session.last_used_at, session.expires_at, session.id]
+        used: list[Any] = [session.last_used_at, session.expires_at, session.id]
         cursor.execute(_RENEW, [*used, *_values(refresh_token)])
     return pair
 
@@ -73,7 +73,7 @@ def _issue(
 
 
 def _insert(model: type[models.Model]) -> str:
-    columns = [field.column for field in model._meta.concrete_fields]
+    columns = [str(field.column) for field in model._meta.concrete_fields]
     places = ", ".join(["%s"] * len(columns))
     # In quotes, so that it is not taken for a call of a function (tenants/database/statement.py).
     table = f'"{model._meta.db_table}"'
