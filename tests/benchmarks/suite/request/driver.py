@@ -20,7 +20,7 @@ from django.conf import settings
 from django.core.wsgi import get_wsgi_application
 from django.db import connections
 
-from tests.benchmarks.suite.request.traffic import Traffic, traced
+from tests.traffic import Traffic, traced
 
 # Untimed, at the start of a batch: while others worked, caches of the processor forgot this process.
 _LEAD_IN = 1
