@@ -1,6 +1,5 @@
 """The outermost layer: a request id and attribution in, a problem body out, whatever happens inside."""
 
-import logging
 import re
 import uuid
 from collections.abc import Callable
@@ -10,8 +9,6 @@ from django.http.response import HttpResponseBase
 
 from shared_apps.core import attribution, problems, proxies, route
 from shared_apps.core.pages import PageResponse
-
-logger = logging.getLogger(__name__)
 
 _USABLE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -41,13 +38,7 @@ class RequestContextMiddleware:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Everything that no view handled: expected errors by kind, the rest as 500 that tells nothing."""
-        described = problems.describe(error)
-        if described is None:
-            logger.exception("Unhandled error", exc_info=error)
-            described = {"status": 500, "error": "Internal server error", "code": "internal"}
-        elif described["status"] >= 500:
-            logger.error("Request failed: %s", described["code"], exc_info=error)
-        return problems.problem_response(request, **described)
+        return problems.problem_response(request, **problems.described_and_logged(error))
 
 
 def _as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
