@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.log import log_response
 
 from shared_apps.core import attribution, problems, proxies, route
 from shared_apps.core.pages import PageResponse
@@ -28,6 +29,15 @@ class RequestContextMiddleware:
         with attribution.acting(caller), route.unresolved():
             response = self.get_response(request)
             response = _as_problem(request, response)
+            if response.status_code >= 500 and isinstance(response, HttpResponse):
+                # Django would, where nobody knows the request's id and tenant any more.
+                log_response(
+                    "%s: %s",
+                    response.reason_phrase,
+                    request.path,
+                    response=response,
+                    request=request,
+                )
         response["X-Request-ID"] = request_id
         return response
 

@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem bodies: the one place that knows which HTTP status an error has."""
 
 import logging
+import math
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.core.exceptions import (
     TooManyFilesSent,
 )
 from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db.models import ProtectedError, RestrictedError
 from django.http import Http404, HttpRequest, JsonResponse
 from psycopg import errors as postgres
 from rest_framework import exceptions
@@ -129,7 +131,7 @@ def _describe_framework_error(error: exceptions.APIException) -> dict[str, Any]:
     if challenge := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
     if wait := getattr(error, "wait", None):
-        headers["Retry-After"] = str(int(wait) + 1)
+        headers["Retry-After"] = str(math.ceil(wait))
     codes = error.get_codes()
     code = codes if isinstance(codes, str) else error.default_code
     text = error.detail if isinstance(error.detail, str) else error.default_detail
@@ -178,6 +180,9 @@ _OWN_STATES = {
 
 def _describe_database_error(error: Exception) -> dict[str, Any] | None:
     """What PostgreSQL refused or could not do; None for what only a defect can cause."""
+    if isinstance(error, ProtectedError | RestrictedError):
+        # Django has looked before PostgreSQL did.
+        return _of_database(409, "Other records refer to this one.", "in_use")
     cause = error.__cause__
     for kinds, described in _DATABASE_ERRORS:
         if isinstance(cause, kinds):

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable
 from typing import Any, Final
 from uuid import UUID
 
@@ -62,16 +61,12 @@ def _part(value: Any) -> str:
     return f"text {value}"
 
 
-def _digest_of_file(file: UploadedFile[bytes]) -> str:
+def _digest_of_file(file: "UploadedFile[bytes]") -> str:
     digest = hashlib.sha256()
-    for chunk in _chunks(file):
+    for chunk in file.chunks():
         digest.update(chunk)
+    file.seek(0)  # for the view
     return digest.hexdigest()
-
-
-def _chunks(file: UploadedFile[bytes]) -> Iterable[bytes]:
-    yield from file.chunks()
-    file.seek(0)
 
 
 def _digest(parts: list[Any]) -> str:
