@@ -143,7 +143,8 @@ class CircuitBreaker:
         pipeline.execute()
 
     def _state(self) -> CircuitState:
-        failures, quiet = get_redis_connection().mget(f"{self._key}:failures", f"{self._key}:quiet")
+        found: Any = get_redis_connection().mget(f"{self._key}:failures", f"{self._key}:quiet")
+        failures, quiet = found
         return self._named(int(failures or 0), is_quiet=quiet is not None)
 
     # -- in this process ------------------------------------------------------------------------
@@ -182,7 +183,8 @@ class CircuitBreaker:
 
     @classmethod
     def _shared(cls, there: Callable[[], T], here: Callable[[], T]) -> T:
-        address = str(settings.CACHES["default"]["LOCATION"])
+        caches: Any = settings.CACHES
+        address = str(caches["default"]["LOCATION"])
         if cls._away.get(address, 0.0) > time.monotonic():
             return here()
         try:
@@ -200,7 +202,8 @@ def list_open() -> list[OpenCircuit]:
     """
     redis = get_redis_connection()
     redis.zremrangebyscore(_open_circuits(), "-inf", time.time() - _FORGET_SECONDS)
-    return [_parsed(member.decode()) for member in redis.zrange(_open_circuits(), 0, -1)]
+    members: Any = redis.zrange(_open_circuits(), 0, -1)
+    return [_parsed(member.decode()) for member in members]
 
 
 def _parsed(member: str) -> OpenCircuit:
