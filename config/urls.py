@@ -17,12 +17,12 @@ v1: list[URLPattern | URLResolver] = [
     *system_urls,
 ]
 
-_patterns: list[URLPattern | URLResolver] = [
-    path("", include("shared_apps.authn.page_urls")),
-    path("api/v1/", include((v1, "v1"))),
-    path("files/", include("shared_apps.tenants.urls")),
-    path("", include("shared_apps.authn.mail_page_urls")),
-]
-
 # Writes of every app's API run in one transaction and take an Idempotency-Key.
-urlpatterns = guarded(_patterns)
+urlpatterns = guarded(
+    [
+        path("", include("shared_apps.authn.page_urls")),
+        path("api/v1/", include((v1, "v1"))),
+        path("files/", include("shared_apps.tenants.urls")),
+        path("", include("shared_apps.authn.mail_page_urls")),
+    ]
+)
