@@ -3,6 +3,7 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from config.system_urls import system_urls
+from tenant_apps.idempotency.guarding import guarded
 
 v1: list[URLPattern | URLResolver] = [
     path("auth/", include("shared_apps.authn.urls")),
@@ -16,9 +17,12 @@ v1: list[URLPattern | URLResolver] = [
     *system_urls,
 ]
 
-urlpatterns = [
-    path("", include("shared_apps.authn.page_urls")),
-    path("api/v1/", include((v1, "v1"))),
-    path("files/", include("shared_apps.tenants.urls")),
-    path("", include("shared_apps.authn.mail_page_urls")),
-]
+# Writes of every app's API run in one transaction and take an Idempotency-Key.
+urlpatterns = guarded(
+    [
+        path("", include("shared_apps.authn.page_urls")),
+        path("api/v1/", include((v1, "v1"))),
+        path("files/", include("shared_apps.tenants.urls")),
+        path("", include("shared_apps.authn.mail_page_urls")),
+    ]
+)

@@ -69,7 +69,9 @@ class Installation:
                 connection.execute(
                     sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(own[:-1]))
                 ) if tables else None
-                connection.execute(sql.SQL("DELETE FROM {}").format(own[-1]))
+                answers = sql.Identifier(tenant.schema, "idempotency_storedanswer")
+                for filled in (own[-1], answers):
+                    connection.execute(sql.SQL("DELETE FROM {}").format(filled))
             for table in ("invoice", "vendor", "staleness"):
                 connection.execute(
                     sql.SQL("DELETE FROM {}").format(sql.Identifier(f"portfolio_{table}"))

@@ -14,6 +14,7 @@ from config.settings.database import *
 from config.settings.entra import *
 from config.settings.files import *
 from config.settings.fleet import *
+from config.settings.idempotency import *
 from config.settings.lifecycle import *
 from config.settings.logging import *
 from config.settings.mail import *

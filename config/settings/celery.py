@@ -89,6 +89,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": AUDIT_ANCHOR_SECONDS,
         "options": {"headers": {"scope": "operator"}, "expires": AUDIT_ANCHOR_SECONDS},
     },
+    "idempotency.delete_forgotten": {
+        "task": "tenants.fan_out",
+        "kwargs": {"task": "idempotency.delete_forgotten"},
+        "schedule": 24 * 60 * 60,
+        "options": {"headers": {"scope": "operator"}},
+    },
     "invoicing.check_books": {
         "task": "tenants.fan_out",
         "kwargs": {"task": "invoicing.check_books"},

@@ -14,6 +14,7 @@ from shared_apps.accounts import custom_roles, selectors, serializers, services
 from shared_apps.accounts.choices import Permission, Role
 from shared_apps.accounts.models import UserTenantRole
 from shared_apps.core import context
+from shared_apps.core.execution import Execution
 from shared_apps.core.pagination import PagePagination
 
 
@@ -24,6 +25,8 @@ class AdminView(APIView):
 
 
 class UserListView(AdminView):
+    execution = Execution.ATOMIC  # what is sent may hold a password
+
     def get(self, request: Request) -> Response:
         paginator = PagePagination()
         members = selectors.list_members(tenant_id=context.require_tenant().id)

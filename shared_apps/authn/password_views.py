@@ -25,11 +25,14 @@ from shared_apps.authn.permissions import IsThemselves
 from shared_apps.authn.selectors import SignIn
 from shared_apps.authn.views import OpenView, validated
 from shared_apps.core import attribution, context
+from shared_apps.core.execution import Execution
 
 
 class PasswordChangeView(APIView):
     """For anybody who is signed in, or was told at the sign-in to change the password first."""
 
+    # A wrong password is counted, and a directory may be asked.
+    execution = Execution.PLAIN
     permission_classes = [AllowAny]
 
     def post(self, request: Request) -> Response:

@@ -25,6 +25,7 @@ from shared_apps.authn.permissions import IsSignedIn, IsThemselves
 from shared_apps.authn.selectors import SignIn
 from shared_apps.authn.services import ending, issuing, opening, refreshing, signing_in
 from shared_apps.core import answer_floor, attribution, context
+from shared_apps.core.execution import Execution
 from shared_apps.core.pagination import PagePagination
 from shared_apps.core.serializers import InputSerializer
 
@@ -36,6 +37,8 @@ _LONGEST_USER_AGENT = 300
 class OpenView(APIView):
     """For those who have no access token, or none that is good any more."""
 
+    # A refusal is counted, and what is sent or answered is secret.
+    execution = Execution.PLAIN
     authentication_classes = []
     permission_classes = [AllowAny]
 

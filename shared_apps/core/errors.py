@@ -7,11 +7,13 @@
     ├── NotFoundError       it is not there, or it belongs to somebody else (404)
     ├── ConflictError       the state of things forbids it (409)
     ├── GoneError           it was there, and its time is over (410)
+    ├── UnprocessableError  understood, and it contradicts what was sent before (422)
     ├── LimitedError        too often; try again later (429)
-    └── UnavailableError    try again later (503)
+    ├── UnavailableError    try again later (503)
+    └── ApiError            what none of these is: it says its status itself
 
 An app's `errors.py` derives its own and gives each a `code` (`app.fact`) and a message. Only
-`core/problems.py` knows HTTP.
+`core/problems.py` knows HTTP; an ApiError is for what only HTTP has a word for.
 """
 
 from typing import Any, ClassVar
@@ -22,6 +24,8 @@ class AppError(Exception):
 
     code: ClassVar[str] = "error"
     message: ClassVar[str] = "The request could not be carried out."
+    described_by: ClassVar[str | None] = None
+    """An address of this host that explains more."""
 
     def __init__(self, message: str | None = None, **details: Any) -> None:
         self.text = message or self.message
@@ -59,6 +63,11 @@ class GoneError(AppError):
     message = "The time for this is over."
 
 
+class UnprocessableError(AppError):
+    code = "unprocessable"
+    message = "The request contradicts an earlier one."
+
+
 class LimitedError(AppError):
     code = "too_many_requests"
     message = "Too many requests."
@@ -74,6 +83,22 @@ class UnavailableError(AppError):
     message = "The service is temporarily unavailable."
     retry_after: ClassVar[int] = 5
     """Seconds after which a client should try again."""
+
+
+class ApiError(AppError):
+    """An error that is raised with its status. `is_operational`: expected, so its message is for the caller;
+    otherwise it is a defect, whose message only the log is told."""
+
+    code = "api_error"
+
+    def __init__(
+        self, status_code: int, message: str, *, is_operational: bool = True, **details: Any
+    ) -> None:
+        if not 400 <= status_code < 600:
+            raise ValueError(f"{status_code} is not the status of an error")
+        super().__init__(message, **details)
+        self.status_code = status_code
+        self.is_operational = is_operational
 
 
 class TenantContextRequired(RuntimeError):

@@ -1,17 +1,15 @@
 """The outermost layer: a request id and attribution in, a problem body out, whatever happens inside."""
 
-import logging
 import re
 import uuid
 from collections.abc import Callable
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.log import log_response
 
 from shared_apps.core import attribution, problems, proxies, route, unnamed_proxies
 from shared_apps.core.pages import PageResponse
-
-logger = logging.getLogger(__name__)
 
 _USABLE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
@@ -35,6 +33,15 @@ class RequestContextMiddleware:
         with attribution.acting(caller), route.unresolved():
             response = self.get_response(request)
             response = _as_problem(request, response)
+            if response.status_code >= 500 and isinstance(response, HttpResponse):
+                # Django would, where nobody knows the request's id and tenant any more.
+                log_response(
+                    "%s: %s",
+                    response.reason_phrase,
+                    request.path,
+                    response=response,
+                    request=request,
+                )
         response["X-Request-ID"] = request_id
         return response
 
@@ -45,13 +52,7 @@ class RequestContextMiddleware:
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         """Everything that no view handled: expected errors by kind, the rest as 500 that tells nothing."""
-        described = problems.describe(error)
-        if described is None:
-            logger.exception("Unhandled error", exc_info=error)
-            described = {"status": 500, "error": "Internal server error", "code": "internal"}
-        elif described["status"] >= 500:
-            logger.error("Request failed: %s", described["code"], exc_info=error)
-        return problems.problem_response(request, **described)
+        return problems.problem_response(request, **problems.described_and_logged(error))
 
 
 def _as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:

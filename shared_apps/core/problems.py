@@ -1,6 +1,7 @@
 """Errors as RFC 9457 problem bodies: the one place that knows which HTTP status an error has."""
 
 import logging
+import math
 from http import HTTPStatus
 from typing import Any
 
@@ -13,6 +14,7 @@ from django.core.exceptions import (
     TooManyFilesSent,
 )
 from django.db import DatabaseError, InterfaceError, OperationalError
+from django.db.models import ProtectedError, RestrictedError
 from django.http import Http404, HttpRequest, JsonResponse
 from psycopg import errors as postgres
 from rest_framework import exceptions
@@ -32,6 +34,7 @@ _STATUS_OF_KIND: list[tuple[type[app.AppError], int]] = [
     (app.NotFoundError, 404),
     (app.ConflictError, 409),
     (app.GoneError, 410),
+    (app.UnprocessableError, 422),
     (app.LimitedError, 429),
     (app.UnavailableError, 503),
 ]
@@ -67,8 +70,7 @@ def describe(error: Exception) -> dict[str, Any] | None:
     """Status, text, code, details and headers of an expected error; None when it is a defect."""
     match error:
         case app.AppError():
-            status = next(code for kind, code in _STATUS_OF_KIND if isinstance(error, kind))
-            return _description(status, error.text, error.code, error.details, _headers_of(error))
+            return _describe_own_error(error)
         case exceptions.ValidationError():
             return _description(400, "Validation failed", "invalid", error.detail)
         case exceptions.APIException():
@@ -91,13 +93,25 @@ def describe(error: Exception) -> dict[str, Any] | None:
     return None
 
 
+def _describe_own_error(error: app.AppError) -> dict[str, Any] | None:
+    if isinstance(error, app.ApiError):
+        if not error.is_operational:
+            return None
+        status = error.status_code
+    else:
+        status = next(code for kind, code in _STATUS_OF_KIND if isinstance(error, kind))
+    return _description(status, error.text, error.code, error.details, _headers_of(error))
+
+
 def _headers_of(error: app.AppError) -> dict[str, str]:
-    match error:
-        case app.UnavailableError() | app.LimitedError():
-            return {"Retry-After": str(error.retry_after)}
-        case app.UnauthenticatedError():
-            return {"WWW-Authenticate": "Bearer"}  # RFC 9110 asks for it with every 401
-    return {}
+    headers: dict[str, str] = {}
+    if retry_after := getattr(error, "retry_after", None):
+        headers["Retry-After"] = str(retry_after)
+    if isinstance(error, app.UnauthenticatedError):
+        headers["WWW-Authenticate"] = "Bearer"  # RFC 9110 asks for it with every 401
+    if error.described_by:
+        headers["Link"] = f'<{error.described_by}>; rel="describedby"; type="text/html"'
+    return headers
 
 
 def _description(
@@ -117,7 +131,7 @@ def _describe_framework_error(error: exceptions.APIException) -> dict[str, Any]:
     if challenge := getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = challenge
     if wait := getattr(error, "wait", None):
-        headers["Retry-After"] = str(int(wait) + 1)
+        headers["Retry-After"] = str(math.ceil(wait))
     codes = error.get_codes()
     code = codes if isinstance(codes, str) else error.default_code
     text = error.detail if isinstance(error.detail, str) else error.default_detail
@@ -166,6 +180,9 @@ _OWN_STATES = {
 
 def _describe_database_error(error: Exception) -> dict[str, Any] | None:
     """What PostgreSQL refused or could not do; None for what only a defect can cause."""
+    if isinstance(error, ProtectedError | RestrictedError):
+        # Django has looked before PostgreSQL did.
+        return _of_database(409, "Other records refer to this one.", "in_use")
     cause = error.__cause__
     for kinds, described in _DATABASE_ERRORS:
         if isinstance(cause, kinds):
@@ -196,13 +213,20 @@ def _is_about_the_role(error: psycopg.Error) -> bool:
     return error.diag.source_function in ("call_string_check_hook", "check_role")
 
 
-def exception_handler(error: Exception, view_context: dict[str, Any]) -> Response | None:
-    """The REST framework's hook. A defect returns None and goes on to `RequestContextMiddleware`."""
+def described_and_logged(error: Exception) -> dict[str, Any]:
+    """As `describe`, of a defect too: that is a 500 which tells nothing."""
     described = describe(error)
     if described is None:
-        return None
+        logger.error("Unhandled error", exc_info=error)
+        return _description(500, "Internal server error", "internal")
     if described["status"] >= 500:
-        logger.error("Request refused: %s", described["code"], exc_info=error)
+        logger.error("Request failed: %s", described["code"], exc_info=error)
+    return described
+
+
+def exception_handler(error: Exception, view_context: dict[str, Any]) -> Response:
+    """The REST framework's hook."""
+    described = described_and_logged(error)
     headers = described.pop("headers")
     body = problem(instance=view_context["request"].path, **described)
     return Response(body, status=described["status"], headers=headers, content_type=CONTENT_TYPE)

@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 
 from shared_apps.accounts.choices import Permission
 from shared_apps.core import context
+from shared_apps.core.execution import Execution
 from shared_apps.core.pagination import PagePagination
 from shared_apps.directory_sync import applying, background, selectors, services
 from shared_apps.directory_sync.choices import State
@@ -116,6 +117,8 @@ class RejectView(_AdminView):
 
 
 class ApplyView(_AdminView):
+    execution = Execution.PLAIN  # asks the directory; done again it finds that it is done
+
     def post(self, request: Request, preview_id: UUID) -> Response:
         body = ApplyInput(data=request.data)
         body.is_valid(raise_exception=True)

@@ -4,15 +4,18 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
+from django.conf import settings
+
 from shared_apps.authn.backends.ldap.adapter import Link
-from shared_apps.authn.backends.ldap.breaker import Breaker
 from shared_apps.authn.backends.ldap.faults import DirectoryFault, ServerFault
 from shared_apps.authn.backends.ldap.wire import tls_context
+from shared_apps.core.resilience.breaker import CircuitBreaker
 
+FAILURES: Final = 3
 _PORTS = {"ldap": 389, "ldaps": 636}
 _DEFAULT_SECONDS = 5.0
 
@@ -116,13 +119,20 @@ class Servers:
         """Ask it with the next sign-in, however often it has failed."""
         self._breaker(server).reset()
 
-    def _breaker(self, server: Server) -> Breaker:
-        return Breaker(tenant_id=self.tenant_id, server=server.name)
+    def _breaker(self, server: Server) -> CircuitBreaker:
+        return breaker_of(tenant_id=self.tenant_id, server=server.name)
 
     def until(self) -> float:
         """When an attempt that begins now must be over: each server may take its time, once."""
         seconds = self.connecting.seconds
         return time.monotonic() + seconds * (1 + len(self.connecting.servers))
+
+
+def breaker_of(*, tenant_id: UUID, server: str) -> CircuitBreaker:
+    return CircuitBreaker(
+        dependency="directory", name=server, tenant_id=tenant_id, failures=FAILURES,
+        pause=settings.DIRECTORY_PAUSE_SECONDS,
+    )  # fmt: skip
 
 
 @contextmanager
@@ -134,7 +144,7 @@ def _closing(link: Link) -> Iterator[None]:
 
 
 @contextmanager
-def _judged_by(breaker: Breaker) -> Iterator[None]:
+def _judged_by(breaker: CircuitBreaker) -> Iterator[None]:
     try:
         yield
     except ServerFault:

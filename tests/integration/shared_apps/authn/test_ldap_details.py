@@ -9,11 +9,11 @@ from django.test import override_settings
 
 from shared_apps.accounts.models import User
 from shared_apps.authn.backends.ldap.adapter import Answer
-from shared_apps.authn.backends.ldap.breaker import FAILURES, Breaker
 from shared_apps.authn.backends.ldap.directory import Standing
 from shared_apps.authn.backends.ldap.faults import DirectoryFault, ServerFault
 from shared_apps.authn.backends.ldap.openldap import OpenLdapBackend
 from shared_apps.authn.backends.ldap.oracle_oid import OracleOidBackend
+from shared_apps.authn.backends.ldap.servers import FAILURES, breaker_of
 from shared_apps.authn.errors import (
     AccountLockedError,
     BackendUnavailableError,
@@ -23,6 +23,7 @@ from shared_apps.authn.errors import (
 )
 from shared_apps.authn.recognition import recognise
 from shared_apps.core.context import TenantIdentity
+from shared_apps.core.resilience.breaker import CircuitBreaker
 from tests.directories import listeners
 
 if TYPE_CHECKING:
@@ -250,13 +251,13 @@ def _breaks(acme: TenantIdentity, globex: TenantIdentity, slapd: "Slapd") -> Non
             assert backend.prove(username="alice", password=slapd.password("alice")) is not None
         assert broken.connections == FAILURES
 
-        others = Breaker(tenant_id=globex.id, server=f"localhost:{broken.port}")
+        others = breaker_of(tenant_id=globex.id, server=f"localhost:{broken.port}")
         assert others.allows()
         alone = backend_of(acme, slapd, url=f"ldaps://localhost:{broken.port}")
         with pytest.raises(BackendUnavailableError):
             alone.prove(username="alice", password=slapd.password("alice"))
         assert broken.connections == FAILURES
-        Breaker(tenant_id=acme.id, server=f"localhost:{broken.port}").reset()
+        breaker_of(tenant_id=acme.id, server=f"localhost:{broken.port}").reset()
         with pytest.raises(BackendUnavailableError):
             alone.prove(username="alice", password=slapd.password("alice"))
         assert broken.connections == FAILURES + 1
@@ -276,8 +277,8 @@ def test_a_server_that_fails_is_left_alone_without_redis(
 
 
 def test_after_the_pause_one_tries(acme: TenantIdentity) -> None:
-    def breaker() -> Breaker:
-        return Breaker(tenant_id=acme.id, server="dir.acme.example:636")
+    def breaker() -> CircuitBreaker:
+        return breaker_of(tenant_id=acme.id, server="dir.acme.example:636")
 
     try:
         with override_settings(DIRECTORY_PAUSE_SECONDS=600):
@@ -295,7 +296,7 @@ def test_after_the_pause_one_tries(acme: TenantIdentity) -> None:
         breaker().reset()
 
 
-def _end_pause(breaker: Breaker) -> None:
+def _end_pause(breaker: CircuitBreaker) -> None:
     from django_redis import get_redis_connection
 
     (key,) = get_redis_connection().scan_iter(match="*dir.acme.example*:quiet")
