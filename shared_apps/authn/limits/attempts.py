@@ -17,10 +17,11 @@ from shared_apps.authn.errors import (
     TooManyAttemptsError,
 )
 from shared_apps.authn.limits import windows
-from shared_apps.authn.limits.names import account_key, address_key
-from shared_apps.authn.limits.windows import Full, Taken, Window
+from shared_apps.authn.limits.names import account_key
 from shared_apps.core import redis_keys, spaces
 from shared_apps.core.errors import ForbiddenError, UnavailableError
+from shared_apps.core.rate_limits.origins import address_key
+from shared_apps.core.rate_limits.windows import Full, Taken, Window
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +82,7 @@ def attempt(
         Window(space.key("pair-long", name, origin), budget.of_one_address, budget.seconds),
     ]
     with _closed_without_redis():
-        is_known = windows.client().exists(known)
+        is_known = windows.in_redis().client.exists(known)
         whole = Window(
             space.key("account", name),
             budget.most if is_known else budget.of_strangers,
@@ -91,7 +92,7 @@ def attempt(
     try:
         yield
     except _NOT_JUDGED:
-        _best_effort(lambda: windows.give_back(taken))
+        _best_effort(lambda: windows.in_redis().give_back(taken))
         raise
     except _PROVEN:
         _best_effort(lambda: _forgive(taken, own=len(pair), known=known))
@@ -119,9 +120,9 @@ def bind(*, tenant_id: UUID, external_id: str) -> Iterator[None]:
     except WrongPassword:
         return
     except BaseException:
-        _best_effort(lambda: windows.give_back(taken))
+        _best_effort(lambda: windows.in_redis().give_back(taken))
         raise
-    _best_effort(lambda: windows.give_back_with_earlier(taken, own=1))
+    _best_effort(lambda: windows.in_redis().give_back_with_earlier(taken, own=1))
 
 
 @dataclass(frozen=True)
@@ -155,15 +156,15 @@ def _of_address(space: _Space, origin: str) -> list[Window]:
 
 
 def _take(asked: list[Window]) -> Taken:
-    found = windows.take(asked)
+    found = windows.in_redis().take(asked)
     if isinstance(found, Full):
         raise TooManyAttemptsError(retry_after=found.retry_after)
     return found
 
 
 def _forgive(taken: Taken, *, own: int, known: str) -> None:
-    windows.give_back_with_earlier(taken, own=own)
-    windows.client().set(known, 1, ex=_KNOWN_FOR)
+    windows.in_redis().give_back_with_earlier(taken, own=own)
+    windows.in_redis().client.set(known, 1, ex=_KNOWN_FOR)
 
 
 @contextmanager
