@@ -25,6 +25,7 @@ from shared_apps.authn.permissions import IsThemselves
 from shared_apps.authn.selectors import SignIn
 from shared_apps.authn.views import OpenView, validated
 from shared_apps.core import attribution, context
+from shared_apps.core.rate_limits.rates import RateClass
 
 
 class PasswordChangeView(APIView):
@@ -50,6 +51,8 @@ class PasswordChangeView(APIView):
 class PasswordResetView(OpenView):
     """The same answer whoever is asked for, after the same work."""
 
+    rate_class = RateClass.LOGIN
+
     def post(self, request: Request) -> Response:
         email = validated(serializers.PasswordResetInput, request)["email"]
         mail_requests.ask_for(mail_requests.RESET_TASK, email=email, ip=attribution.current().ip)
@@ -57,6 +60,8 @@ class PasswordResetView(OpenView):
 
 
 class PasswordResetConfirmView(OpenView):
+    rate_class = RateClass.LOGIN
+
     def post(self, request: Request) -> Response:
         given = validated(serializers.PasswordResetConfirmInput, request)
         password_resetting.reset_password(
@@ -66,6 +71,8 @@ class PasswordResetConfirmView(OpenView):
 
 
 class RegistrationView(OpenView):
+    rate_class = RateClass.LOGIN
+
     def post(self, request: Request) -> Response:
         tenant_id = requested_tenant_id()
         registering.require_open(tenant_id=tenant_id)
@@ -78,6 +85,8 @@ class RegistrationView(OpenView):
 
 
 class RegistrationConfirmView(OpenView):
+    rate_class = RateClass.LOGIN
+
     def post(self, request: Request) -> Response:
         tenant_id = requested_tenant_id()
         registering.require_open(tenant_id=tenant_id)

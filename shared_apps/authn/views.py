@@ -25,6 +25,7 @@ from shared_apps.authn.permissions import IsSignedIn, IsThemselves
 from shared_apps.authn.selectors import SignIn
 from shared_apps.core import answer_floor, attribution, context
 from shared_apps.core.pagination import PagePagination
+from shared_apps.core.rate_limits.rates import RateClass
 from shared_apps.core.serializers import InputSerializer
 
 logger = logging.getLogger(__name__)
@@ -46,6 +47,8 @@ class OwnView(APIView):
 
 
 class LoginView(OpenView):
+    rate_class = RateClass.LOGIN
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self._began_at = time.monotonic()
         super().initial(request, *args, **kwargs)
