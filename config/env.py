@@ -109,6 +109,10 @@ class Environment:
 
         return self._read(name, parse, default, blank={})
 
+    def parsed(self, name: str, parse: Callable[[str], T], *, default: T) -> T:
+        """What `parse` makes of the text; the ValueError that it raises says what must be."""
+        return self._read(name, parse, default, blank=default)
+
     def database(self, name: str, *, default: dict[str, Any] = _MISSING) -> dict[str, Any]:
         """A PostgreSQL URL as Django's NAME, USER, PASSWORD, HOST, PORT."""
         return self._read(name, _parse_database_url, default, blank={})

@@ -29,6 +29,7 @@ MIDDLEWARE = [
     "shared_apps.core.middleware.RequestContextMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "shared_apps.tenants.middleware.TenantMiddleware",
+    "shared_apps.authn.rate_limiting.RateLimitMiddleware",
     "shared_apps.authn.middleware.ImpersonationMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",

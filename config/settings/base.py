@@ -16,6 +16,7 @@ from config.settings.files import *
 from config.settings.fleet import *
 from config.settings.idempotency import *
 from config.settings.lifecycle import *
+from config.settings.limits import *
 from config.settings.logging import *
 from config.settings.mail import *
 from config.settings.security import *

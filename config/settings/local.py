@@ -4,6 +4,7 @@ from ipaddress import ip_network
 
 from config.env import env
 from config.settings.base import *
+from config.settings.limits import rates_from
 
 DEBUG = False
 
@@ -11,5 +12,8 @@ DEBUG = False
 _anywhere = tuple(map(ip_network, ("127.0.0.0/8", "::1/128", "0.0.0.0/0", "::/0")))
 AUTH_EGRESS_ALLOW = env.networks("AUTH_EGRESS_ALLOW", default=[*_anywhere])
 MAIL_EGRESS_ALLOW = env.networks("MAIL_EGRESS_ALLOW", default=[*_anywhere])
+
+# Here one person is everybody.
+RATE_LIMITS = rates_from(env, times=1000)
 
 env.finish()

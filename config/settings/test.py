@@ -4,6 +4,7 @@ from ipaddress import ip_network
 
 from config.env import env
 from config.settings.base import *
+from config.settings.limits import rates_from
 
 DEBUG = False
 ENVIRONMENT_NAME = "test"
@@ -27,5 +28,9 @@ CELERY_TASK_DEFAULT_QUEUE = DATABASES["default"]["NAME"]
 # The tests' directories and mail servers are on this machine, where none of a customer's may be.
 AUTH_EGRESS_ALLOW = [ip_network("127.0.0.0/8"), ip_network("::1/128")]
 MAIL_EGRESS_ALLOW = AUTH_EGRESS_ALLOW
+# What tests do is more than people do; those that are about the limits set them. No answer of a loaded
+# machine is too late for them.
+RATE_LIMITS = rates_from(env, times=1000)
+RATE_LIMIT_TIMEOUT_MS = env.integer("RATE_LIMIT_TIMEOUT_MS", default=5000, low=10, high=10_000)
 
 env.finish()

@@ -1,5 +1,6 @@
 """From the Authorization header or a cookie to `request.user` and `request.auth`."""
 
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -9,13 +10,16 @@ from django.utils import timezone
 from rest_framework.authentication import BaseAuthentication, CSRFCheck
 from rest_framework.request import Request
 
-from shared_apps.authn import browser_sessions, selectors
+from shared_apps.authn import browser_sessions, request_limits, selectors
 from shared_apps.authn.errors import ForeignPageError, InvalidTokenError, LoginExpiredError
-from shared_apps.authn.tokens import AccessToken
+from shared_apps.authn.tokens import AccessToken, Claims
 from shared_apps.core import context
+from shared_apps.core.errors import AppError
 
 if TYPE_CHECKING:
     from shared_apps.accounts.models import User
+
+_CLAIMS = "access_claims"
 
 
 class TokenAuthentication(BaseAuthentication):
@@ -26,15 +30,11 @@ class TokenAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> "tuple[User, selectors.SignIn] | None":
-        header = request.headers.get("Authorization", "").strip()
-        if not header:
-            return None
-        scheme, _, raw = header.partition(" ")
-        if scheme.lower() != "bearer":
-            raise InvalidTokenError
         at = timezone.now()
         try:
-            claims = AccessToken.read(raw, tenant_id=requested_tenant_id(), at=at)
+            claims = claims_of(request, at=at)
+            if claims is None:
+                return None
             sign_in = selectors.get_sign_in(claims=claims, at=at)
         except LoginExpiredError:
             # The refresh token of this sign-in says so; here it is one of many reasons.
@@ -57,12 +57,17 @@ class CookieAuthentication(BaseAuthentication):
     """
 
     def authenticate(self, request: Request) -> "tuple[User, selectors.SignIn] | None":
-        cookie = request.COOKIES.get(settings.BROWSER_COOKIE_NAME, "")
-        if not cookie or "Authorization" in request.headers:
+        cookie = request.COOKIES.get(settings.BROWSER_COOKIE_NAME)
+        if "Authorization" in request.headers or cookie is None:
             return None
-        sign_in = browser_sessions.find_sign_in(
-            cookie=cookie, tenant_id=requested_tenant_id(), at=timezone.now()
-        )
+        try:
+            sign_in = browser_sessions.find_sign_in(
+                cookie=cookie, tenant_id=requested_tenant_id(), at=timezone.now()
+            )
+        except AppError:
+            request_limits.count_cookie(request._request, None)
+            raise
+        request_limits.count_cookie(request._request, sign_in.user.pk if sign_in else None)
         if sign_in is None:
             return None
         _require_own_page(request)
@@ -76,6 +81,26 @@ def _require_own_page(request: Request) -> None:
     check.process_request(request._request)
     if check.process_view(request._request, _checked, (), {}) is not None:
         raise ForeignPageError
+
+
+def claims_of(request: HttpRequest | Request, *, at: datetime) -> Claims | None:
+    """What its access token says, read once; None for a request that shows none.
+
+    Raises:
+        LoginExpiredError, InvalidTokenError: it is not good here.
+    """
+    header = request.headers.get("Authorization", "").strip()
+    if not header:
+        return None
+    known: tuple[str, Claims] | None = getattr(request, _CLAIMS, None)
+    if known is not None and known[0] == header:
+        return known[1]
+    scheme, _, raw = header.partition(" ")
+    if scheme.lower() != "bearer":
+        raise InvalidTokenError
+    claims = AccessToken.read(raw, tenant_id=requested_tenant_id(), at=at)
+    setattr(request, _CLAIMS, (header, claims))
+    return claims
 
 
 def requested_tenant_id() -> UUID | None:

@@ -27,6 +27,8 @@ from shared_apps.core import answer_floor
 from shared_apps.core.errors import AppError
 from shared_apps.core.pages import page
 from shared_apps.core.problems import describe
+from shared_apps.core.rate_limits.classes import rated
+from shared_apps.core.rate_limits.rates import RateClass
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ def home(request: HttpRequest) -> HttpResponse:
     return page(request, "authn/signed_in.html", {**values, "host": request.get_host()})
 
 
+@rated(RateClass.LOGIN)
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "POST"])
 @csrf_protect

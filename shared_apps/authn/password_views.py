@@ -26,6 +26,7 @@ from shared_apps.authn.selectors import SignIn
 from shared_apps.authn.views import OpenView, validated
 from shared_apps.core import attribution, context
 from shared_apps.core.execution import Execution
+from shared_apps.core.rate_limits.rates import RateClass
 
 
 class PasswordChangeView(APIView):
@@ -53,6 +54,8 @@ class PasswordChangeView(APIView):
 class PasswordResetView(OpenView):
     """The same answer whoever is asked for, after the same work."""
 
+    rate_class = RateClass.LOGIN
+
     def post(self, request: Request) -> Response:
         email = validated(serializers.PasswordResetInput, request)["email"]
         mail_requests.ask_for(mail_requests.RESET_TASK, email=email, ip=attribution.current().ip)
@@ -60,6 +63,8 @@ class PasswordResetView(OpenView):
 
 
 class PasswordResetConfirmView(OpenView):
+    rate_class = RateClass.LOGIN
+
     def post(self, request: Request) -> Response:
         given = validated(serializers.PasswordResetConfirmInput, request)
         password_resetting.reset_password(
@@ -69,6 +74,8 @@ class PasswordResetConfirmView(OpenView):
 
 
 class RegistrationView(OpenView):
+    rate_class = RateClass.LOGIN
+
     def post(self, request: Request) -> Response:
         tenant_id = requested_tenant_id()
         registering.require_open(tenant_id=tenant_id)
@@ -81,6 +88,8 @@ class RegistrationView(OpenView):
 
 
 class RegistrationConfirmView(OpenView):
+    rate_class = RateClass.LOGIN
+
     def post(self, request: Request) -> Response:
         tenant_id = requested_tenant_id()
         registering.require_open(tenant_id=tenant_id)

@@ -27,6 +27,7 @@ from shared_apps.authn.services import ending, issuing, opening, refreshing, sig
 from shared_apps.core import answer_floor, attribution, context
 from shared_apps.core.execution import Execution
 from shared_apps.core.pagination import PagePagination
+from shared_apps.core.rate_limits.rates import RateClass
 from shared_apps.core.serializers import InputSerializer
 
 logger = logging.getLogger(__name__)
@@ -50,6 +51,8 @@ class OwnView(APIView):
 
 
 class LoginView(OpenView):
+    rate_class = RateClass.LOGIN
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         self._began_at = time.monotonic()
         super().initial(request, *args, **kwargs)

@@ -14,12 +14,12 @@ ContextVar does), so there is nothing to reset by hand.
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from contextvars import ContextVar, Token, copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, ParamSpec, TypeVar
 from uuid import UUID
 
 from shared_apps.core.errors import ContextOrderError, TenantContextRequired
-from shared_apps.core.limits import DEFAULT_LIMITS, TenantLimits
+from shared_apps.core.limits import DEFAULT_LIMITS, DEFAULT_QUOTAS, TenantLimits, TenantQuotas
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -35,6 +35,8 @@ class TenantIdentity:
     role: str
     """The PostgreSQL role that statements of this tenant run as."""
     limits: TenantLimits = DEFAULT_LIMITS
+    # No part of who it is: scopes are compared and hashed for every statement.
+    quotas: TenantQuotas = field(default=DEFAULT_QUOTAS, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

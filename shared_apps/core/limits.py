@@ -31,4 +31,17 @@ class TenantLimits:
     """How long one may wait for it."""
 
 
+@dataclass(frozen=True, slots=True)
+class TenantQuotas:
+    """What one tenant has bought."""
+
+    plan: str = ""
+    """Its rates by name (RATE_PLANS); empty: the installation's."""
+    requests_per_minute: int | None = None
+    """Of all its people together; None: what the plan says."""
+    storage_mb: int | None = None
+    """What its files may take; None: as much as there is."""
+
+
 DEFAULT_LIMITS = TenantLimits()
+DEFAULT_QUOTAS = TenantQuotas()

@@ -66,4 +66,11 @@ def _as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpRespons
     error = {400: "Bad request.", 403: "Insufficient permissions", 404: "Not found."}.get(
         response.status_code, "Internal server error" if response.status_code >= 500 else "Refused."
     )
-    return problems.problem_response(request, status=response.status_code, error=error, code=code)
+    described = problems.problem_response(
+        request, status=response.status_code, error=error, code=code
+    )
+    for name, value in response.items():
+        # What layers below have said of the request, and nothing of the page.
+        if not name.lower().startswith("content-"):
+            described[name] = value
+    return described

@@ -289,6 +289,7 @@ def present_limits(tenant: Tenant) -> LimitsSpec:
         # Loaded with the tenants of a plan; most have none.
         policy = getattr(tenant, "sign_in_policy", None)
     return LimitsSpec(
+        plan=tenant.plan or None,
         requests_per_minute=tenant.requests_per_minute,
         statement_timeout_ms=tenant.statement_timeout_ms,
         connections=tenant.connection_limit,

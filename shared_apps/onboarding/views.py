@@ -19,6 +19,7 @@ from rest_framework.views import APIView
 from shared_apps.authn import trying
 from shared_apps.core import context
 from shared_apps.core.pagination import PagePagination
+from shared_apps.core.rate_limits.rates import RateClass
 from shared_apps.core.references import Secrets
 from shared_apps.core.serializers import InputSerializer
 from shared_apps.onboarding import planning, selectors, serializers, services, sign_in
@@ -115,6 +116,8 @@ class TenantCloneView(OperatorView):
 
 
 class TenantExportView(OperatorView):
+    rate_class = RateClass.EXPORT
+
     def post(self, request: Request, slug: str) -> Response:
         given = _validated(serializers.ExportInput(data=request.data))
         run = services.request_export(slug=slug, archive=given["archive"], at=timezone.now())

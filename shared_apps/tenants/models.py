@@ -9,11 +9,10 @@ from django_tenants.models import DomainMixin, TenantMixin
 
 from shared_apps.audit.models import Auditable
 from shared_apps.core.context import TenantIdentity
-from shared_apps.core.limits import QueryLogMode, TenantLimits
+from shared_apps.core.limits import QueryLogMode, TenantLimits, TenantQuotas
 from shared_apps.core.personal import Masked, Rule
 from shared_apps.core.row_rights import RowRights
 from shared_apps.tenants.choices import OutcomeState, TenantState
-from shared_apps.tenants.quotas import TenantQuotas
 
 _QUERY_LOG_MODES = [(mode.value, mode.value) for mode in QueryLogMode]
 
@@ -42,6 +41,8 @@ class Tenant(Auditable, TenantMixin):
     connection_limit = models.PositiveIntegerField(null=True, blank=True)
     audit_backlog_rows = models.PositiveIntegerField(null=True, blank=True)
     audit_backlog_seconds = models.PositiveIntegerField(null=True, blank=True)
+    # A name in RATE_PLANS; empty: the installation's rates.
+    plan = models.CharField(max_length=40, db_default="", default="", blank=True)
     requests_per_minute = models.PositiveIntegerField(null=True, blank=True)
     storage_mb = models.PositiveIntegerField(null=True, blank=True)
     query_log = models.CharField(max_length=7, choices=_QUERY_LOG_MODES, null=True, blank=True)
@@ -114,6 +115,7 @@ class Tenant(Auditable, TenantMixin):
             schema=self.schema_name,
             role=self.role_name,
             limits=self.limits,
+            quotas=self.quotas,
         )
 
     @property
@@ -130,7 +132,9 @@ class Tenant(Auditable, TenantMixin):
     @property
     def quotas(self) -> TenantQuotas:
         return TenantQuotas(
-            requests_per_minute=self.requests_per_minute, storage_mb=self.storage_mb
+            plan=self.plan,
+            requests_per_minute=self.requests_per_minute,
+            storage_mb=self.storage_mb,
         )
 
 

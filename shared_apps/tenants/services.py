@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 
 from shared_apps.audit import admission
 from shared_apps.core import context
-from shared_apps.core.limits import TenantLimits
+from shared_apps.core.limits import TenantLimits, TenantQuotas
 from shared_apps.tenants import names, routing
 from shared_apps.tenants.choices import TRANSITIONS, UNFINISHED, TenantState
 from shared_apps.tenants.errors import (
@@ -21,7 +21,6 @@ from shared_apps.tenants.errors import (
     TenantNotFoundError,
 )
 from shared_apps.tenants.models import Domain, Tenant
-from shared_apps.tenants.quotas import TenantQuotas
 
 # An integer column, and a timeout in PostgreSQL, end here.
 _LARGEST_LIMIT = 2**31 - 1
@@ -103,21 +102,24 @@ def rename_tenant(*, tenant_id: UUID, slug: str, domains: Sequence[str]) -> Tena
 def change_details(
     *, tenant_id: UUID, name: str, quotas: TenantQuotas, features: Mapping[str, bool]
 ) -> Tenant:
-    """Set what a tenant is called and what it has bought.
+    """Set what a tenant is called and what it has bought; requests that begin from then on have it.
 
     Raises:
         TenantNotFoundError: no such tenant.
         LimitsError: a quota is less than 1 or too large to keep.
     """
-    if any(value is not None and not 1 <= value <= _LARGEST_LIMIT for value in astuple(quotas)):
+    numbers = [value for value in astuple(quotas) if isinstance(value, int)]
+    if any(not 1 <= number <= _LARGEST_LIMIT for number in numbers):
         raise LimitsError
     with context.operator(), transaction.atomic():
         tenant = _lock(tenant_id)
         tenant.name = name
+        tenant.plan = quotas.plan
         tenant.requests_per_minute = quotas.requests_per_minute
         tenant.storage_mb = quotas.storage_mb
         tenant.features = dict(features)
-        tenant.save(update_fields=["name", "requests_per_minute", "storage_mb", "features"])
+        tenant.save(update_fields=["name", "plan", "requests_per_minute", "storage_mb", "features"])
+        transaction.on_commit(routing.announce_change)
     return tenant
 
 

@@ -55,7 +55,8 @@ def test_48_what_is_held_back_is_in_nobodys_way(acme: TenantIdentity) -> None:
             )
             refusals.append(refusal)
         wait_until(
-            lambda: len(limits.windows.client().keys("*:pair:*")) == 3, "all are being checked"
+            lambda: len(limits.windows.in_redis().client.keys("*:pair:*")) == 3,
+            "all are being checked",
         )
         path = "/api/v1/auth/user/"
         for host in ("acme.localhost", "globex.localhost", "localhost"):

@@ -303,7 +303,7 @@ def test_right_passwords_cost_nothing(acme: TenantIdentity, api: ApiFactory) -> 
 def test_no_name_and_no_address_is_readable_in_redis(acme: TenantIdentity) -> None:
     guess(acme, "alice@example.com", HOME, times=1)
 
-    client = limits.windows.client()
+    client = limits.windows.in_redis().client
     kept = [key.decode() for key in client.scan_iter(match="*limits*")]
 
     assert len(kept) == 6

@@ -24,6 +24,7 @@ from shared_apps.audit.reader import reading
 from shared_apps.audit.serializers import parse
 from shared_apps.audit.views import AuditView
 from shared_apps.core import context
+from shared_apps.core.rate_limits.rates import RateClass
 
 LIMIT = Limit(entries=100_000, seconds=120)
 """Of one request. What is left is fetched with `after`, or by the operator with `audit export`."""
@@ -49,6 +50,8 @@ class ExportView(AuditView):
 
     Between two pages no connection is held, so a reader may take its time.
     """
+
+    rate_class = RateClass.EXPORT
 
     content_negotiation_class = _AsAsked
 

@@ -17,10 +17,11 @@ from shared_apps.authn.errors import (
     TooManyAttemptsError,
 )
 from shared_apps.authn.limits import windows
-from shared_apps.authn.limits.names import account_key, address_key
-from shared_apps.authn.limits.windows import Full, Taken, Window
+from shared_apps.authn.limits.names import account_key
 from shared_apps.core import redis_keys, spaces
 from shared_apps.core.errors import ForbiddenError, UnavailableError
+from shared_apps.core.rate_limits.origins import address_key
+from shared_apps.core.rate_limits.windows import Full, Taken, Window
 
 logger = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ def attempt(
     try:
         yield
     except _NOT_JUDGED:
-        _best_effort(lambda: windows.give_back(taken))
+        _best_effort(lambda: windows.in_redis().give_back(taken))
         raise
     except _PROVEN:
         _best_effort(lambda: _forgive(taken, own=len(pair), known=known))
@@ -114,9 +115,9 @@ def bind(*, tenant_id: UUID, external_id: str) -> Iterator[None]:
     except WrongPassword:
         return
     except BaseException:
-        _best_effort(lambda: windows.give_back(taken))
+        _best_effort(lambda: windows.in_redis().give_back(taken))
         raise
-    _best_effort(lambda: windows.give_back_with_earlier(taken, own=1))
+    _best_effort(lambda: windows.in_redis().give_back_with_earlier(taken, own=1))
 
 
 @dataclass(frozen=True)
@@ -150,7 +151,7 @@ def _of_address(space: _Space, origin: str) -> list[Window]:
 
 
 def _take(asked: list[Window], *, known: str = "") -> Taken:
-    found = windows.take(asked, known=known)
+    found = windows.in_redis().take(asked, known=known)
     if isinstance(found, Full):
         raise TooManyAttemptsError(retry_after=found.retry_after)
     return found
@@ -158,7 +159,9 @@ def _take(asked: list[Window], *, known: str = "") -> Taken:
 
 def _forgive(taken: Taken, *, own: int, known: str) -> None:
     seconds = int(_KNOWN_FOR.total_seconds())
-    windows.give_back_with_earlier(taken, own=own, known=known, known_seconds=seconds)
+    windows.in_redis().give_back_with_earlier(
+        taken, own=own, known=known, known_seconds=seconds
+    )
 
 
 @contextmanager

@@ -1,12 +1,9 @@
-"""Under which keys attempts are counted. No name and no address is readable in Redis."""
+"""Under which keys attempts are counted. No name is readable in Redis."""
 
 import unicodedata
-from ipaddress import IPv6Address, ip_address
 
 from django.utils.crypto import salted_hmac
 
-# An address of IPv6 is one of 2^64 that its owner may choose from.
-_OWNERS_SHARE = 64
 _LONGEST = 1024
 
 
@@ -28,25 +25,10 @@ def account_key(username: str, *, is_directory: bool) -> str:
     )
     if is_directory:
         kept = kept.rpartition("\\")[2].partition("@")[0] or kept
-    return _sealed("account", kept)
+    return _sealed(kept)
 
 
-def address_key(address: str | None) -> str:
-    """One value for all addresses that one client may send from.
-
-    Who comes without one (through a socket file) is counted together with all others that do.
-    """
-    if address is None:
-        return _sealed("address", "")
-    parsed = ip_address(address)
-    if isinstance(parsed, IPv6Address):
-        mapped = parsed.ipv4_mapped
-        network = parsed.packed[: _OWNERS_SHARE // 8].hex()
-        return _sealed("address", str(mapped) if mapped else network)
-    return _sealed("address", str(parsed))
-
-
-def _sealed(kind: str, value: str) -> str:
+def _sealed(value: str) -> str:
     """Names are few and can be tried, so a plain hash would tell them."""
-    made = salted_hmac(f"freehold.authn.limits.{kind}", value, algorithm="sha256")
+    made = salted_hmac("freehold.authn.limits.account", value, algorithm="sha256")
     return made.hexdigest()[:32]

@@ -20,6 +20,7 @@ from shared_apps.authn.errors import SignInAttemptError
 from shared_apps.authn.oidc import attempts, services
 from shared_apps.authn.views import OpenView, client_of, signed_in
 from shared_apps.core.errors import AppError
+from shared_apps.core.rate_limits.rates import RateClass
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +29,8 @@ CALLBACK_PATH = "/api/v1/auth/oidc/callback/"
 
 class FollowedView(OpenView):
     """Browsers come here by a link and say that they want a page; a refusal is JSON all the same."""
+
+    rate_class = RateClass.LOGIN
 
     def perform_content_negotiation(self, request: Request, force: bool = False) -> Any:
         return super().perform_content_negotiation(request, force=True)
@@ -97,6 +100,8 @@ class CallbackView(FollowedView):
 
 
 class TokenView(OpenView):
+    rate_class = RateClass.LOGIN
+
     def post(self, request: Request) -> Response:
         body = serializers.SignInCodeInput(data=request.data)
         body.is_valid(raise_exception=True)

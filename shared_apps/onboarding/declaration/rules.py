@@ -34,6 +34,7 @@ def examine_tenant(tenant: Any, path: Path, *, is_remote: bool) -> Found:
     yield from _setup(tenant, path)
     yield from _transport(tenant, path)
     yield from _mail(tenant.get("mail"), (*path, "mail"))
+    yield from _plan(tenant.get("limits"), (*path, "limits", "plan"))
     yield from _lifetimes(tenant.get("limits"), (*path, "limits"))
     if is_remote:
         yield from _remote_secrets(tenant, path)
@@ -73,6 +74,13 @@ def _slug(slug: Any, path: Path) -> Found:
         names.role_of(names.schema_of(slug), database=settings.DATABASES["default"]["NAME"])
     except AppError as error:
         yield path, f"{error.text.rstrip('.')}; choose another"
+
+
+def _plan(limits: Any, path: Path) -> Found:
+    plan = limits.get("plan") if isinstance(limits, dict) else None
+    if isinstance(plan, str) and plan not in settings.RATE_PLANS:
+        there = ", ".join(sorted(settings.RATE_PLANS)) or "none (RATE_PLANS)"
+        yield path, f"there is no such plan; there are: {there}"
 
 
 def _name(name: Any, path: Path) -> Found:

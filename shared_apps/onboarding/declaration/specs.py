@@ -5,12 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shared_apps.authn.lifetimes import Declared
-from shared_apps.core.limits import QueryLogMode, TenantLimits
+from shared_apps.core.limits import QueryLogMode, TenantLimits, TenantQuotas
 from shared_apps.core.references import Reference
 from shared_apps.mail.configuring import MailServer
 from shared_apps.onboarding.choices import SetupFlag
 from shared_apps.tenants.choices import TenantState
-from shared_apps.tenants.quotas import TenantQuotas
 
 DATABASE = "database"
 ADMIN_PASSWORD = "admin_password"  # noqa: S105 (a key, not a password)
@@ -58,6 +57,7 @@ class LimitsSpec:
     access_token_minutes: int | None = None
     refresh_token_days: int | None = None
     max_login_hours: int | None = None
+    plan: str | None = None
 
     def limits(self, *, present: TenantLimits) -> TenantLimits:
         """What cannot be declared stays as it is."""
@@ -72,7 +72,9 @@ class LimitsSpec:
 
     def quotas(self) -> TenantQuotas:
         return TenantQuotas(
-            requests_per_minute=self.requests_per_minute, storage_mb=self.storage_mb
+            plan=self.plan or "",
+            requests_per_minute=self.requests_per_minute,
+            storage_mb=self.storage_mb,
         )
 
     def lifetimes(self) -> Declared:

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from django.conf import settings as configured
 from django.db import connection
+from django.test import override_settings
 from psycopg import sql
 
 from shared_apps.authn import registering
@@ -90,6 +91,15 @@ def test_apply_makes_what_plan_shows_and_then_has_nothing_to_do(console: Console
     assert (made.quotas.requests_per_minute, made.quotas.storage_mb) == (60, 7)
     assert selectors.has_feature(tenant_id=made.id, feature="invoicing")
     assert not selectors.has_feature(tenant_id=made.id, feature="beta")
+
+
+def test_a_plan_is_declared_changed_and_taken_back(console: Console) -> None:
+    with override_settings(RATE_PLANS={"basic": {"tenant": 5}, "large": {}}):
+        for limits, plan in (("{plan: basic}", "basic"), ("{plan: large}", "large"), ("{}", "")):
+            console.declare(tenant("initech", limits=limits))
+            assert console.apply().code == 0
+            assert selectors.get_tenant(slug="initech").quotas.plan == plan
+            assert console.plan("--detailed-exitcode").code == 0
 
 
 def test_plan_shows_old_and_new_and_apply_makes_it_so(console: Console) -> None:

@@ -113,6 +113,7 @@ def test_a_billion_laughs_are_not_laughed() -> None:
         (tenant("initech", limits="{connections: 1.5}"), "limits.connections", "whole number"),
         (tenant("initech", limits="{connections: true}"), "limits.connections", "whole number"),
         (tenant("initech", limits="{storage_mb: 99999999999}"), "limits.storage_mb", "at most"),
+        (tenant("initech", limits="{plan: gold}"), "limits.plan", "there is no such plan"),
         (tenant("initech", features="{a: yes}"), "features.a", "true or false"),
         (tenant("initech", features="{A: true}"), "features.A", "lower-case"),
         (tenant("initech", setup="[dev_demo]"), "setup[0]", "dev_demo_data"),
