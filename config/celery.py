@@ -1,9 +1,11 @@
 """The Celery application; every task of ours runs in the context of whoever sent it."""
 
+import logging.config
 import os
 from typing import Any
 
-from celery.signals import worker_init
+from celery.signals import setup_logging, worker_init
+from django.conf import settings
 
 from shared_apps.tenants.celery import TenantCelery
 
@@ -12,6 +14,12 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 app = TenantCelery("freehold")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def log_as_everything_else(**_: Any) -> None:
+    """Without a handler of Celery's own beside ours (config/settings/logging.py)."""
+    logging.config.dictConfig(settings.LOGGING)
 
 
 @worker_init.connect

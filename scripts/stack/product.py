@@ -26,7 +26,8 @@ _FOR_THE_RELAY = {"RELAY_DATABASE_URL"}
 # Reads all trails: for what signs their ends, and what sends them on.
 _FOR_AUDITING = {"AUDIT_AUDITOR_DATABASE_URL"}
 _FOR_ANCHORS = {"AUDIT_ANCHOR_KEY", "AUDIT_ANCHOR_PLACES"}
-_CELERY = ("celery", "-A", "config.celery")
+# Without the banner: what they write is their log alone.
+_CELERY = ("celery", "-A", "config.celery", "--quiet")
 
 
 def prepare_data(
@@ -97,7 +98,7 @@ def programs(state: State, environment: Mapping[str, str], *, port: int) -> list
             "INFO",
             "--concurrency",
             "2",
-            ready_line=r"\bready\.$",
+            ready_line=r"\bready\.(?:$|\")",
             env=serving,
         ),
         program(
@@ -106,7 +107,7 @@ def programs(state: State, environment: Mapping[str, str], *, port: int) -> list
             *_CELERY,
             "worker",
             *("-l", "INFO", "-Q", "provisioning", "--pool", "solo", "-n", "provisioner@%h"),
-            ready_line=r"\bready\.$",
+            ready_line=r"\bready\.(?:$|\")",
             env=provisioning,
         ),
         program("beat", *family, *beat, ready_line="beat: Starting", env=serving),
@@ -134,10 +135,8 @@ def _gunicorn(port: int) -> tuple[str, ...]:
         binds += ["--bind", f"[{address}]:{port}" if ":" in address else f"{address}:{port}"]
     return (
         "gunicorn",
-        "config.asgi:application",
-        *("-k", "asgi", "--workers", "2", "--graceful-timeout", "5"),
-        # It would lie in a directory that all quickstarts of this user share.
-        "--no-control-socket",
+        *("-c", "python:config.gunicorn", "config.asgi:application"),
+        *("--workers", "2", "--graceful-timeout", "5"),
         *binds,
     )
 

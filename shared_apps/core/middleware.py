@@ -8,7 +8,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from shared_apps.core import attribution, problems, proxies, route
+from shared_apps.core import access_log, attribution, exchange, problems, proxies, route
 from shared_apps.core.pages import PageResponse
 
 logger = logging.getLogger(__name__)
@@ -28,10 +28,16 @@ class RequestContextMiddleware:
             forwarded_for=request.headers.get("X-Forwarded-For"),
         )
         caller = attribution.Attribution(request_id=request_id, ip=address)
-        with attribution.acting(caller), route.unresolved():
+        answering = exchange.Exchange(method=request.method or "", path=request.path)
+        with (
+            attribution.acting(caller),
+            route.unresolved(),
+            exchange.answering(answering),
+        ):
             response = self.get_response(request)
             response = _as_problem(request, response)
-        response["X-Request-ID"] = request_id
+            response["X-Request-ID"] = request_id
+            access_log.write(request, response, exchange=answering)
         return response
 
     def process_view(self, request: HttpRequest, *_: object) -> None:

@@ -1,0 +1,30 @@
+"""gunicorn's own settings: `gunicorn -c python:config.gunicorn config.asgi:application`."""
+
+import logging.config
+import os
+
+from django.conf import settings
+from gunicorn import glogging
+from gunicorn.config import Config
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
+
+worker_class = "asgi"
+# It would lie in a directory that all installations of a user share.
+control_socket_disable = True
+
+
+class PipelineLogger(glogging.Logger):
+    """Hands what gunicorn says to the product's own handler, instead of writing it in a form of its own."""
+
+    def setup(self, cfg: Config) -> None:
+        super().setup(cfg)
+        logging.config.dictConfig(settings.LOGGING)
+        for logger in (self.error_log, self.access_log):
+            logger.handlers.clear()
+            logger.propagate = True
+        # The product writes a line for each request itself, and knows whose it is.
+        self.access_log.disabled = True
+
+
+logger_class = PipelineLogger
