@@ -4,7 +4,7 @@ import logging.config
 import os
 from typing import Any
 
-from celery.signals import setup_logging, worker_init
+from celery.signals import beat_init, setup_logging, worker_init, worker_process_init, worker_ready
 from django.conf import settings
 
 from shared_apps.tenants.celery import TenantCelery
@@ -20,6 +20,21 @@ app.autodiscover_tasks()
 def log_as_everything_else(**_: Any) -> None:
     """Without a handler of Celery's own beside ours (config/settings/logging.py)."""
     logging.config.dictConfig(settings.LOGGING)
+
+
+@worker_process_init.connect
+@beat_init.connect
+def answer_prometheus(**_: Any) -> None:
+    """In beat and in each child of a worker, not in their parent: a thread does not survive a fork."""
+    from shared_apps.core.metrics import listener
+
+    listener.start()
+
+
+@worker_ready.connect
+def answer_prometheus_without_children(sender: Any, **_: Any) -> None:
+    if type(sender.pool).__module__ != "celery.concurrency.prefork":
+        answer_prometheus()
 
 
 @worker_init.connect

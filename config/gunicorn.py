@@ -6,6 +6,7 @@ import os
 from django.conf import settings
 from gunicorn import glogging
 from gunicorn.config import Config
+from gunicorn.workers.base import Worker
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 
@@ -14,11 +15,18 @@ worker_class = "asgi"
 control_socket_disable = True
 
 
+def post_worker_init(worker: Worker) -> None:
+    """In the worker, after Django's set-up: Prometheus is answered from there."""
+    from shared_apps.core.metrics import listener
+
+    listener.start()
+
+
 class PipelineLogger(glogging.Logger):
     """Hands what gunicorn says to the product's own handler, instead of writing it in a form of its own."""
 
     def setup(self, cfg: Config) -> None:
-        super().setup(cfg)
+        super().setup(cfg)  # type: ignore[no-untyped-call]  # gunicorn has no types
         logging.config.dictConfig(settings.LOGGING)
         for logger in (self.error_log, self.access_log):
             logger.handlers.clear()

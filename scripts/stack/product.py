@@ -2,8 +2,10 @@
 
 import http.client
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from scripts.stack.errors import StackError, known_cause
 from scripts.stack.output import OutputLog
@@ -67,6 +69,9 @@ def prepare_data(
 
 def programs(state: State, environment: Mapping[str, str], *, port: int) -> list[Program]:
     """Web, workers, beat and relay, in the order in which they start."""
+    _empty(state.metrics)
+    # Not of commands: each would leave files of its own there.
+    environment = {**environment, "PROMETHEUS_MULTIPROC_DIR": str(state.metrics)}
     provisioning = _without(environment, _FOR_COMMANDS_ONLY - {"MIGRATION_DATABASE_URL"})
     serving = _without(
         environment, _FOR_COMMANDS_ONLY | _FOR_THE_RELAY | _FOR_AUDITING | _FOR_ANCHORS
@@ -115,6 +120,12 @@ def programs(state: State, environment: Mapping[str, str], *, port: int) -> list
             "relay", "manage.py", "audit", "relay", ready_line="The relay is working", env=relaying
         ),
     ]
+
+
+def _empty(directory: Path) -> None:
+    """Figures of processes that are gone are not counted on: a restart begins at zero, as Prometheus expects."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(mode=0o700)
 
 
 def answers(port: int) -> bool:

@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Coalesce
 
 from shared_apps.accounts import selectors as people
-from shared_apps.authn import backends, limits, rechecking, selectors, tickets, tokens
+from shared_apps.authn import backends, limits, metrics, rechecking, selectors, tickets, tokens
 from shared_apps.authn.backends import Way
 from shared_apps.authn.backends.base import AuthBackend, PasswordInfo
 from shared_apps.authn.choices import BREAK_GLASS, SessionEnd
@@ -119,6 +119,7 @@ def open_session(
         pair = _issue_pair(session=session, at=at)
     if way.name == BREAK_GLASS:
         logger.warning("Signed in by break-glass: %s", user.id)
+    metrics.SIGN_INS.labels(metrics.SIGNED_IN).inc()
     custom = membership.permissions if membership and membership.custom_role else frozenset()
     return SignIn(session.id, user, tenant_id, roles, custom_permissions=custom), pair
 

@@ -83,6 +83,9 @@ def _fields_of_record(logger: WrappedLogger, name: str, event: EventDict) -> Eve
     if record.name.startswith("celery."):
         # The arguments and the result of a task, in no form of ours.
         event.pop("data", None)
+    if record.name.startswith("django."):
+        # Its text has the values of the query string; method, path and status are there anyway.
+        event.pop("request", None)
     # What a caller names as one of ours would hide the truth.
     return {**named, **event, **named}
 

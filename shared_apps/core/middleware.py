@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
 from shared_apps.core import access_log, attribution, exchange, problems, proxies, route
+from shared_apps.core.metrics import http
 from shared_apps.core.pages import PageResponse
 
 logger = logging.getLogger(__name__)
@@ -37,6 +38,7 @@ class RequestContextMiddleware:
             response = self.get_response(request)
             response = _as_problem(request, response)
             response["X-Request-ID"] = request_id
+            http.observe(response, exchange=answering)
             access_log.write(request, response, exchange=answering)
         return response
 
