@@ -1,9 +1,11 @@
 """The Celery application; every task of ours runs in the context of whoever sent it."""
 
+import logging.config
 import os
 from typing import Any
 
-from celery.signals import worker_init
+from celery.signals import beat_init, setup_logging, worker_init, worker_process_init, worker_ready
+from django.conf import settings
 
 from shared_apps.tenants.celery import TenantCelery
 
@@ -12,6 +14,27 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
 app = TenantCelery("freehold")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def log_as_everything_else(**_: Any) -> None:
+    """Without a handler of Celery's own beside ours (config/settings/logging.py)."""
+    logging.config.dictConfig(settings.LOGGING)
+
+
+@worker_process_init.connect
+@beat_init.connect
+def answer_prometheus(**_: Any) -> None:
+    """In beat and in each child of a worker, not in their parent: a thread does not survive a fork."""
+    from shared_apps.core.metrics import listener
+
+    listener.start()
+
+
+@worker_ready.connect
+def answer_prometheus_without_children(sender: Any, **_: Any) -> None:
+    if type(sender.pool).__module__ != "celery.concurrency.prefork":
+        answer_prometheus()
 
 
 @worker_init.connect

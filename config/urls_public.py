@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from config.system_urls import system_urls
 from shared_apps.core import health
+from shared_apps.core.metrics import exposition
 from shared_apps.core.urls import endpoint
 
 v1: list[URLPattern | URLResolver] = [
@@ -18,6 +19,7 @@ urlpatterns = [
     path("", include("shared_apps.authn.page_urls")),
     path("api/v1/", include((v1, "v1"))),
     path("", include("shared_apps.authn.mail_page_urls")),
+    *endpoint("metrics/", exposition.view, name="metrics"),
     *endpoint("health/live/", health.live, name="health-live"),
     *endpoint("health/ready/", health.ready, name="health-ready"),
     *endpoint("health/startup/", health.ready, name="health-startup"),

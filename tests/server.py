@@ -82,17 +82,23 @@ class Server:
 
 @contextmanager
 def serving(
-    *, workers: int = 1, socket_check_seconds: int = 1, environment: Mapping[str, str] | None = None
+    *,
+    workers: int = 1,
+    socket_check_seconds: int = 1,
+    environment: Mapping[str, str] | None = None,
+    log: Path | None = None,
+    log_level: str = "warning",
 ) -> Iterator[Server]:
-    """gunicorn with its asgi worker, running while the block does."""
+    """gunicorn with its asgi worker, running while the block does; what it writes goes to `log`."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
+    output = log.open("wb") if log else None
     process = subprocess.Popen(
         [
-            sys.executable, "-m", "gunicorn", "config.asgi:application", "-k", "asgi",
-            "--workers", str(workers), "--bind", f"127.0.0.1:{port}", "--no-control-socket",
-            "--graceful-timeout", "1", "--log-level", "warning", "--forwarded-allow-ips", "",
+            sys.executable, "-m", "gunicorn", "-c", "python:config.gunicorn", "config.asgi:application",
+            "--workers", str(workers), "--bind", f"127.0.0.1:{port}",
+            "--graceful-timeout", "1", "--log-level", log_level,
         ],
         cwd=ROOT,
         env={
@@ -100,6 +106,8 @@ def serving(
             "SOCKET_CHECK_SECONDS": str(socket_check_seconds),
             **(environment or {}),
         },
+        stdout=output,
+        stderr=output,
     )  # fmt: skip
     try:
         _await_start(process, port)
@@ -111,6 +119,8 @@ def serving(
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if output is not None:
+            output.close()
 
 
 def _await_start(process: subprocess.Popen[bytes], port: int) -> None:

@@ -70,7 +70,7 @@ def _running(
     """Started once a line ends with `ready`; stopped, or else killed, at the end of the block."""
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "celery", "-A", "config.celery_app", *command],
+            [sys.executable, "-m", "celery", "-A", "config.celery_app", "--quiet", *command],
             cwd=ROOT,
             env={**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,
@@ -80,7 +80,7 @@ def _running(
         )
     try:
         until = time.monotonic() + START_TIMEOUT
-        while not any(line.endswith(ready) for line in log.read_text().splitlines()):
+        while not any(line.rstrip('"}').endswith(ready) for line in log.read_text().splitlines()):
             if process.poll() is not None or time.monotonic() > until:
                 raise AssertionError(f"celery did not start:\n{log.read_text()[-4000:]}")
             time.sleep(0.1)

@@ -4,7 +4,12 @@ from typing import Any
 
 from config.env import env
 from config.process import process_kind
+from shared_apps.core.log_lines import FORMATS, TEXT
 
+# A line of JSON for each event, or text for people; production has JSON unless it is told otherwise.
+LOG_FORMAT = env.choice("LOG_FORMAT", default=TEXT, choices=FORMATS)
+# A line for each request.
+LOG_ACCESS = env.boolean("LOG_ACCESS", default=True)
 LOG_LEVEL = env.choice("LOG_LEVEL", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
 
 # Which statements become lines of the query log, for tenants that have no mode of their own, and where they go.
@@ -32,18 +37,19 @@ _query_log: dict[str, Any] = (
     }
 )
 
-LOGGING = {
+LOGGING: dict[str, Any] = {
     "version": 1,
     "disable_existing_loggers": False,
     "filters": {"context": {"()": "shared_apps.core.log.ContextFilter"}},
     "formatters": {
-        "line": {
-            "format": "{asctime} {levelname} {name} tenant={tenant} request={request_id} task={task_id} {message}",
-            "style": "{",
-        }
+        form: {"()": "shared_apps.core.log_lines.LineFormatter", "form": form} for form in FORMATS
     },
     "handlers": {
-        "stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["context"]},
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": LOG_FORMAT,
+            "filters": ["context"],
+        },
         "queries": _query_log,
     },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},

@@ -2,9 +2,13 @@
 
 from config.env import env
 from config.settings.base import *
+from shared_apps.core.log_lines import FORMATS, JSON
 
 DEBUG = False
 ENVIRONMENT_NAME = env.text("FREEHOLD_ENVIRONMENT", default="production")
+
+LOG_FORMAT = env.choice("LOG_FORMAT", default=JSON, choices=FORMATS)
+LOGGING["handlers"]["stderr"]["formatter"] = LOG_FORMAT
 
 SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", default=True)
 # Of TRUSTED_PROXIES alone: from anybody else the header is taken away (shared_apps/core/middleware.py).

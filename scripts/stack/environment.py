@@ -33,6 +33,7 @@ class Secrets:
     audit_anchor_key: str = field(default_factory=lambda: _ed25519_seed())
     audit_sealing_keys: str = field(default_factory=lambda: f"local-1:{_random_key()}")
     auth_encryption_keys: str = field(default_factory=lambda: f"local-1:{_random_key()}")
+    metrics_token: str = field(default_factory=lambda: secrets.token_urlsafe(32))
     passwords: Mapping[str, str] = field(
         default_factory=lambda: {login: secrets.token_urlsafe(24) for login in LOGINS}
     )
@@ -48,6 +49,7 @@ def load_or_create_secrets(path: Path) -> Secrets:
         audit_anchor_key=stored.get("audit_anchor_key", fresh.audit_anchor_key),
         audit_sealing_keys=stored.get("audit_sealing_keys", fresh.audit_sealing_keys),
         auth_encryption_keys=stored.get("auth_encryption_keys", fresh.auth_encryption_keys),
+        metrics_token=stored.get("metrics_token", fresh.metrics_token),
         passwords={**fresh.passwords, **stored.get("passwords", {})},
     )
     if asdict(merged) != stored:
@@ -112,6 +114,7 @@ def product_environment(
         "JWT_SIGNING_KEYS": generated.jwt_signing_keys,
         "AUDIT_SEALING_KEYS": generated.audit_sealing_keys,
         "AUTH_ENCRYPTION_KEYS": generated.auth_encryption_keys,
+        "METRICS_TOKEN": generated.metrics_token,
         "ALLOWED_HOSTS": allowed_hosts,
         "PUBLIC_HOST": public_host,
         "PUBLIC_URL": public_url,

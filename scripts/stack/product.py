@@ -2,8 +2,10 @@
 
 import http.client
 import os
+import shutil
 import subprocess
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 from scripts.stack.errors import StackError, known_cause
 from scripts.stack.output import OutputLog
@@ -26,7 +28,8 @@ _FOR_THE_RELAY = {"RELAY_DATABASE_URL"}
 # Reads all trails: for what signs their ends, and what sends them on.
 _FOR_AUDITING = {"AUDIT_AUDITOR_DATABASE_URL"}
 _FOR_ANCHORS = {"AUDIT_ANCHOR_KEY", "AUDIT_ANCHOR_PLACES"}
-_CELERY = ("celery", "-A", "config.celery")
+# Without the banner: what they write is their log alone.
+_CELERY = ("celery", "-A", "config.celery", "--quiet")
 
 
 def prepare_data(
@@ -66,6 +69,9 @@ def prepare_data(
 
 def programs(state: State, environment: Mapping[str, str], *, port: int) -> list[Program]:
     """Web, workers, beat and relay, in the order in which they start."""
+    _empty(state.metrics)
+    # Not of commands: each would leave files of its own there.
+    environment = {**environment, "PROMETHEUS_MULTIPROC_DIR": str(state.metrics)}
     provisioning = _without(environment, _FOR_COMMANDS_ONLY - {"MIGRATION_DATABASE_URL"})
     serving = _without(
         environment, _FOR_COMMANDS_ONLY | _FOR_THE_RELAY | _FOR_AUDITING | _FOR_ANCHORS
@@ -97,7 +103,7 @@ def programs(state: State, environment: Mapping[str, str], *, port: int) -> list
             "INFO",
             "--concurrency",
             "2",
-            ready_line=r"\bready\.$",
+            ready_line=r"\bready\.(?:$|\")",
             env=serving,
         ),
         program(
@@ -106,7 +112,7 @@ def programs(state: State, environment: Mapping[str, str], *, port: int) -> list
             *_CELERY,
             "worker",
             *("-l", "INFO", "-Q", "provisioning", "--pool", "solo", "-n", "provisioner@%h"),
-            ready_line=r"\bready\.$",
+            ready_line=r"\bready\.(?:$|\")",
             env=provisioning,
         ),
         program("beat", *family, *beat, ready_line="beat: Starting", env=serving),
@@ -114,6 +120,12 @@ def programs(state: State, environment: Mapping[str, str], *, port: int) -> list
             "relay", "manage.py", "audit", "relay", ready_line="The relay is working", env=relaying
         ),
     ]
+
+
+def _empty(directory: Path) -> None:
+    """Figures of processes that are gone are not counted on: a restart begins at zero, as Prometheus expects."""
+    shutil.rmtree(directory, ignore_errors=True)
+    directory.mkdir(mode=0o700)
 
 
 def answers(port: int) -> bool:
@@ -134,12 +146,8 @@ def _gunicorn(port: int) -> tuple[str, ...]:
         binds += ["--bind", f"[{address}]:{port}" if ":" in address else f"{address}:{port}"]
     return (
         "gunicorn",
-        "config.asgi:application",
-        *("-k", "asgi", "--workers", "2", "--graceful-timeout", "5"),
-        # It would lie in a directory that all quickstarts of this user share.
-        "--no-control-socket",
-        # Whom X-Forwarded-Proto is believed of, TRUSTED_PROXIES alone says.
-        *("--forwarded-allow-ips", ""),
+        *("-c", "python:config.gunicorn", "config.asgi:application"),
+        *("--workers", "2", "--graceful-timeout", "5"),
         *binds,
     )
 

@@ -28,6 +28,7 @@ class State:
         self.anchors = path / "anchors"
         self.directories = path / "directories"
         self.mail = path / "mail"
+        self.metrics = path / "metrics"
         self.secrets = path / "secrets.json"
         self.accounts = path / "accounts.json"
         self.schedule = path / "celerybeat-schedule"

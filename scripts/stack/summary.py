@@ -26,6 +26,7 @@ def write_summary(state: State, environment: dict[str, str], *, port: int) -> di
         "audit_auditor_database_url": environment["AUDIT_AUDITOR_DATABASE_URL"],
         "redis_url": environment["REDIS_URL"],
         "operator": {"url": base_url, **accounts["operator"]},
+        "metrics": {"url": f"{base_url}/metrics", "token": environment["METRICS_TOKEN"]},
         "tenants": tenants,
         "cross_tenant": accounts["cross_tenant"],
     }

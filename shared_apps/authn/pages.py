@@ -16,7 +16,7 @@ from django.views.decorators.csrf import csrf_protect, ensure_csrf_cookie
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from shared_apps.authn import browser_sessions
+from shared_apps.authn import browser_sessions, metrics
 from shared_apps.authn.authentication import requested_tenant_id
 from shared_apps.authn.errors import InvalidCredentialsError
 from shared_apps.authn.oidc import services as single_sign_on
@@ -65,6 +65,7 @@ def login(request: HttpRequest) -> HttpResponse:
         )
     except AppError as error:
         logger.warning("Sign-in refused: %s", error.code)
+        metrics.SIGN_INS.labels(error.code).inc()
         refusal = _form(request, next_address=next_address, error=error)
         if isinstance(error, InvalidCredentialsError):
             answer_floor.hold(refusal, began_at=began_at)

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from shared_apps.authn import selectors, serializers
+from shared_apps.authn import metrics, selectors, serializers
 from shared_apps.authn.authentication import requested_tenant_id
 from shared_apps.authn.errors import (
     InvalidCredentialsError,
@@ -80,6 +80,7 @@ class LoginView(OpenView):
         ) as error:
             # Without the name that was tried: people type passwords into the wrong field.
             logger.warning("Sign-in refused: %s", error.code)
+            metrics.SIGN_INS.labels(error.code).inc()
             raise
         return signed_in(sign_in, pair)
 

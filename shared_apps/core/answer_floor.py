@@ -22,6 +22,11 @@ def hold(response: HttpResponseBase, *, began_at: float) -> None:
     setattr(response, _MARK, due_at(began_at=began_at, now=time.monotonic(), floor=floor))
 
 
+def is_held(response: HttpResponseBase) -> bool:
+    """Whether nothing may tell how long its work took."""
+    return hasattr(response, _MARK)
+
+
 def due_at(*, began_at: float, now: float, floor: float) -> float:
     """When an answer that is ready `now` is sent; all three in seconds, by one clock."""
     if floor <= 0:

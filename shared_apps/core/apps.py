@@ -1,3 +1,5 @@
+import logging
+
 from django.apps import AppConfig
 from django.core import checks
 
@@ -9,8 +11,12 @@ class CoreConfig(AppConfig):
     label = "core"
 
     def ready(self) -> None:
-        from shared_apps.core import health, unnamed_proxies
+        from shared_apps.core import health, log_lines, unnamed_proxies
         from shared_apps.core.checks import check_databases
+
+        log_lines.use_structlog()
+        # What Python warns of is a line like any other.
+        logging.captureWarnings(True)
 
         checks.register(check_databases)
         for name in health.DEPENDENCIES:

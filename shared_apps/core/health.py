@@ -1,5 +1,6 @@
 """For load balancers and orchestrators: is the process alive, can it work."""
 
+import time
 from collections.abc import Callable
 
 import psycopg
@@ -9,6 +10,9 @@ from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 
 from shared_apps.core import context, doctor
+from shared_apps.core.deadline import Asked, DeadlineError, Inquiry
+
+_PATIENCE = 3.0  # seconds; less than an orchestrator waits
 
 
 def live(request: HttpRequest) -> JsonResponse:
@@ -17,15 +21,17 @@ def live(request: HttpRequest) -> JsonResponse:
 
 
 def ready(request: HttpRequest) -> JsonResponse:
-    """Whether requests can be served: 503 names what is missing, never why in detail."""
-    checks = {name: _works(check) for name, check in DEPENDENCIES.items()}
+    """Whether requests can be served: 503 names what is missing, never why in detail.
+
+    In a few seconds, also where something takes connections and says nothing: all are asked at once.
+    """
+    due = time.monotonic() + _PATIENCE
+    started = {name: inquiry.begin() for name, inquiry in _inquiries.items()}
+    states = {name: _state(asked, due=due) for name, asked in started.items()}
     # Without the audit database requests are served: what it should hold waits in the outboxes.
-    is_ready = checks["database"] and checks["redis"]
-    states = {name: "ok" if works else "unavailable" for name, works in checks.items()}
-    for name, ask in _versions.items():
-        states[name] = _version(ask) if checks["database"] else "unavailable"
-        # Ahead: the next release's migrations only add, so this one goes on serving beside them.
-        is_ready = is_ready and states[name] in ("ok", "ahead")
+    needed = [state for name, state in states.items() if name != "audit_database"]
+    # Ahead: the next release's migrations only add, so this one goes on serving beside them.
+    is_ready = all(state in ("ok", "ahead") for state in needed)
     return JsonResponse(
         {"status": "ok" if is_ready else "unavailable", "checks": states},
         status=200 if is_ready else 503,
@@ -34,13 +40,13 @@ def ready(request: HttpRequest) -> JsonResponse:
 
 def register_version(name: str, ask: Callable[[], str]) -> None:
     """Have readiness ask whether something is at this code's version: `ok`, `ahead` or `behind`."""
-    _versions[name] = ask
+    _inquiries[name] = Inquiry(ask)
 
 
-def _version(ask: Callable[[], str]) -> str:
+def _state(asked: Asked, *, due: float) -> str:
     try:
-        return ask()
-    except (DatabaseError, psycopg.Error):
+        return str(asked.answer(seconds=max(0.0, due - time.monotonic())))
+    except (DatabaseError, psycopg.Error, redis.RedisError, OSError, DeadlineError):
         return "unavailable"
 
 
@@ -54,12 +60,12 @@ def examination_of(name: str) -> doctor.Check:
     return examine
 
 
-def _works(check: Callable[[], None]) -> bool:
-    try:
+def _as_state(check: Callable[[], None]) -> Callable[[], str]:
+    def ask() -> str:
         check()
-    except (DatabaseError, psycopg.Error, redis.RedisError, OSError):
-        return False
-    return True
+        return "ok"
+
+    return ask
 
 
 def _ask_database() -> None:
@@ -79,9 +85,11 @@ def _ask_redis() -> None:
         client.ping()
 
 
-_versions: dict[str, Callable[[], str]] = {}
 DEPENDENCIES: dict[str, Callable[[], None]] = {
     "database": _ask_database,
     "audit_database": _ask_audit_database,
     "redis": _ask_redis,
+}
+_inquiries: dict[str, Inquiry] = {
+    name: Inquiry(_as_state(check)) for name, check in DEPENDENCIES.items()
 }

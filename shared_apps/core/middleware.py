@@ -8,7 +8,16 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.log import log_response
 
-from shared_apps.core import attribution, problems, proxies, route, unnamed_proxies
+from shared_apps.core import (
+    access_log,
+    attribution,
+    exchange,
+    problems,
+    proxies,
+    route,
+    unnamed_proxies,
+)
+from shared_apps.core.metrics import http
 from shared_apps.core.pages import PageResponse
 
 _USABLE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -30,7 +39,12 @@ class RequestContextMiddleware:
             forwarded_for=request.headers.get("X-Forwarded-For"),
         )
         caller = attribution.Attribution(request_id=request_id, ip=address)
-        with attribution.acting(caller), route.unresolved():
+        answering = exchange.Exchange(method=request.method or "", path=request.path)
+        with (
+            attribution.acting(caller),
+            route.unresolved(),
+            exchange.answering(answering),
+        ):
             response = self.get_response(request)
             response = _as_problem(request, response)
             if response.status_code >= 500 and isinstance(response, HttpResponse):
@@ -42,7 +56,9 @@ class RequestContextMiddleware:
                     response=response,
                     request=request,
                 )
-        response["X-Request-ID"] = request_id
+            response["X-Request-ID"] = request_id
+            http.observe(response, exchange=answering)
+            access_log.write(request, response, exchange=answering)
         return response
 
     def process_view(self, request: HttpRequest, *_: object) -> None:

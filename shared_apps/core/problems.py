@@ -22,6 +22,7 @@ from rest_framework.response import Response
 
 from shared_apps.core import attribution, context
 from shared_apps.core import errors as app
+from shared_apps.core.metrics import http
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +45,7 @@ def problem(
     *, status: int, error: str, code: str, instance: str, details: Any = None
 ) -> dict[str, Any]:
     """The members of RFC 9457 and the product's own beside them."""
+    http.REFUSALS.labels(str(status), code).inc()
     return {
         "type": f"urn:freehold:problem:{code}",
         "title": HTTPStatus(status).phrase,

@@ -12,10 +12,11 @@ class FleetConfig(AppConfig):
     label = "fleet"
 
     def ready(self) -> None:
-        from shared_apps.fleet import readiness, services
+        from shared_apps.fleet import metrics, readiness, services
         from shared_apps.fleet.sharding import examining
         from shared_apps.tenants import versions
 
+        metrics.register()
         versions.register(readiness.has_what_it_needs)
         health.register_version("schema", readiness.ask_shared_schema)
         doctor.register("wall", services.find_breaches)

@@ -8,6 +8,7 @@ class MailConfig(AppConfig):
     label = "mail"
 
     def ready(self) -> None:
-        from shared_apps.mail import health
+        from shared_apps.mail import health, metrics
 
+        metrics.register()
         doctor.register("mail", health.find_problems)

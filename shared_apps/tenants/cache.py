@@ -16,6 +16,7 @@ from django.conf import settings
 from django_redis.cache import RedisCache
 from django_redis.client import DefaultClient
 from django_redis.util import CacheKey
+from prometheus_client import Counter
 
 from shared_apps.core import redis_keys, spaces
 from shared_apps.core.errors import TenantContextRequired
@@ -24,7 +25,9 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
+LOOKUPS = Counter("freehold_cache_lookups_total", "Reads of the cache, by result.", ("result",))
 _BATCH = 1000
+_MISSING, _UNKNOWN = object(), object()
 _DOWN = (redis.ConnectionError, redis.TimeoutError)
 
 
@@ -101,9 +104,13 @@ class ForgivingTenantCache(TenantCache):
     """
 
     def get(self, key: Any, default: Any = None, *args: Any, **kwargs: Any) -> Any:
-        return _or(
-            default, lambda: super(ForgivingTenantCache, self).get(key, default, *args, **kwargs)
-        )
+        work = super().get
+        found = _or(_UNKNOWN, lambda: work(key, _MISSING, *args, **kwargs))
+        if found is _UNKNOWN or found is _MISSING:
+            LOOKUPS.labels("miss" if found is _MISSING else "unavailable").inc()
+            return default
+        LOOKUPS.labels("hit").inc()
+        return found
 
     def get_many(self, *args: Any, **kwargs: Any) -> Any:
         return _or({}, lambda: super(ForgivingTenantCache, self).get_many(*args, **kwargs))

@@ -11,7 +11,7 @@ from django.http import HttpRequest, StreamingHttpResponse
 from django.http.request import split_domain_port
 from django.http.response import HttpResponseBase
 
-from shared_apps.core import context
+from shared_apps.core import context, exchange
 from shared_apps.core.errors import AppError
 from shared_apps.core.problems import describe, problem_response
 from shared_apps.core.streaming import keep_context
@@ -53,6 +53,7 @@ class TenantMiddleware:
             if described is None:
                 raise
             return problem_response(request, **described)
+        exchange.serve(scope)
         match scope:
             case context.TenantIdentity():
                 return self._within_share(request, scope)

@@ -113,6 +113,7 @@ PUBLIC: Mapping[str, Mapping[str, str]] = {
     "v1:portfolio:record": {"GET": "portfolio"},
     "v1:support:impersonation-list": {"GET": "support", "POST": "support"},
     "v1:support:impersonation": {"DELETE": "support"},
+    "metrics": {},  # its own token, tests/integration/shared_apps/core/test_metrics.py
     "health-live": {},
     "health-ready": {},
     "health-startup": {},

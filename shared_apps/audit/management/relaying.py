@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from shared_apps.audit.errors import OutboxesLeftError
 from shared_apps.audit.relay import Relay
 from shared_apps.core.errors import explain
+from shared_apps.core.metrics import listener
 from shared_apps.core.required import required
 
 
@@ -27,6 +28,7 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: relay.stop())
     if not options["once"]:
+        listener.start()
         relay.run()
         return
     try:

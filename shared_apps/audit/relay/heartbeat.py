@@ -10,6 +10,7 @@ from uuid import UUID
 
 import psycopg
 
+from shared_apps.audit import metrics
 from shared_apps.audit.relay.turns import Failure
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,7 @@ class Heartbeat:
         at_once: bool,
     ) -> None:
         """Every few seconds; `at_once` when the shards have changed."""
+        metrics.report(waiting=waiting, failing=failing)
         if not self._is_possible or (time.monotonic() < self._next and not at_once):
             return
         failures = [

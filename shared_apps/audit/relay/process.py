@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 
 import psycopg
 
+from shared_apps.audit import metrics
 from shared_apps.audit.errors import OutboxesLeftError
 from shared_apps.audit.relay import heartbeat
 from shared_apps.audit.relay.sessions import Patience, opened
@@ -62,6 +63,7 @@ class Relay:
                 with self._opened() as shift:
                     shift.work(self.redis_url)
             except psycopg.Error as error:
+                metrics.AWAY.inc()
                 # Nothing is lost: what was claimed is in the outbox again.
                 if time.monotonic() - began > _RETRY_LIMIT:
                     pause = _FIRST_PAUSE

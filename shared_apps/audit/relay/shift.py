@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 import redis
 
-from shared_apps.audit import hints, triggers
+from shared_apps.audit import hints, metrics, triggers
 from shared_apps.audit.relay import outboxes
 from shared_apps.audit.relay.heartbeat import Heartbeat
 from shared_apps.audit.relay.sessions import Patience, end_silent
@@ -200,6 +200,7 @@ class Shift:
             for claim in claims:
                 self.turns.moved(claim.schema, moved[claim.schema], of=claim.limit)
             self.progress.moved += sum(moved.values())
+            metrics.MOVED.inc(sum(moved.values()))
             if any(moved.values()):
                 self.progress.moved_at = datetime.now(UTC)
 

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 from shared_apps.accounts import selectors as people
 from shared_apps.accounts.choices import Permission
-from shared_apps.authn import backends
+from shared_apps.authn import backends, metrics
 from shared_apps.authn.backends import Way
 from shared_apps.authn.choices import BREAK_GLASS
 from shared_apps.authn.errors import (
@@ -64,6 +64,7 @@ def open_session(
         pair = issuing.begin(session=session, realm=way.realm, lifetimes=place.lifetimes, at=at)
     if way.name == BREAK_GLASS:
         logger.warning("Signed in by break-glass: %s", user.id)
+    metrics.SIGN_INS.labels(metrics.SIGNED_IN).inc()
     sign_in = SignIn(
         session.id, user, tenant_id, place.roles, custom_permissions=place.custom_permissions
     )

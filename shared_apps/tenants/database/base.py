@@ -16,7 +16,7 @@ from django.db.backends.postgresql import base as postgresql
 from psycopg import IsolationLevel
 
 from shared_apps.core import context
-from shared_apps.tenants.database import probe, recycling
+from shared_apps.tenants.database import probe, recycling, usage
 from shared_apps.tenants.database.connection import TenantConnection
 from shared_apps.tenants.database.cursor import TenantCursor, TenantServerSideCursor
 from shared_apps.tenants.database.introspection import SchemaIntrospection
@@ -93,12 +93,15 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
         pool = self.pool
         if pool.closed:
             pool.open()
-        while True:
-            connection: TenantConnection = pool.getconn()
-            if not connection.has_ended():
-                return connection
-            connection.close()
-            pool.putconn(connection)
+        with usage.WAITING.track_inprogress():
+            while True:
+                connection: TenantConnection = pool.getconn()
+                if not connection.has_ended():
+                    break
+                connection.close()
+                pool.putconn(connection)
+        usage.IN_USE.inc()
+        return connection
 
     def _set_autocommit(self, autocommit: bool) -> None:
         if self.connection is None or self.connection.autocommit != autocommit:
@@ -123,7 +126,10 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
                 self.connection.close()  # the pool makes another one
             elif self.is_exhausted:
                 recycling.discard(self.connection)
+        goes_back = self.connection is not None and self.pool is not None
         super()._close()
+        if goes_back:
+            usage.IN_USE.dec()
 
     @property
     def is_exhausted(self) -> bool:
