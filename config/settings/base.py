@@ -17,6 +17,7 @@ from config.settings.fleet import *
 from config.settings.lifecycle import *
 from config.settings.logging import *
 from config.settings.mail import *
+from config.settings.openapi import *
 from config.settings.security import *
 from config.settings.sinks import *
 

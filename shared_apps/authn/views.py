@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -56,6 +57,10 @@ class LoginView(OpenView):
             answer_floor.hold(response, began_at=self._began_at)
         return response
 
+    @extend_schema(
+        request=serializers.LoginInput,
+        responses={200: serializers.SignedInSerializer, 401: None, 403: None},
+    )
     def post(self, request: Request) -> Response:
         credentials = validated(serializers.LoginInput, request)
         try:
@@ -78,6 +83,10 @@ class LoginView(OpenView):
 
 
 class RefreshView(OpenView):
+    @extend_schema(
+        request=serializers.RefreshInput,
+        responses={200: serializers.TokenPairSerializer, 401: None, 403: None},
+    )
     def post(self, request: Request) -> Response:
         token = validated(serializers.RefreshInput, request)["refresh"]
         pair = services.refresh(tenant_id=requested_tenant_id(), token=token, at=timezone.now())
@@ -85,6 +94,7 @@ class RefreshView(OpenView):
 
 
 class LogoutView(OpenView):
+    @extend_schema(request=serializers.RefreshInput, responses={204: None, 401: None})
     def post(self, request: Request) -> Response:
         token = validated(serializers.RefreshInput, request)["refresh"]
         services.sign_out(tenant_id=requested_tenant_id(), token=token, at=timezone.now())
@@ -96,6 +106,7 @@ class CurrentUserView(APIView):
 
     permission_classes = [IsSignedIn]
 
+    @extend_schema(responses=serializers.CurrentUserSerializer)
     def get(self, request: Request) -> Response:
         sign_in = _sign_in(request)
         user = sign_in.user
@@ -112,6 +123,7 @@ class CurrentUserView(APIView):
 
 
 class SessionListView(OwnView):
+    @extend_schema(responses=serializers.SessionSerializer(many=True))
     def get(self, request: Request) -> Response:
         sign_in = _sign_in(request)
         paginator = PagePagination()
@@ -127,6 +139,7 @@ class SessionListView(OwnView):
 
 
 class SessionView(OwnView):
+    @extend_schema(responses={204: None})
     def delete(self, request: Request, session_id: Any) -> Response:
         sign_in = _sign_in(request)
         services.end_session(
@@ -139,6 +152,7 @@ class SessionView(OwnView):
 
 
 class PasswordInfoView(OwnView):
+    @extend_schema(responses=serializers.PasswordInfoSerializer)
     def get(self, request: Request) -> Response:
         sign_in = _sign_in(request)
         info = services.get_password_info(sign_in=sign_in, at=timezone.now())
