@@ -1,4 +1,4 @@
-"""The OpenAPI document; where it is and who may read it: docs/api.md."""
+"""The OpenAPI document; where it is and who may read it: docs/openapi.md."""
 
 from config.env import env
 

@@ -59,6 +59,7 @@ PROCESS_MEMORY = {
     "shared_apps/tenants/database/session.py:_reported_path": "keyed by the whole scope",
     "shared_apps/core/openapi/documents.py:rendered": "what the code says, for every tenant the same",
     "shared_apps/core/openapi/hooks.py:_offered": "schemas of the code, offered when it is loaded",
+    "shared_apps/onboarding/openapi.py:_DECLARED": "the schema of tenants.yaml, for every tenant the same",
     "shared_apps/tenants/routing.py:_memory": "keyed by host name, which is what it answers",
 }
 _CACHES = {"cache", "lru_cache"}

@@ -69,6 +69,7 @@ _MEANING = {
     410: "It was there, and its time is over.",
     412: "It has been changed since it was read.",
     413: "The body is too large.",
+    414: "The address is longer than the server reads. There is no problem body: it never reached us.",
     415: "The body is of another type than the endpoint reads.",
     422: "The key was used for another request.",
     428: "The request must say which state it changes.",
@@ -76,6 +77,7 @@ _MEANING = {
     503: "Something is not available at the moment.",
 }
 STATUSES = tuple(_MEANING)
+_NOT_OURS = (414,)
 
 
 def name_of(status: int) -> str:
@@ -101,6 +103,8 @@ def components() -> Schema:
 
 
 def _response(status: int) -> Schema:
+    if status in _NOT_OURS:
+        return {"description": _MEANING[status]}
     names = (*EVERY_ANSWER, *_HEADERS_OF.get(status, ()))
     return {
         "description": _MEANING[status],
