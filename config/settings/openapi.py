@@ -22,6 +22,7 @@ SPECTACULAR_SETTINGS = {
         "shared_apps.core.openapi.hooks.complete",
     ],
     "PATH_CONVERTER_OVERRIDES": {"slug": {"type": "string", "pattern": "^[-a-zA-Z0-9_]+$"}},
+    "GET_LIB_DOC_EXCLUDES": "shared_apps.core.openapi.schema.undescribed_bases",
     "ENABLE_DJANGO_DEPLOY_CHECK": False,  # `scripts/check` has a check of its own, of every document
     "SORT_OPERATION_PARAMETERS": False,
     # Component name → where its values are.
