@@ -10,6 +10,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PARSER_CLASSES": ["shared_apps.core.parsers.BoundedJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "shared_apps.core.pagination.PagePagination",
     "DEFAULT_METADATA_CLASS": "shared_apps.core.metadata.EndpointMetadata",
+    "DEFAULT_SCHEMA_CLASS": "shared_apps.core.openapi.schema.EndpointSchema",
     "EXCEPTION_HANDLER": "shared_apps.core.problems.exception_handler",
     "DEFAULT_VERSIONING_CLASS": "rest_framework.versioning.NamespaceVersioning",
     "ALLOWED_VERSIONS": ["v1"],

@@ -16,6 +16,7 @@ SHARED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.auth",
     "rest_framework",
+    "drf_spectacular",
 ]
 TENANT_APPS = [
     # Its migrations make the outbox, which every schema has; it has no models.

@@ -20,6 +20,7 @@ from config.settings.limits import *
 from config.settings.logging import *
 from config.settings.mail import *
 from config.settings.metrics import *
+from config.settings.openapi import *
 from config.settings.security import *
 from config.settings.sinks import *
 

@@ -34,6 +34,7 @@ def _checks() -> list[Check]:
         Check("types", [_tool("mypy")]),
         Check("imports", [_tool("lint-imports")]),
         Check("migrations", [str(PYTHON), "manage.py", "makemigrations", "--check", "--dry-run"]),
+        Check("openapi", [str(PYTHON), "manage.py", "openapi", "--check"]),
         Check(
             "deploy",
             [str(PYTHON), "manage.py", "check", "--deploy", "--fail-level", "WARNING"],

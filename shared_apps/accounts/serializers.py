@@ -1,5 +1,6 @@
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from shared_apps.accounts.choices import PERMISSIONS_OF_ROLE, Permission, Role
@@ -43,12 +44,16 @@ class RoleSerializer(serializers.Serializer[Any]):
     permissions = serializers.SerializerMethodField()
     is_built_in = serializers.SerializerMethodField()
 
+    @extend_schema_field(serializers.UUIDField(allow_null=True))
     def get_id(self, role: TenantRole | Role) -> str | None:
         return None if isinstance(role, Role) else str(role.id)
 
     def get_name(self, role: TenantRole | Role) -> str:
         return role.value if isinstance(role, Role) else role.name
 
+    @extend_schema_field(
+        serializers.ListField(child=serializers.ChoiceField(choices=Permission.choices))
+    )
     def get_permissions(self, role: TenantRole | Role) -> list[str]:
         allowed = PERMISSIONS_OF_ROLE[role] if isinstance(role, Role) else role.permissions
         return [known.value for known in Permission if known in allowed]

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -27,6 +28,7 @@ class AdminView(APIView):
 class UserListView(AdminView):
     execution = Execution.ATOMIC  # what is sent may hold a password
 
+    @extend_schema(responses=serializers.MemberSerializer(many=True))
     def get(self, request: Request) -> Response:
         paginator = PagePagination()
         members = selectors.list_members(tenant_id=context.require_tenant().id)
@@ -34,6 +36,9 @@ class UserListView(AdminView):
             page = paginator.paginate_queryset(members, request, view=self)
         return paginator.get_paginated_response(serializers.MemberSerializer(page, many=True).data)
 
+    @extend_schema(
+        request=serializers.MemberCreateInput, responses={201: serializers.MemberSerializer}
+    )
     def post(self, request: Request) -> Response:
         body = serializers.MemberCreateInput(data=request.data)
         body.is_valid(raise_exception=True)
@@ -47,10 +52,12 @@ class UserListView(AdminView):
 
 
 class UserView(AdminView):
+    @extend_schema(responses=serializers.MemberSerializer)
     def get(self, request: Request, user_id: UUID) -> Response:
         member = selectors.get_member(tenant_id=context.require_tenant().id, user_id=user_id)
         return Response(_rendered(member))
 
+    @extend_schema(responses={204: None})
     def delete(self, request: Request, user_id: UUID) -> Response:
         services.revoke_role(
             tenant_id=context.require_tenant().id, user_id=user_id, by=request.user.pk
@@ -59,6 +66,7 @@ class UserView(AdminView):
 
 
 class UserRoleView(AdminView):
+    @extend_schema(request=serializers.RoleChangeInput, responses=serializers.MemberSerializer)
     def patch(self, request: Request, user_id: UUID) -> Response:
         body = serializers.RoleChangeInput(data=request.data)
         body.is_valid(raise_exception=True)
@@ -74,6 +82,7 @@ class UserRoleView(AdminView):
 class RoleListView(AdminView):
     """The built-in ones first, then the tenant's own by name."""
 
+    @extend_schema(responses=serializers.RoleSerializer(many=True))
     def get(self, request: Request) -> Response:
         own = selectors.list_custom_roles(tenant_id=context.require_tenant().id)
         with context.operator():
@@ -82,6 +91,7 @@ class RoleListView(AdminView):
         page = paginator.paginate_queryset(roles, request, view=self)  # type: ignore[arg-type]  # a list does
         return paginator.get_paginated_response(serializers.RoleSerializer(page, many=True).data)
 
+    @extend_schema(request=serializers.RoleInput, responses={201: serializers.RoleSerializer})
     def post(self, request: Request) -> Response:
         body = serializers.RoleInput(data=request.data)
         body.is_valid(raise_exception=True)
@@ -95,10 +105,14 @@ class RoleListView(AdminView):
 
 
 class RoleView(AdminView):
+    @extend_schema(responses=serializers.RoleSerializer)
     def get(self, request: Request, role_id: UUID) -> Response:
         role = selectors.get_custom_role(tenant_id=context.require_tenant().id, role_id=role_id)
         return Response(serializers.RoleSerializer(role).data)
 
+    @extend_schema(
+        request=serializers.RoleInput(partial=True), responses=serializers.RoleSerializer
+    )
     def patch(self, request: Request, role_id: UUID) -> Response:
         body = serializers.RoleInput(data=request.data, partial=True)
         body.is_valid(raise_exception=True)
@@ -111,6 +125,7 @@ class RoleView(AdminView):
         )
         return Response(serializers.RoleSerializer(role).data)
 
+    @extend_schema(parameters=[serializers.RoleDeleteQuery], responses={204: None})
     def delete(self, request: Request, role_id: UUID) -> Response:
         query = serializers.RoleDeleteQuery(data=request.query_params.dict())
         query.is_valid(raise_exception=True)

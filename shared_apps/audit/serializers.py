@@ -58,6 +58,55 @@ class RecordQuery(FilterQuery):
         return {name: field for name, field in fields.items() if name not in ("from", "to")}
 
 
+class EntrySerializer(serializers.Serializer[Any]):
+    """One change of one record. What `as_json` makes of an entry, which is many times as fast."""
+
+    id = serializers.UUIDField()
+    tenant = serializers.CharField()
+    sequence = serializers.IntegerField()
+    created_at = serializers.DateTimeField()
+    completed_at = serializers.DateTimeField()
+    entity_type = serializers.CharField()
+    operation = serializers.ChoiceField(choices=OPERATIONS)
+    record_id = serializers.CharField(allow_null=True)
+    modified_by = serializers.CharField(allow_null=True)
+    modified_by_email = serializers.CharField(allow_null=True)
+    old_values = serializers.DictField(allow_null=True)
+    new_values = serializers.DictField(allow_null=True)
+    diff = serializers.DictField()
+    attribution = serializers.DictField()
+    request_id = serializers.CharField(allow_null=True)
+    hash = serializers.RegexField("^[0-9a-f]{64}$")
+
+    class Meta:
+        ref_name = "AuditEntry"
+
+
+class EntryPageSerializer(serializers.Serializer[Any]):
+    next = serializers.URLField(allow_null=True, help_text="Older entries.")
+    previous = serializers.URLField(allow_null=True, help_text="Newer ones.")
+    results = EntrySerializer(many=True)
+
+    class Meta:
+        ref_name = "AuditEntryPage"
+
+
+class RecordSerializer(serializers.Serializer[Any]):
+    """One record at one moment, with what was changed in it."""
+
+    entity_type = serializers.CharField()
+    record_id = serializers.CharField()
+    at = serializers.DateTimeField()
+    exists = serializers.BooleanField()
+    values = serializers.DictField(allow_null=True)
+    next = serializers.URLField(allow_null=True)
+    previous = serializers.URLField(allow_null=True)
+    history = EntrySerializer(many=True)
+
+    class Meta:
+        ref_name = "AuditRecord"
+
+
 def parse(kind: type[FilterQuery], parameters: QueryDict) -> dict[str, Any]:
     """What was asked for. Raises ValidationError."""
     repeated = sorted(name for name, values in parameters.lists() if len(values) > 1)

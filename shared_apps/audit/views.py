@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -31,6 +32,7 @@ class AuditView(APIView):
 class EntryListView(AuditView):
     """Newest first. `next` leads to older entries, `previous` to newer ones."""
 
+    @extend_schema(parameters=[serializers.EntryQuery], responses=serializers.EntryPageSerializer)
     def get(self, request: Request) -> Response:
         tenant = context.require_tenant()
         asked = serializers.parse(serializers.EntryQuery, request.query_params)
@@ -47,6 +49,7 @@ class EntryListView(AuditView):
 
 
 class EntryView(AuditView):
+    @extend_schema(responses=serializers.EntrySerializer)
     def get(self, request: Request, entry_id: UUID) -> Response:
         tenant = context.require_tenant()
         entry = selectors.get_entry(tenants=[tenant.id], uid=entry_id)
@@ -57,6 +60,7 @@ class EntryView(AuditView):
 class RecordView(AuditView):
     """One record's values, and its history newest first; with `?at=` as of that moment, inclusive."""
 
+    @extend_schema(parameters=[serializers.RecordQuery], responses=serializers.RecordSerializer)
     def get(self, request: Request, entity: str, record_id: str) -> Response:
         tenant = context.require_tenant()
         asked = serializers.parse(serializers.RecordQuery, request.query_params)

@@ -7,7 +7,7 @@ class AuthnConfig(AppConfig):
     label = "authn"
 
     def ready(self) -> None:
-        from shared_apps.authn import checks
+        from shared_apps.authn import checks, openapi  # noqa: F401  # known by being imported
         from shared_apps.core import doctor
 
         register(checks.check_installed_backends, Tags.security)

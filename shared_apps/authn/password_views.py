@@ -5,6 +5,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -36,6 +37,7 @@ class PasswordChangeView(APIView):
     execution = Execution.PLAIN
     permission_classes = [AllowAny]
 
+    @extend_schema(request=serializers.PasswordChangeInput, responses={204: None})
     def post(self, request: Request) -> Response:
         has_ticket = isinstance(request.data, Mapping) and "ticket" in request.data
         if not has_ticket:
@@ -56,6 +58,7 @@ class PasswordResetView(OpenView):
 
     rate_class = RateClass.LOGIN
 
+    @extend_schema(request=serializers.PasswordResetInput, responses={202: None})
     def post(self, request: Request) -> Response:
         email = validated(serializers.PasswordResetInput, request)["email"]
         mail_requests.ask_for(mail_requests.RESET_TASK, email=email, ip=attribution.current().ip)
@@ -65,6 +68,7 @@ class PasswordResetView(OpenView):
 class PasswordResetConfirmView(OpenView):
     rate_class = RateClass.LOGIN
 
+    @extend_schema(request=serializers.PasswordResetConfirmInput, responses={204: None})
     def post(self, request: Request) -> Response:
         given = validated(serializers.PasswordResetConfirmInput, request)
         password_resetting.reset_password(
@@ -76,6 +80,7 @@ class PasswordResetConfirmView(OpenView):
 class RegistrationView(OpenView):
     rate_class = RateClass.LOGIN
 
+    @extend_schema(request=serializers.RegistrationInput, responses={202: None, 403: None})
     def post(self, request: Request) -> Response:
         tenant_id = requested_tenant_id()
         registering.require_open(tenant_id=tenant_id)
@@ -90,6 +95,10 @@ class RegistrationView(OpenView):
 class RegistrationConfirmView(OpenView):
     rate_class = RateClass.LOGIN
 
+    @extend_schema(
+        request=serializers.RegistrationConfirmInput,
+        responses={201: serializers.RegisteredSerializer, 403: None},
+    )
     def post(self, request: Request) -> Response:
         tenant_id = requested_tenant_id()
         registering.require_open(tenant_id=tenant_id)
@@ -106,6 +115,7 @@ class UserPasswordResetView(APIView):
 
     required_permissions: ClassVar[Mapping[str, Permission]] = {"POST": Permission.ADMIN}
 
+    @extend_schema(request=None, responses={202: None})
     def post(self, request: Request, user_id: UUID) -> Response:
         tenant_id = context.require_tenant().id
         password_resetting.demand_reset(tenant_id=tenant_id, user_id=user_id, at=timezone.now())

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
@@ -63,6 +64,10 @@ class LoginView(OpenView):
             answer_floor.hold(response, began_at=self._began_at)
         return response
 
+    @extend_schema(
+        request=serializers.LoginInput,
+        responses={200: serializers.SignedInSerializer, 401: None, 403: None},
+    )
     def post(self, request: Request) -> Response:
         credentials = validated(serializers.LoginInput, request)
         try:
@@ -86,6 +91,10 @@ class LoginView(OpenView):
 
 
 class RefreshView(OpenView):
+    @extend_schema(
+        request=serializers.RefreshInput,
+        responses={200: serializers.TokenPairSerializer, 401: None, 403: None},
+    )
     def post(self, request: Request) -> Response:
         token = validated(serializers.RefreshInput, request)["refresh"]
         pair = refreshing.refresh(tenant_id=requested_tenant_id(), token=token, at=timezone.now())
@@ -93,6 +102,7 @@ class RefreshView(OpenView):
 
 
 class LogoutView(OpenView):
+    @extend_schema(request=serializers.RefreshInput, responses={204: None, 401: None})
     def post(self, request: Request) -> Response:
         token = validated(serializers.RefreshInput, request)["refresh"]
         ending.sign_out(tenant_id=requested_tenant_id(), token=token, at=timezone.now())
@@ -104,6 +114,7 @@ class CurrentUserView(APIView):
 
     permission_classes = [IsSignedIn]
 
+    @extend_schema(responses=serializers.CurrentUserSerializer)
     def get(self, request: Request) -> Response:
         sign_in = _sign_in(request)
         user = sign_in.user
@@ -120,6 +131,7 @@ class CurrentUserView(APIView):
 
 
 class SessionListView(OwnView):
+    @extend_schema(responses=serializers.SessionSerializer(many=True))
     def get(self, request: Request) -> Response:
         sign_in = _sign_in(request)
         paginator = PagePagination()
@@ -135,6 +147,7 @@ class SessionListView(OwnView):
 
 
 class SessionView(OwnView):
+    @extend_schema(responses={204: None})
     def delete(self, request: Request, session_id: Any) -> Response:
         sign_in = _sign_in(request)
         ending.end_session(
@@ -147,6 +160,7 @@ class SessionView(OwnView):
 
 
 class PasswordInfoView(OwnView):
+    @extend_schema(responses=serializers.PasswordInfoSerializer)
     def get(self, request: Request) -> Response:
         sign_in = _sign_in(request)
         info = signing_in.get_password_info(sign_in=sign_in, at=timezone.now())

@@ -2,8 +2,11 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -17,10 +20,17 @@ def product_version() -> str:
     return found.group(1) if found else "unknown"
 
 
+class VersionSerializer(serializers.Serializer[Any]):
+    version = serializers.CharField()
+    environment = serializers.CharField()
+    commit = serializers.CharField(allow_null=True)
+
+
 class VersionInfoView(APIView):
     authentication_classes = ()
     permission_classes = (AllowAny,)
 
+    @extend_schema(responses=VersionSerializer)
     def get(self, request: Request) -> Response:
         return Response(
             {

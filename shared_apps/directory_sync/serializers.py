@@ -4,7 +4,7 @@ from rest_framework import serializers
 
 from shared_apps.core.fields import TextField
 from shared_apps.core.serializers import InputSerializer
-from shared_apps.directory_sync.choices import FIELDS
+from shared_apps.directory_sync.choices import FIELDS, Kind, State
 
 
 class RequestInput(InputSerializer):
@@ -40,7 +40,7 @@ class PreviewSerializer(serializers.Serializer[Any]):
     is_scheduled = serializers.BooleanField()
     comparison = serializers.CharField()
     is_automatic = serializers.BooleanField()
-    state = serializers.CharField()
+    state = serializers.ChoiceField(choices=State.choices)
     source_count = serializers.IntegerField()
     new_count = serializers.IntegerField()
     modified_count = serializers.IntegerField()
@@ -48,18 +48,25 @@ class PreviewSerializer(serializers.Serializer[Any]):
     diff_data = serializers.JSONField()
     fingerprint = serializers.CharField()
     failure = serializers.CharField()
-    requested_by = serializers.UUIDField()
+    requested_by = serializers.UUIDField(allow_null=True)
     requested_at = serializers.DateTimeField()
-    expires_at = serializers.DateTimeField()
-    reviewed_by = serializers.UUIDField()
-    reviewed_at = serializers.DateTimeField()
+    expires_at = serializers.DateTimeField(allow_null=True)
+    reviewed_by = serializers.UUIDField(allow_null=True)
+    reviewed_at = serializers.DateTimeField(allow_null=True)
     dangers = serializers.ListField(child=serializers.CharField())
     override_reason = serializers.CharField()
-    applied_by = serializers.UUIDField()
-    applied_at = serializers.DateTimeField()
+    applied_by = serializers.UUIDField(allow_null=True)
+    applied_at = serializers.DateTimeField(allow_null=True)
     result = serializers.JSONField()
-    undone_by = serializers.UUIDField()
-    undone_at = serializers.DateTimeField()
+    undone_by = serializers.UUIDField(allow_null=True)
+    undone_at = serializers.DateTimeField(allow_null=True)
+
+    class Meta:
+        ref_name = "DirectorySyncPreview"
+
+
+class ItemQuery(serializers.Serializer[Any]):
+    kind = serializers.ChoiceField(choices=Kind.choices, required=False)
 
 
 class StatusSerializer(serializers.Serializer[Any]):
@@ -74,10 +81,13 @@ class StatusSerializer(serializers.Serializer[Any]):
 
 class ItemSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
-    kind = serializers.CharField()
+    kind = serializers.ChoiceField(choices=Kind.choices)
     external_id = serializers.CharField()
-    user_id = serializers.UUIDField()
-    selected = serializers.BooleanField(source="is_selected")
+    user_id = serializers.UUIDField(allow_null=True)
+    selected = serializers.BooleanField(source="is_selected", allow_null=True)
+
+    class Meta:
+        ref_name = "DirectorySyncItem"
 
     def get_fields(self) -> dict[str, serializers.Field[Any, Any, Any, Any]]:
         # Both names are something else of Django REST framework's.

@@ -5,6 +5,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -21,6 +22,7 @@ from shared_apps.directory_sync.models import SyncPreview
 from shared_apps.directory_sync.serializers import (
     ApplyInput,
     ChoiceInput,
+    ItemQuery,
     ItemSerializer,
     PlanInput,
     PreviewSerializer,
@@ -43,6 +45,7 @@ class StatusView(_AdminView):
 
 
 class PreviewListView(_AdminView):
+    @extend_schema(responses=PreviewSerializer(many=True))
     def get(self, request: Request) -> Response:
         tenant_id = _tenant()
         paginator = PagePagination()
@@ -51,6 +54,7 @@ class PreviewListView(_AdminView):
             page = paginator.paginate_queryset(found, request, view=self)
         return paginator.get_paginated_response(PreviewSerializer(page, many=True).data)
 
+    @extend_schema(request=None, responses={202: PreviewSerializer})
     def post(self, request: Request) -> Response:
         body = RequestInput(data=request.data)
         body.is_valid(raise_exception=True)
@@ -62,6 +66,7 @@ class PreviewListView(_AdminView):
 
 
 class PreviewView(_AdminView):
+    @extend_schema(responses=PreviewSerializer)
     def get(self, request: Request, preview_id: UUID) -> Response:
         return _shown(selectors.get_preview(tenant_id=_tenant(), preview_id=preview_id))
 
@@ -69,6 +74,7 @@ class PreviewView(_AdminView):
 class ItemListView(_AdminView):
     """`?kind=` of NEW, MODIFIED, DELETED."""
 
+    @extend_schema(parameters=[ItemQuery], responses=ItemSerializer(many=True))
     def get(self, request: Request, preview_id: UUID) -> Response:
         preview = selectors.get_preview(tenant_id=_tenant(), preview_id=preview_id)
         paginator = PagePagination()
@@ -79,6 +85,7 @@ class ItemListView(_AdminView):
 
 
 class ItemView(_AdminView):
+    @extend_schema(request=ChoiceInput, responses=ItemSerializer)
     def patch(self, request: Request, preview_id: UUID, item_id: UUID) -> Response:
         body = ChoiceInput(data=request.data)
         body.is_valid(raise_exception=True)
@@ -94,6 +101,7 @@ class ItemView(_AdminView):
 
 
 class ApproveView(_AdminView):
+    @extend_schema(request=PlanInput, responses=PreviewSerializer)
     def post(self, request: Request, preview_id: UUID) -> Response:
         body = PlanInput(data=request.data)
         body.is_valid(raise_exception=True)
@@ -109,6 +117,7 @@ class ApproveView(_AdminView):
 
 
 class RejectView(_AdminView):
+    @extend_schema(request=None, responses=PreviewSerializer)
     def post(self, request: Request, preview_id: UUID) -> Response:
         rejected = services.reject(
             tenant_id=_tenant(), preview_id=preview_id, by=request.user.pk, at=timezone.now()
@@ -119,6 +128,7 @@ class RejectView(_AdminView):
 class ApplyView(_AdminView):
     execution = Execution.PLAIN  # asks the directory; done again it finds that it is done
 
+    @extend_schema(request=ApplyInput, responses={200: PreviewSerializer, 202: PreviewSerializer})
     def post(self, request: Request, preview_id: UUID) -> Response:
         body = ApplyInput(data=request.data)
         body.is_valid(raise_exception=True)
@@ -134,6 +144,7 @@ class ApplyView(_AdminView):
 
 
 class UndoView(_AdminView):
+    @extend_schema(request=None, responses=PreviewSerializer)
     def post(self, request: Request, preview_id: UUID) -> Response:
         undone = applying.undo(
             tenant_id=_tenant(), preview_id=preview_id, by=request.user.pk, at=timezone.now()

@@ -9,6 +9,8 @@ from uuid import UUID
 
 from django.urls import reverse
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.exceptions import ValidationError
 from rest_framework.permissions import AllowAny
@@ -22,7 +24,7 @@ from shared_apps.core.pagination import PagePagination
 from shared_apps.core.rate_limits.rates import RateClass
 from shared_apps.core.references import Secrets
 from shared_apps.core.serializers import InputSerializer
-from shared_apps.onboarding import planning, selectors, serializers, services, sign_in
+from shared_apps.onboarding import openapi, planning, selectors, serializers, services, sign_in
 from shared_apps.onboarding.declaration import validation
 from shared_apps.onboarding.deleting import DEFAULT_GRACE
 from shared_apps.onboarding.models import Run
@@ -36,6 +38,7 @@ class OperatorView(APIView):
 
 
 class TenantListView(OperatorView):
+    @extend_schema(responses=serializers.TenantSummarySerializer(many=True))
     def get(self, request: Request) -> Response:
         paginator = PagePagination()
         with context.operator():
@@ -43,15 +46,18 @@ class TenantListView(OperatorView):
             rendered = [_summary(tenant) for tenant in page or []]
         return paginator.get_paginated_response(rendered)
 
+    @extend_schema(request=openapi.DECLARATION, responses={202: serializers.RunSerializer})
     def post(self, request: Request) -> Response:
         run = services.request_tenant(declared=_mapping(request), at=timezone.now())
         return _accepted(run)
 
 
 class TenantView(OperatorView):
+    @extend_schema(responses=serializers.TenantSerializer)
     def get(self, request: Request, slug: str) -> Response:
         return Response(_rendered(tenants_read.get_tenant(slug=slug)))
 
+    @extend_schema(request=openapi.CHANGES, responses=serializers.TenantSerializer)
     def patch(self, request: Request, slug: str) -> Response:
         changes = _mapping(request)
         fixed = {
@@ -72,18 +78,21 @@ class TenantView(OperatorView):
 
 
 class TenantSuspendView(OperatorView):
+    @extend_schema(request=serializers.ReasonInput, responses=serializers.TenantSerializer)
     def post(self, request: Request, slug: str) -> Response:
         tenant = services.suspend_tenant(slug=slug, reason=_reason(request), at=timezone.now())
         return Response(_rendered(tenant))
 
 
 class TenantResumeView(OperatorView):
+    @extend_schema(request=serializers.ReasonInput, responses=serializers.TenantSerializer)
     def post(self, request: Request, slug: str) -> Response:
         tenant = services.resume_tenant(slug=slug, reason=_reason(request), at=timezone.now())
         return Response(_rendered(tenant))
 
 
 class TenantArchiveView(OperatorView):
+    @extend_schema(request=serializers.ReasonInput, responses=serializers.TenantSerializer)
     def post(self, request: Request, slug: str) -> Response:
         tenant = services.archive_tenant(slug=slug, reason=_reason(request), at=timezone.now())
         return Response(_rendered(tenant))
@@ -92,12 +101,14 @@ class TenantArchiveView(OperatorView):
 class TenantTakeBackView(OperatorView):
     """Out of the archive, also before it is deleted."""
 
+    @extend_schema(request=serializers.ReasonInput, responses=serializers.TenantSerializer)
     def post(self, request: Request, slug: str) -> Response:
         tenant = services.take_back_tenant(slug=slug, reason=_reason(request), at=timezone.now())
         return Response(_rendered(tenant))
 
 
 class TenantRenameView(OperatorView):
+    @extend_schema(request=serializers.MoveInput, responses={202: serializers.RunSerializer})
     def post(self, request: Request, slug: str) -> Response:
         given = _validated(serializers.MoveInput(data=request.data))
         run = services.request_rename(
@@ -107,6 +118,7 @@ class TenantRenameView(OperatorView):
 
 
 class TenantCloneView(OperatorView):
+    @extend_schema(request=serializers.MoveInput, responses={202: serializers.RunSerializer})
     def post(self, request: Request, slug: str) -> Response:
         given = _validated(serializers.MoveInput(data=request.data))
         run = services.request_clone(
@@ -118,6 +130,7 @@ class TenantCloneView(OperatorView):
 class TenantExportView(OperatorView):
     rate_class = RateClass.EXPORT
 
+    @extend_schema(request=serializers.ExportInput, responses={202: serializers.RunSerializer})
     def post(self, request: Request, slug: str) -> Response:
         given = _validated(serializers.ExportInput(data=request.data))
         run = services.request_export(slug=slug, archive=given["archive"], at=timezone.now())
@@ -125,6 +138,7 @@ class TenantExportView(OperatorView):
 
 
 class TenantDeleteView(OperatorView):
+    @extend_schema(request=serializers.DeletionInput, responses={202: serializers.RunSerializer})
     def post(self, request: Request, slug: str) -> Response:
         body = serializers.DeletionInput(data=request.data, context={"slug": slug})
         given = _validated(body)
@@ -143,10 +157,12 @@ class TenantDeleteView(OperatorView):
 class TenantAuthBackendView(OperatorView):
     """Where a tenant's people prove who they are: `auth` of tenants.yaml, read without the secrets."""
 
+    @extend_schema(responses=serializers.AuthSerializer)
     def get(self, request: Request, slug: str) -> Response:
         tenant = tenants_read.get_tenant(slug=slug)
         return Response(sign_in.describe(tenant_id=tenant.id))
 
+    @extend_schema(request=openapi.AUTH, responses=serializers.AuthSerializer)
     def put(self, request: Request, slug: str) -> Response:
         described = sign_in.change_remotely(
             slug=slug, declared=_mapping(request), secrets=_secrets(), at=timezone.now()
@@ -157,6 +173,9 @@ class TenantAuthBackendView(OperatorView):
 class TenantAuthTestView(OperatorView):
     """The connection, and somebody's credentials if any are sent; opens no session."""
 
+    @extend_schema(
+        request=serializers.SignInTrialInput, responses=serializers.SignInTrialSerializer
+    )
     def post(self, request: Request, slug: str) -> Response:
         given = _validated(serializers.SignInTrialInput(data=request.data))
         tenant = tenants_read.get_tenant(slug=slug)
@@ -179,6 +198,7 @@ class TenantAuthTestView(OperatorView):
 class RestoreView(OperatorView):
     """The tenant of an archive, made anew."""
 
+    @extend_schema(request=serializers.RestoreInput, responses={202: serializers.RunSerializer})
     def post(self, request: Request) -> Response:
         given = _validated(serializers.RestoreInput(data=request.data))
         run = services.request_restore(
@@ -194,14 +214,16 @@ class RestoreView(OperatorView):
 class FleetMigrateView(OperatorView):
     """All tenants, to the version of the provisioner's code."""
 
+    @extend_schema(request=serializers.NothingInput, responses={202: serializers.RunSerializer})
     def post(self, request: Request) -> Response:
-        _validated(InputSerializer(data=request.data))
+        _validated(serializers.NothingInput(data=request.data))
         return _accepted(services.request_migration(at=timezone.now()))
 
 
 class TenantRetryView(OperatorView):
     """Complete a tenant whose provisioning failed."""
 
+    @extend_schema(request=None, responses={202: serializers.RunSerializer})
     def post(self, request: Request, slug: str) -> Response:
         return _accepted(services.retry_tenant(slug=slug, at=timezone.now()))
 
@@ -209,6 +231,7 @@ class TenantRetryView(OperatorView):
 class RunListView(OperatorView):
     """What operators asked for, the latest first."""
 
+    @extend_schema(responses=serializers.RunHeadSerializer(many=True))
     def get(self, request: Request) -> Response:
         paginator = PagePagination()
         with context.operator():
@@ -218,6 +241,7 @@ class RunListView(OperatorView):
 
 
 class RunView(OperatorView):
+    @extend_schema(responses=serializers.RunSerializer)
     def get(self, request: Request, run_id: UUID) -> Response:
         return Response(_run(selectors.get_run(run_id=run_id)))
 
@@ -228,6 +252,7 @@ class SchemaView(APIView):
     authentication_classes = []
     permission_classes = [AllowAny]
 
+    @extend_schema(responses=OpenApiTypes.OBJECT)
     def get(self, request: Request) -> Response:
         return Response(validation.schema())
 

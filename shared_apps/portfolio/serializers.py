@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from shared_apps.audit import serializers as audit
@@ -51,6 +52,10 @@ class TenantSerializer(serializers.Serializer[Any]):
     state = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField()
 
+    class Meta:
+        ref_name = "PortfolioTenant"
+
+    @extend_schema_field(serializers.ChoiceField(choices=[state.lower() for state in TenantState]))
     def get_state(self, tenant: Any) -> str:
         return str(tenant.state).lower()
 
@@ -62,18 +67,21 @@ class InvoiceSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField(source="invoice_id")
     kind = serializers.CharField()
     status = serializers.CharField()
-    year = serializers.IntegerField()
-    number = serializers.IntegerField()
-    reference = serializers.CharField()
+    year = serializers.IntegerField(allow_null=True)
+    number = serializers.IntegerField(allow_null=True)
+    reference = serializers.CharField(allow_null=True)
     vendor = serializers.UUIDField(source="vendor_id")
     vendor_name = serializers.CharField()
     currency = serializers.CharField()
     net = AmountField()
     tax = AmountField()
     amount = AmountField()
-    due_date = serializers.DateField()
+    due_date = serializers.DateField(allow_null=True)
     created_at = serializers.DateTimeField()
-    issued_at = serializers.DateTimeField()
+    issued_at = serializers.DateTimeField(allow_null=True)
+
+    class Meta:
+        ref_name = "PortfolioInvoice"
 
     def get_tenant(self, invoice: Any) -> str:
         slugs: dict[Any, str] = self.context["slugs"]

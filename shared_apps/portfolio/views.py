@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
@@ -16,7 +17,15 @@ from shared_apps.audit import people as people_of_trails
 from shared_apps.audit import selectors as audit
 from shared_apps.audit.choices import Access
 from shared_apps.audit.errors import RecordNotFoundError
-from shared_apps.audit.serializers import FilterQuery, RecordQuery, as_json, parse
+from shared_apps.audit.serializers import (
+    EntryPageSerializer,
+    EntrySerializer,
+    FilterQuery,
+    RecordQuery,
+    RecordSerializer,
+    as_json,
+    parse,
+)
 from shared_apps.audit.services import record_access
 from shared_apps.authn.selectors import SignIn
 from shared_apps.core import context
@@ -60,6 +69,9 @@ class PortfolioView(APIView):
 class TenantListView(PortfolioView):
     resource = "tenants"
 
+    @extend_schema(
+        parameters=[serializers.TenantQuery], responses=serializers.TenantSerializer(many=True)
+    )
     def get(self, request: Request) -> Response:
         query = self.asked(request, serializers.TenantQuery)
         slug = query.pop("tenant", None)
@@ -78,6 +90,9 @@ class TenantListView(PortfolioView):
 class InvoiceListView(PortfolioView):
     resource = "invoices"
 
+    @extend_schema(
+        parameters=[serializers.InvoiceQuery], responses=serializers.InvoiceSerializer(many=True)
+    )
     def get(self, request: Request) -> Response:
         query = self.asked(request, serializers.InvoiceQuery)
         slug = query.pop("tenant", None)
@@ -110,6 +125,7 @@ class EntryListView(AuditView):
 
     resource = "entries"
 
+    @extend_schema(parameters=[serializers.EntryQuery], responses=EntryPageSerializer)
     def get(self, request: Request) -> Response:
         asked = self.asked(request, serializers.EntryQuery)
         slug, slugs = asked.pop("tenant", None), self.slugs(request)
@@ -131,6 +147,7 @@ class EntryListView(AuditView):
 class EntryView(AuditView):
     resource = "entry"
 
+    @extend_schema(responses=EntrySerializer)
     def get(self, request: Request, entry_id: UUID) -> Response:
         slugs = self.slugs(request)
         entry = audit.get_entry(tenants=list(slugs), uid=entry_id)
@@ -143,6 +160,7 @@ class RecordView(AuditView):
 
     resource = "record"
 
+    @extend_schema(parameters=[RecordQuery], responses=RecordSerializer)
     def get(self, request: Request, tenant: str, entity: str, record_id: str) -> Response:
         asked = self.asked(request, RecordQuery)
         slugs = self.slugs(request)

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from shared_apps.core.fields import (
@@ -13,7 +14,7 @@ from shared_apps.core.fields import (
     TextField,
 )
 from shared_apps.core.serializers import InputSerializer
-from tenant_apps.invoicing.choices import InvoiceStatus, VatRounding
+from tenant_apps.invoicing.choices import InvoiceKind, InvoiceStatus, VatRounding
 from tenant_apps.invoicing.selectors import INVOICE_ORDERINGS, VENDOR_ORDERINGS
 from tenant_apps.invoicing.totals import QUANTITY, TAX_RATE, UNIT_PRICE, Line
 
@@ -27,7 +28,7 @@ class VendorSerializer(serializers.Serializer[Any]):
     email = serializers.CharField()
     address = serializers.CharField()
     created_at = serializers.DateTimeField()
-    created_by = serializers.UUIDField()
+    created_by = serializers.UUIDField(allow_null=True)
 
 
 class VendorCreateInput(InputSerializer):
@@ -58,29 +59,30 @@ class InvoiceItemSerializer(serializers.Serializer[Any]):
 
 class InvoiceSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
-    kind = serializers.CharField()
-    status = serializers.CharField()
-    year = serializers.IntegerField()
-    number = serializers.IntegerField()
-    reference = serializers.CharField()
+    kind = serializers.ChoiceField(choices=InvoiceKind.choices)
+    status = serializers.ChoiceField(choices=InvoiceStatus.choices)
+    year = serializers.IntegerField(allow_null=True)
+    number = serializers.IntegerField(allow_null=True)
+    reference = serializers.CharField(allow_null=True)
     vendor = serializers.UUIDField(source="vendor_id")
     vendor_name = serializers.CharField(source="vendor.name")
-    original = serializers.UUIDField(source="original_id")
+    original = serializers.UUIDField(source="original_id", allow_null=True)
     credit_note = serializers.SerializerMethodField()
     currency = serializers.CharField()
-    rounding = serializers.CharField()
+    rounding = serializers.ChoiceField(choices=VatRounding.choices)
     items = InvoiceItemSerializer(many=True)
     net = AmountField()
     tax = AmountField()
     amount = AmountField()
-    due_date = serializers.DateField()
+    due_date = serializers.DateField(allow_null=True)
     created_at = serializers.DateTimeField()
-    created_by = serializers.UUIDField()
-    issued_at = serializers.DateTimeField()
-    paid_at = serializers.DateTimeField()
-    voided_at = serializers.DateTimeField()
-    credited_at = serializers.DateTimeField()
+    created_by = serializers.UUIDField(allow_null=True)
+    issued_at = serializers.DateTimeField(allow_null=True)
+    paid_at = serializers.DateTimeField(allow_null=True)
+    voided_at = serializers.DateTimeField(allow_null=True)
+    credited_at = serializers.DateTimeField(allow_null=True)
 
+    @extend_schema_field(serializers.UUIDField(allow_null=True))
     def get_credit_note(self, invoice: Any) -> str | None:
         """The id of the credit note that took this invoice back."""
         # The other end of a one-to-one relation raises instead of being None.
@@ -127,7 +129,7 @@ class InvoiceStepInput(InputSerializer):
 
 
 class PolicySerializer(serializers.Serializer[Any]):
-    vat_rounding = serializers.CharField()
+    vat_rounding = serializers.ChoiceField(choices=VatRounding.choices)
     default_currency = serializers.CharField()
     payment_terms_days = serializers.IntegerField()
 

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework.generics import GenericAPIView
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -19,11 +20,17 @@ from tenant_apps.invoicing.services import drafts, lifecycle, policy, vendors
 
 
 class VendorListView(GenericAPIView[Any]):
+    @extend_schema(
+        parameters=[serializers.VendorQuery], responses=serializers.VendorSerializer(many=True)
+    )
     def get(self, request: Request) -> Response:
         found = selectors.list_vendors(**_query(serializers.VendorQuery, request))
         page = self.paginate_queryset(found)
         return self.get_paginated_response(serializers.VendorSerializer(page, many=True).data)
 
+    @extend_schema(
+        request=serializers.VendorCreateInput, responses={201: serializers.VendorSerializer}
+    )
     def post(self, request: Request) -> Response:
         body = _body(serializers.VendorCreateInput, request)
         vendor = vendors.create_vendor(**body, created_by=_person(request))
@@ -31,26 +38,35 @@ class VendorListView(GenericAPIView[Any]):
 
 
 class VendorView(APIView):
+    @extend_schema(responses=serializers.VendorSerializer)
     def get(self, request: Request, vendor_id: UUID) -> Response:
         vendor = selectors.get_vendor(vendor_id=vendor_id)
         return Response(serializers.VendorSerializer(vendor).data)
 
+    @extend_schema(request=serializers.VendorChangeInput, responses=serializers.VendorSerializer)
     def patch(self, request: Request, vendor_id: UUID) -> Response:
         body = _body(serializers.VendorChangeInput, request)
         vendor = vendors.change_vendor(vendor_id=vendor_id, **body)
         return Response(serializers.VendorSerializer(vendor).data)
 
+    @extend_schema(responses={204: None})
     def delete(self, request: Request, vendor_id: UUID) -> Response:
         vendors.delete_vendor(vendor_id=vendor_id)
         return Response(status=HTTP_204_NO_CONTENT)
 
 
 class InvoiceListView(GenericAPIView[Any]):
+    @extend_schema(
+        parameters=[serializers.InvoiceQuery], responses=serializers.InvoiceSerializer(many=True)
+    )
     def get(self, request: Request) -> Response:
         found = selectors.list_invoices(**_query(serializers.InvoiceQuery, request))
         page = self.paginate_queryset(found)
         return self.get_paginated_response(serializers.InvoiceSerializer(page, many=True).data)
 
+    @extend_schema(
+        request=serializers.InvoiceCreateInput, responses={201: serializers.InvoiceSerializer}
+    )
     def post(self, request: Request) -> Response:
         body = _body(serializers.InvoiceCreateInput, request)
         invoice = drafts.create_invoice(**body, created_by=_person(request))
@@ -58,37 +74,46 @@ class InvoiceListView(GenericAPIView[Any]):
 
 
 class InvoiceView(APIView):
+    @extend_schema(responses=serializers.InvoiceSerializer)
     def get(self, request: Request, invoice_id: UUID) -> Response:
         return _invoice(selectors.get_invoice(invoice_id=invoice_id))
 
+    @extend_schema(request=serializers.InvoiceChangeInput, responses=serializers.InvoiceSerializer)
     def patch(self, request: Request, invoice_id: UUID) -> Response:
         body = _body(serializers.InvoiceChangeInput, request)
         return _invoice(drafts.change_invoice(invoice_id=invoice_id, **body))
 
+    @extend_schema(responses={204: None})
     def delete(self, request: Request, invoice_id: UUID) -> Response:
         drafts.delete_invoice(invoice_id=invoice_id)
         return Response(status=HTTP_204_NO_CONTENT)
 
 
 class InvoiceIssueView(APIView):
+    @extend_schema(request=serializers.InvoiceStepInput, responses=serializers.InvoiceSerializer)
     def post(self, request: Request, invoice_id: UUID) -> Response:
         _body(serializers.InvoiceStepInput, request)
         return _invoice(lifecycle.issue_invoice(invoice_id=invoice_id, issued_at=timezone.now()))
 
 
 class InvoicePayView(APIView):
+    @extend_schema(request=serializers.InvoiceStepInput, responses=serializers.InvoiceSerializer)
     def post(self, request: Request, invoice_id: UUID) -> Response:
         _body(serializers.InvoiceStepInput, request)
         return _invoice(lifecycle.pay_invoice(invoice_id=invoice_id, paid_at=timezone.now()))
 
 
 class InvoiceVoidView(APIView):
+    @extend_schema(request=serializers.InvoiceStepInput, responses=serializers.InvoiceSerializer)
     def post(self, request: Request, invoice_id: UUID) -> Response:
         _body(serializers.InvoiceStepInput, request)
         return _invoice(lifecycle.void_invoice(invoice_id=invoice_id, voided_at=timezone.now()))
 
 
 class InvoiceCreditNoteView(APIView):
+    @extend_schema(
+        request=serializers.InvoiceStepInput, responses={201: serializers.InvoiceSerializer}
+    )
     def post(self, request: Request, invoice_id: UUID) -> Response:
         _body(serializers.InvoiceStepInput, request)
         note = lifecycle.credit_invoice(
@@ -100,9 +125,11 @@ class InvoiceCreditNoteView(APIView):
 class PolicyView(APIView):
     required_permissions: ClassVar[Mapping[str, Permission]] = {"PATCH": Permission.ADMIN}
 
+    @extend_schema(responses=serializers.PolicySerializer)
     def get(self, request: Request) -> Response:
         return Response(serializers.PolicySerializer(selectors.get_policy()).data)
 
+    @extend_schema(request=serializers.PolicyChangeInput, responses=serializers.PolicySerializer)
     def patch(self, request: Request) -> Response:
         body = _body(serializers.PolicyChangeInput, request)
         return Response(serializers.PolicySerializer(policy.change_policy(**body)).data)

@@ -63,6 +63,9 @@ PROCESS_MEMORY = {
     "shared_apps/tenants/owned_alias.py:owned_alias": "keyed by the tenant's id, which is what it holds",
     "shared_apps/tenants/database/session.py:_changes": "keyed by both scopes, whole",
     "shared_apps/tenants/database/session.py:_reported_path": "keyed by the whole scope",
+    "shared_apps/core/openapi/documents.py:rendered": "what the code says, for every tenant the same",
+    "shared_apps/core/openapi/hooks.py:_offered": "schemas of the code, offered when it is loaded",
+    "shared_apps/onboarding/openapi.py:_DECLARED": "the schema of tenants.yaml, for every tenant the same",
     "shared_apps/tenants/routing.py:_memory": "keyed by host name, which is what it answers",
     "tenant_apps/idempotency/guarding.py:_class": "of views, which are code",
 }

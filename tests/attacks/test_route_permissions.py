@@ -51,6 +51,10 @@ _OWN = {
     "authn-mail-pages:registration": {},
     "v1:version-info": {"GET": OPEN},
     "v1:version": {"GET": OPEN},
+    "v1:schema": {"GET": OPEN},
+    "v1:docs": {"GET": OPEN},
+    "v1:redoc": {"GET": OPEN},
+    "v1:docs-asset": {"GET": OPEN},
 }
 TENANT: Mapping[str, Mapping[str, str]] = {
     **_OWN,

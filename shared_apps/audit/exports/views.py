@@ -11,6 +11,8 @@ from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.http import StreamingHttpResponse
 from django.utils import timezone
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
 from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
@@ -31,6 +33,9 @@ LIMIT = Limit(entries=100_000, seconds=120)
 
 _PAGE = 250  # entries that are held while a slow reader takes them
 _STATEMENT_MS = 15_000
+
+
+FILE_TYPES = sorted({chosen.content_type.partition(";")[0] for chosen in FORMATS.values()})
 
 
 class _AsAsked(BaseContentNegotiation):
@@ -55,6 +60,9 @@ class ExportView(AuditView):
 
     content_negotiation_class = _AsAsked
 
+    @extend_schema(
+        parameters=[ExportQuery], responses={(200, kind): OpenApiTypes.STR for kind in FILE_TYPES}
+    )
     def get(self, request: Request) -> StreamingHttpResponse:
         tenant = context.require_tenant()
         asked = parse(ExportQuery, request.query_params)

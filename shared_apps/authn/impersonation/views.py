@@ -7,6 +7,7 @@ from uuid import UUID
 
 from django.db.models import QuerySet
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -15,7 +16,11 @@ from rest_framework.views import APIView
 from shared_apps.accounts import selectors as people
 from shared_apps.accounts.choices import Permission
 from shared_apps.authn.impersonation import selectors, services
-from shared_apps.authn.impersonation.serializers import ImpersonationInput, ImpersonationSerializer
+from shared_apps.authn.impersonation.serializers import (
+    ImpersonationInput,
+    ImpersonationSerializer,
+    StartedImpersonationSerializer,
+)
 from shared_apps.authn.models import Impersonation
 from shared_apps.authn.permissions import IsSupport
 from shared_apps.authn.selectors import SignIn
@@ -36,10 +41,14 @@ class SupportListView(_ListView):
 
     permission_classes = [IsSupport]
 
+    @extend_schema(responses=ImpersonationSerializer(many=True))
     def get(self, request: Request) -> Response:
         own = selectors.list_of_person(impersonator_id=_person(request))
         return self.listed(request, own)
 
+    @extend_schema(
+        request=ImpersonationInput, responses={201: StartedImpersonationSerializer, 404: None}
+    )
     def post(self, request: Request) -> Response:
         body = ImpersonationInput(data=request.data)
         body.is_valid(raise_exception=True)
@@ -65,6 +74,7 @@ class SupportListView(_ListView):
 class SupportView(APIView):
     permission_classes = [IsSupport]
 
+    @extend_schema(responses={204: None})
     def delete(self, request: Request, impersonation_id: UUID) -> Response:
         services.end_own(impersonation_id=impersonation_id, by=_person(request), at=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT)
@@ -80,6 +90,7 @@ class TenantListView(_ListView):
 
     required_permissions: ClassVar[Mapping[str, Permission]] = _ADMINISTRATORS
 
+    @extend_schema(responses=ImpersonationSerializer(many=True))
     def get(self, request: Request) -> Response:
         tenant_id = context.require_tenant().id
         return self.listed(request, selectors.list_of_tenant(tenant_id=tenant_id))
@@ -88,6 +99,7 @@ class TenantListView(_ListView):
 class TenantView(APIView):
     required_permissions: ClassVar[Mapping[str, Permission]] = _ADMINISTRATORS
 
+    @extend_schema(responses={204: None})
     def delete(self, request: Request, impersonation_id: UUID) -> Response:
         services.end_in_tenant(
             tenant_id=context.require_tenant().id,

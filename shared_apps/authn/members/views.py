@@ -5,6 +5,7 @@ from typing import ClassVar
 from uuid import UUID
 
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -29,6 +30,7 @@ class AdminView(APIView):
 
 
 class MemberSessionsView(AdminView):
+    @extend_schema(responses=SessionSerializer(many=True))
     def get(self, request: Request, user_id: UUID) -> Response:
         tenant_id = _tenant_of(user_id)
         paginator = PagePagination()
@@ -41,6 +43,7 @@ class MemberSessionsView(AdminView):
         rendered = SessionSerializer(page, many=True, context={"current": request.auth.session_id})
         return paginator.get_paginated_response(rendered.data)
 
+    @extend_schema(responses={204: None})
     def delete(self, request: Request, user_id: UUID) -> Response:
         tenant_id = _tenant_of(user_id)
         ending.end_sessions(user_id=user_id, tenant_id=tenant_id, at=timezone.now())
@@ -48,6 +51,7 @@ class MemberSessionsView(AdminView):
 
 
 class MemberSessionView(AdminView):
+    @extend_schema(responses={204: None})
     def delete(self, request: Request, user_id: UUID, session_id: UUID) -> Response:
         ending.end_session(
             session_id=session_id,
@@ -59,6 +63,7 @@ class MemberSessionView(AdminView):
 
 
 class DisableView(AdminView):
+    @extend_schema(request=None, responses={204: None})
     def post(self, request: Request, user_id: UUID) -> Response:
         services.disable_member(
             tenant_id=context.require_tenant().id,
@@ -70,6 +75,7 @@ class DisableView(AdminView):
 
 
 class EnableView(AdminView):
+    @extend_schema(request=None, responses={204: None})
     def post(self, request: Request, user_id: UUID) -> Response:
         disabling.enable_member(
             tenant_id=context.require_tenant().id, user_id=user_id, by=request.user.pk

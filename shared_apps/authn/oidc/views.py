@@ -11,6 +11,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -39,6 +40,10 @@ class FollowedView(OpenView):
 class StartView(FollowedView):
     """A page is sent on at once; a client that reads JSON is told where to go."""
 
+    @extend_schema(
+        parameters=[serializers.SignInStartQuery],
+        responses={200: serializers.SignInAddressSerializer, 302: None, 409: None},
+    )
     def get(self, request: Request) -> HttpResponseBase:
         # That of an attempt in another tab goes on being good.
         secret = _browser_secret(request)
@@ -66,6 +71,10 @@ class StartView(FollowedView):
 
 
 class CallbackView(FollowedView):
+    @extend_schema(
+        parameters=[serializers.SignInCallbackQuery],
+        responses={302: None, 401: None, 403: None, 409: None},
+    )
     def get(self, request: Request) -> HttpResponseBase:
         given = request.query_params
         if any(len(given.getlist(name)) > 1 for name in ("state", "code", "iss", "error")):
@@ -102,6 +111,10 @@ class CallbackView(FollowedView):
 class TokenView(OpenView):
     rate_class = RateClass.LOGIN
 
+    @extend_schema(
+        request=serializers.SignInCodeInput,
+        responses={200: serializers.SignedInSerializer, 401: None, 403: None},
+    )
     def post(self, request: Request) -> Response:
         body = serializers.SignInCodeInput(data=request.data)
         body.is_valid(raise_exception=True)
