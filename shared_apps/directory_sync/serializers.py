@@ -74,9 +74,9 @@ class StatusSerializer(serializers.Serializer[Any]):
     applies_by_itself = serializers.BooleanField()
     problem = serializers.CharField()
     waiting_count = serializers.IntegerField()
-    compared_at = serializers.DateTimeField()
-    applied_at = serializers.DateTimeField()
-    latest = PreviewSerializer()
+    compared_at = serializers.DateTimeField(allow_null=True)
+    applied_at = serializers.DateTimeField(allow_null=True)
+    latest = PreviewSerializer(allow_null=True)
 
 
 class ItemSerializer(serializers.Serializer[Any]):

@@ -40,6 +40,7 @@ class _AdminView(APIView):
 class StatusView(_AdminView):
     """When the people were compared last, and what came of it."""
 
+    @extend_schema(responses=StatusSerializer)
     def get(self, request: Request) -> Response:
         return Response(StatusSerializer(status_of(tenant_id=_tenant())).data)
 
@@ -54,7 +55,7 @@ class PreviewListView(_AdminView):
             page = paginator.paginate_queryset(found, request, view=self)
         return paginator.get_paginated_response(PreviewSerializer(page, many=True).data)
 
-    @extend_schema(request=None, responses={202: PreviewSerializer})
+    @extend_schema(request=RequestInput, responses={202: PreviewSerializer})
     def post(self, request: Request) -> Response:
         body = RequestInput(data=request.data)
         body.is_valid(raise_exception=True)

@@ -9,7 +9,7 @@ from shared_apps.core import context
 from shared_apps.core.metrics import stored
 from shared_apps.core.metrics.stored import Family, Sample
 from shared_apps.mail import selectors
-from shared_apps.mail.choices import MailState
+from shared_apps.mail.choices import OPEN, MailState
 
 _MAILS = Family("freehold_mails", "Mails of the outbox by state.", ("state",))
 _OLDEST = Family("freehold_mail_oldest_waiting_seconds", "Age of the mail that has waited longest.")
@@ -28,5 +28,5 @@ def _count() -> Iterator[Sample]:
     oldest = {state: at for state, _, at in rows}
     for state in MailState:
         yield Sample(_MAILS.name, counted.get(state.value, 0), (state.value.lower(),))
-    since = oldest.get(MailState.WAITING)
+    since = min((oldest[state] for state in OPEN if state in oldest), default=None)
     yield Sample(_OLDEST.name, (timezone.now() - since).total_seconds() if since else 0)

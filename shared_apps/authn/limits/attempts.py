@@ -159,9 +159,7 @@ def _take(asked: list[Window], *, known: str = "") -> Taken:
 
 def _forgive(taken: Taken, *, own: int, known: str) -> None:
     seconds = int(_KNOWN_FOR.total_seconds())
-    windows.in_redis().give_back_with_earlier(
-        taken, own=own, known=known, known_seconds=seconds
-    )
+    windows.in_redis().give_back_with_earlier(taken, own=own, known=known, known_seconds=seconds)
 
 
 @contextmanager
