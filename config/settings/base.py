@@ -19,6 +19,7 @@ from config.settings.logging import *
 from config.settings.mail import *
 from config.settings.security import *
 from config.settings.sinks import *
+from config.settings.versions import *
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 
