@@ -29,7 +29,8 @@ class ConditionalRequests:
     asks for the version alone.
     """
 
-    if_match_required: ClassVar[bool] = False
+    # No defaults here: the router puts this class in front of the view's own.
+    if_match_required: ClassVar[bool]
     """Whether PUT, PATCH and DELETE without `If-Match` are refused (428)."""
 
     request: Any
@@ -43,7 +44,7 @@ class ConditionalRequests:
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)  # type: ignore[misc]  # a mixin of views
         if (
-            self.if_match_required
+            getattr(self, "if_match_required", False)
             and request.method in _CHANGES
             and "If-Match" not in request.headers
         ):

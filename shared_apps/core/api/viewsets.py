@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
 from django.db import models, transaction
+from django_filters.filterset import filterset_factory
 from rest_framework.mixins import (
     CreateModelMixin,
     DestroyModelMixin,
@@ -40,12 +41,13 @@ class StrictBodies:
 class VersionedShapes:
     """`serializer_classes = {"v1": …, "v2": …}`: each version's own, or that of the nearest before it."""
 
-    serializer_classes: ClassVar[Mapping[str, type[BaseSerializer[Any]]]] = {}
+    # No default here: the router puts this class in front of the view's own.
+    serializer_classes: ClassVar[Mapping[str, type[BaseSerializer[Any]]]]
     request: Any
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
-        if self.serializer_classes:
-            return versioning.pick(self.serializer_classes, self.request)
+        if shapes := getattr(self, "serializer_classes", None):
+            return versioning.pick(shapes, self.request)
         found: type[BaseSerializer[Any]] = super().get_serializer_class()  # type: ignore[misc]  # a mixin of views
         return found
 
@@ -112,7 +114,12 @@ def conform(viewset: type[GenericViewSet[Any]]) -> type[GenericViewSet[Any]]:
         for mixin, name, atomic in _ATOMIC
         if getattr(viewset, name, None) is getattr(mixin, name)
     ]
-    added = {"__module__": viewset.__module__, "__doc__": viewset.__doc__, **_looked_up_by(viewset)}
+    added = {
+        "__module__": viewset.__module__,
+        "__doc__": viewset.__doc__,
+        **_looked_up_by(viewset),
+        **_filtered_by(viewset),
+    }
     conforming: type[GenericViewSet[Any]] = type(viewset.__name__, (*parts, viewset), added)
     return conforming
 
@@ -147,6 +154,19 @@ def _looked_up_by(viewset: type[Any]) -> dict[str, str]:
     return (
         {"lookup_value_converter": "uuid"} if isinstance(model._meta.pk, models.UUIDField) else {}
     )
+
+
+def _filtered_by(viewset: type[Any]) -> dict[str, Any]:
+    """The filter set of `filterset_fields`, made once instead of for each request."""
+    fields = getattr(viewset, "filterset_fields", None)
+    if not fields or getattr(viewset, "filterset_class", None):
+        return {}
+    model = _model_of(viewset)
+    if model is None:
+        raise ImproperlyConfigured(
+            f"{viewset.__name__}: filterset_fields needs `queryset`; declare filterset_class instead"
+        )
+    return {"filterset_class": filterset_factory(model, fields=fields)}
 
 
 def _model_of(viewset: type[Any]) -> Any:
