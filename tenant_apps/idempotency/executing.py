@@ -36,6 +36,8 @@ Handler = Callable[..., HttpResponseBase]
 class OnceMixin(APIView):
     """Put in front of a view's class by `guarding.py`. Who asks and what they may do is known by then."""
 
+    is_guarded = True
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
         method = request.method or ""

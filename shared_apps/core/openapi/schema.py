@@ -8,10 +8,13 @@ from typing import Any
 from django.apps import apps
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import force_instance, get_lib_doc_excludes
-from drf_spectacular.utils import Direction
+from drf_spectacular.utils import Direction, OpenApiParameter
 from rest_framework.permissions import AllowAny
 from rest_framework.settings import api_settings
 
+from shared_apps.core.api.conditional import ConditionalRequests
+from shared_apps.core.api.viewsets import ServiceViewSet, StrictBodies, VersionedShapes
+from shared_apps.core.execution import Execution, execution_of
 from shared_apps.core.openapi import problems
 from shared_apps.core.serializers import InputSerializer
 
@@ -19,6 +22,7 @@ Schema = dict[str, Any]
 
 _WRITING = ("POST", "PUT", "PATCH", "DELETE")
 _WITH_BODY = ("POST", "PUT", "PATCH")
+_OWN_BASES = (ConditionalRequests, ServiceViewSet, StrictBodies, VersionedShapes)
 _VERB_OF_LIST = {"GET": "list", "POST": "create", "DELETE": "delete_all"}
 _VERB = {"GET": "get", "PUT": "replace", "PATCH": "update", "DELETE": "delete"}
 
@@ -50,6 +54,36 @@ class EndpointSchema(AutoSchema):
     def get_summary(self) -> str:
         words: str = self.get_operation_id().replace("_", " ")
         return words.capitalize()
+
+    def get_request_serializer(self) -> Any:
+        inputs = getattr(self.view, "input_classes", None)
+        if inputs is None:
+            return super().get_request_serializer()
+        return inputs.get(self.view.action) if self.method in _WITH_BODY else None
+
+    def get_response_serializers(self) -> Any:
+        status = getattr(self.view, "success_status", None)
+        found = super().get_response_serializers()
+        return found if status is None else {status: found}
+
+    def get_override_parameters(self) -> list[OpenApiParameter]:
+        given = list(super().get_override_parameters())
+        if self._is_conditional() and self.method in _WRITING:
+            given.append(_header("If-Match", "The `ETag` that was read, so that nothing newer is changed."))
+        elif self._is_conditional() and self.method == "GET":
+            given.append(_header("If-None-Match", "The `ETag` that is known already."))
+        if self._takes_key():
+            text = "Makes the request safe to repeat; at most 255 visible characters."
+            is_required = execution_of(self.view) is Execution.KEY_REQUIRED
+            given.append(_header("Idempotency-Key", text, required=is_required))
+        return given
+
+    def _is_conditional(self) -> bool:
+        return isinstance(self.view, ConditionalRequests) and "{" in self.path
+
+    def _takes_key(self) -> bool:
+        is_guarded = getattr(self.view, "is_guarded", False)
+        return is_guarded and self.method in _WRITING and execution_of(self.view).is_repeatable
 
     def _for_whom(self) -> str:
         described = [
@@ -95,6 +129,11 @@ class EndpointSchema(AutoSchema):
                 {name: problems.header_ref(name) for name in problems.EVERY_ANSWER}
             )
             response["description"] = response.get("description") or "Done."
+        if self._is_conditional() and self.method == "GET":
+            responses["304"] = {
+                "description": "It is still what this tag stands for.",
+                "headers": {name: problems.header_ref(name) for name in problems.EVERY_ANSWER},
+            }
         for failure in self._failures():
             responses.setdefault(str(failure), problems.response_to(failure))
         return dict(sorted(responses.items()))
@@ -113,12 +152,22 @@ class EndpointSchema(AutoSchema):
             failures |= {409}
         if self.method in _WITH_BODY:
             failures |= {413, 415}
+        if self._is_conditional() and self.method in _WRITING:
+            failures |= {412, 428} if getattr(self.view, "if_match_required", False) else {412}
+        if self._takes_key():
+            failures |= {422}
         return failures
+
+
+def _header(name: str, description: str, *, required: bool = False) -> OpenApiParameter:
+    return OpenApiParameter(
+        name, str, OpenApiParameter.HEADER, description=description, required=required
+    )
 
 
 def undescribed_bases() -> list[type]:
     """Classes whose docstrings say nothing about what inherits them."""
-    return [*get_lib_doc_excludes(), InputSerializer]
+    return [*get_lib_doc_excludes(), InputSerializer, *_OWN_BASES]
 
 
 def _audience(permission: Any, view: Any, method: str) -> str:
