@@ -119,8 +119,13 @@ class InvoiceViewSet(ListModelMixin, RetrieveModelMixin, ServiceViewSet[Invoice]
         )
         return self.show(invoice)
 
-    @action(detail=True, methods=["post"], url_path="credit-note", url_name="credit-note",
-        success_status=HTTP_201_CREATED)
+    @action(
+        detail=True,
+        methods=["post"],
+        url_path="credit-note",
+        url_name="credit-note",
+        success_status=HTTP_201_CREATED,
+    )
     def credit_note(self, request: Request, invoice_id: UUID) -> Response:
         self.body()
         note = lifecycle.credit_invoice(

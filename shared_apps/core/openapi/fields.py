@@ -26,6 +26,18 @@ class AmountFieldExtension(OpenApiSerializerFieldExtension):
         return dict(_AMOUNT)
 
 
+class MoneyFieldExtension(OpenApiSerializerFieldExtension):
+    target_class = "shared_apps.core.fields.MoneyField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> Schema:
+        currency = {"type": "string", "pattern": "^[A-Z]{3}$", "examples": ["EUR"]}
+        return {
+            "type": "object",
+            "required": ["amount", "currency"],
+            "properties": {"amount": dict(_AMOUNT), "currency": currency},
+        }
+
+
 class ExactDecimalFieldExtension(OpenApiSerializerFieldExtension):
     target_class = "shared_apps.core.fields.ExactDecimalField"
 

@@ -59,17 +59,19 @@ class EndpointSchema(AutoSchema):
         inputs = getattr(self.view, "input_classes", None)
         if inputs is None:
             return super().get_request_serializer()
-        return inputs.get(self.view.action) if self.method in _WITH_BODY else None
+        return inputs.get(getattr(self.view, "action", "")) if self.method in _WITH_BODY else None
 
     def get_response_serializers(self) -> Any:
         status = getattr(self.view, "success_status", None)
         found = super().get_response_serializers()
         return found if status is None else {status: found}
 
-    def get_override_parameters(self) -> list[OpenApiParameter]:
-        given = list(super().get_override_parameters())
+    def get_override_parameters(self) -> list[Any]:
+        given: list[Any] = list(super().get_override_parameters())
         if self._is_conditional() and self.method in _WRITING:
-            given.append(_header("If-Match", "The `ETag` that was read, so that nothing newer is changed."))
+            given.append(
+                _header("If-Match", "The `ETag` that was read, so that nothing newer is changed.")
+            )
         elif self._is_conditional() and self.method == "GET":
             given.append(_header("If-None-Match", "The `ETag` that is known already."))
         if self._takes_key():
