@@ -13,7 +13,13 @@ from shared_apps.onboarding.choices import SetupFlag
 from shared_apps.onboarding.declaration import rules, validation
 from shared_apps.onboarding.declaration.document import LARGEST_BYTES, Document, read_document
 from shared_apps.onboarding.declaration.problems import DeclarationError, Path, Problem
-from shared_apps.onboarding.declaration.specs import KEPT, AuthSpec, LimitsSpec, TenantSpec
+from shared_apps.onboarding.declaration.specs import (
+    KEPT,
+    AuthSpec,
+    LimitsSpec,
+    SinkSpec,
+    TenantSpec,
+)
 from shared_apps.tenants import names
 from shared_apps.tenants.choices import TenantState
 
@@ -155,7 +161,19 @@ def _spec(tenant: dict[str, Any]) -> TenantSpec:
         features=dict(sorted(tenant.get("features", {}).items())),
         registration=tuple(sorted(tenant.get("registration", {}).get("email_domains", []))),
         setup=tuple(SetupFlag(flag) for flag in tenant.get("setup", [])),
+        sinks=_sinks(tenant["sinks"]) if "sinks" in tenant else None,
     )
+
+
+def _sinks(declared: dict[str, Any]) -> dict[str, SinkSpec]:
+    return {
+        name: SinkSpec(
+            url=sink["url"],
+            format=sink.get("format", "jsonl"),
+            secret=Reference.of(sink["secret"]) if "secret" in sink else None,
+        )
+        for name, sink in sorted(declared.items())
+    }
 
 
 def _auth(declared: dict[str, Any] | None) -> AuthSpec:

@@ -17,6 +17,7 @@ _TITLES = {
     "tenant": "A tenant",
     "auth": "auth",
     "limits": "limits",
+    "sink": "A sink",
     "secret": "A secret",
     "directory": "auth.options of openldap, oracle_oid and active_directory",
     "entra": "auth.options of entra_id",
