@@ -120,6 +120,19 @@ def bind(*, tenant_id: UUID, external_id: str) -> Iterator[None]:
     _best_effort(lambda: windows.in_redis().give_back_with_earlier(taken, own=1))
 
 
+def may_ask(
+    mail: str, *, tenant_id: UUID | None, address: str | None, most: int, seconds: int
+) -> bool:
+    """Whether this address may ask for a mail of that kind once more at this host; it counts.
+
+    Raises:
+        BackendUnavailableError: without Redis nobody knows how often it did.
+    """
+    window = Window(_Space(tenant_id).key(mail, address_key(address)), most, seconds)
+    with _closed_without_redis("Requests for mails"):
+        return isinstance(windows.take([window]), Taken)
+
+
 @dataclass(frozen=True)
 class _Space:
     tenant_id: UUID | None
@@ -163,11 +176,11 @@ def _forgive(taken: Taken, *, own: int, known: str) -> None:
 
 
 @contextmanager
-def _closed_without_redis() -> Iterator[None]:
+def _closed_without_redis(what: str = "Sign-ins") -> Iterator[None]:
     try:
         yield
     except redis.RedisError:
-        logger.exception("Sign-ins are refused: the limiter cannot count")
+        logger.exception("%s are refused: the limiter cannot count", what)
         raise BackendUnavailableError from None
 
 
