@@ -10,6 +10,7 @@ PUBLIC = {"services", "selectors", "choices", "errors"}
 # What else an app offers on purpose, with the reason.
 OFFERED = {
     "shared_apps.accounts.custom_roles": "a tenant's own roles; onboarding restores them",
+    "shared_apps.accounts.directory_intake": "many people of a directory at once; synchronisation",
     "shared_apps.accounts.directory_people": "how people of a directory stand in a tenant; synchronisation",
     "shared_apps.accounts.disabling": "whether somebody is let in; authn ends the sign-ins with it",
     "shared_apps.accounts.emails": "the canonical form of an address",
