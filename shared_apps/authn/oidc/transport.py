@@ -13,12 +13,14 @@ from urllib.parse import urlencode, urlsplit
 
 from shared_apps.authn.errors import BackendUnavailableError
 from shared_apps.core.deadlines import deadline
+from shared_apps.core.resilience.retrying import RetryPolicy, retry
 
 _SECONDS = 5.0
 """For each read and write."""
 _SECONDS_ALTOGETHER = 10.0
 """For a request and its answer, however slowly the bytes come."""
 _LARGEST = 4 * 1024 * 1024
+_AGAIN = RetryPolicy(retry_on=(BackendUnavailableError,), attempts=2, first_delay=0.2, deadline=2)
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,15 @@ class Answer:
 
 
 def get(url: str, *, bearer: str | None = None, seconds: float = _SECONDS_ALTOGETHER) -> Answer:
-    """Raises BackendUnavailableError: no answer in that time, or none in JSON."""
-    return _exchange("GET", url, None, _headers(bearer), seconds)
+    """Asked a second time where it failed at once, such as over a connection that broke.
+
+    Raises:
+        BackendUnavailableError: no answer in that time, or none in JSON.
+    """
+    headers = _headers(bearer)
+    return retry(
+        lambda: _exchange("GET", url, None, headers, seconds), policy=_AGAIN, is_idempotent=True
+    )
 
 
 def post_form(url: str, fields: Mapping[str, str]) -> Answer:

@@ -18,6 +18,14 @@ T = TypeVar("T")
 _chance = random.SystemRandom()
 
 
+class TransientError(Exception):
+    """The other side could not do it now; `retry_after` are the seconds that it asked for, if it did."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
 class UnsafeRetryError(TypeError):
     """A call that changes something would be repeated without a key."""
 
@@ -26,7 +34,7 @@ class UnsafeRetryError(TypeError):
 class RetryPolicy:
     """Delays double from `first_delay` on, each longer at random by a share of up to `jitter`.
 
-    An error that has `retry_after` (seconds) is given at least that long.
+    What a TransientError asks for is kept, where the deadline allows it.
     """
 
     retry_on: tuple[type[Exception], ...]
@@ -107,7 +115,8 @@ class _Course:
         self._failed += 1
         if self._failed >= self._policy.attempts:
             return None
-        delay = self._delay(getattr(error, "retry_after", None))
+        # Our own errors have a `retry_after` too, which is for our clients.
+        delay = self._delay(error.retry_after if isinstance(error, TransientError) else None)
         return delay if self._clock.now() + delay < self._until else None
 
     def _delay(self, asked: float | None) -> float:

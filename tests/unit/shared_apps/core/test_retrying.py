@@ -10,16 +10,20 @@ import pytest
 from shared_apps.core.resilience.retrying import (
     Clock,
     RetryPolicy,
+    TransientError,
     UnsafeRetryError,
     retry,
     retry_async,
 )
 
 
-class AwayError(Exception):
+class AwayError(TransientError):
     def __init__(self, status: int, retry_after: float | None = None) -> None:
-        super().__init__(status)
-        self.retry_after = retry_after
+        super().__init__(str(status), retry_after=retry_after)
+
+
+class OwnError(Exception):
+    retry_after = 15  # for whoever asks us
 
 
 class RefusedError(Exception):
@@ -111,6 +115,13 @@ def test_the_other_side_may_ask_for_more_patience() -> None:
     work, time = Work([AwayError(503, 7), AwayError(503, 0.5)]), FakeClock()
     assert carry_out(work, time) == "done"
     assert time.slept == [7.0, 2.0]
+
+
+def test_our_own_patience_is_not_theirs() -> None:
+    work, time = Work([OwnError()]), FakeClock()
+    policy = RetryPolicy(retry_on=(OwnError,), jitter=0, deadline=5)
+    assert carry_out(work, time, policy=policy) == "done"
+    assert time.slept == [1.0]
 
 
 def test_more_patience_than_there_is_ends_it_at_once() -> None:
