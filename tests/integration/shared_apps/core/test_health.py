@@ -65,6 +65,12 @@ def test_a_database_that_does_not_answer_is_not_waited_for(
     with system.owner() as owner:
         owner.execute("LOCK TABLE django_migrations IN ACCESS EXCLUSIVE MODE")
         assert _ask("ready") == (503, {**OK, "schema": "unavailable"})
+        with system.owner() as other:
+            waiting = other.execute(
+                "SELECT count(*) FROM pg_stat_activity"
+                " WHERE wait_event_type = 'Lock' AND query LIKE '%public.django_migrations%'"
+            ).fetchone()
+        assert waiting == (1,)  # the answer came before the statement's end
         assert _ask("live") == (200, {})
         owner.rollback()
     # Once whoever was asked first has answered.
