@@ -8,7 +8,11 @@ class TenantsConfig(AppConfig):
     label = "tenants"
 
     def ready(self) -> None:
-        from shared_apps.tenants import checks  # noqa: F401  # registers them
+        from shared_apps.tenants import (
+            checks,  # noqa: F401  # registers them
+            storage,
+        )
         from shared_apps.tenants.database import replica
 
         doctor.register("replica", replica.find_problems)
+        doctor.register("quotas", storage.find_problems)
