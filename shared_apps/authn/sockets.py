@@ -7,10 +7,13 @@ from channels.db import database_sync_to_async
 from django.utils import timezone
 
 from shared_apps.authn import selectors
-from shared_apps.authn.tokens import AccessToken
-from shared_apps.core import context
+from shared_apps.authn.tokens import AccessToken, Claims
+from shared_apps.core import attribution, context
 from shared_apps.core.errors import AppError
-from shared_apps.tenants.sockets import Application, Receive, Scope, Send
+from shared_apps.core.rate_limits import admission
+from shared_apps.core.rate_limits.errors import RateLimitedError
+from shared_apps.core.rate_limits.rates import RateClass
+from shared_apps.tenants.sockets import Application, Receive, Scope, Send, refuse
 
 PROTOCOL = "freehold.v1"
 _TOKEN_PROTOCOL = "bearer."  # noqa: S105 (the beginning of a name)
@@ -34,7 +37,11 @@ class SocketSignInMiddleware:
         self.application = application
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        found = await database_sync_to_async(_find_sign_in)(_token_of(scope))
+        try:
+            found = await database_sync_to_async(_find_sign_in)(_token_of(scope))
+        except RateLimitedError:
+            await refuse(scope, receive, send)
+            return
         if found is not None:
             found.sign_in.attribute()
         await self.application({**scope, "sign_in": found}, receive, send)
@@ -52,13 +59,28 @@ def _token_of(scope: Scope) -> str | None:
 
 
 def _find_sign_in(raw: str | None) -> SocketSignIn | None:
-    if raw is None:
-        return None
+    """Raises RateLimitedError: to open a socket is a request like others."""
     at = timezone.now()
-    tenant = context.require_tenant()
+    claims = _claims_of(raw, at=at)
+    rules = (
+        admission.rules_of_person(claims.user_id, rate_class=RateClass.READ)
+        if claims is not None
+        else admission.rules_of_address(attribution.current().ip, rate_class=RateClass.READ)
+    )
+    admission.admit(rules, rate_class=RateClass.READ)
+    if claims is None:
+        return None
     try:
-        claims = AccessToken.read(raw, tenant_id=tenant.id, at=at)
         sign_in = selectors.get_sign_in(claims=claims, at=at)
     except AppError:
         return None
     return SocketSignIn(sign_in=sign_in, ends_at=claims.expires_at)
+
+
+def _claims_of(raw: str | None, *, at: datetime) -> Claims | None:
+    if raw is None:
+        return None
+    try:
+        return AccessToken.read(raw, tenant_id=context.require_tenant().id, at=at)
+    except AppError:
+        return None

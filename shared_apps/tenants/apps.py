@@ -11,8 +11,10 @@ class TenantsConfig(AppConfig):
         from shared_apps.tenants import (
             checks,  # noqa: F401  # registers them
             metrics,
+            storage,
         )
         from shared_apps.tenants.database import replica
 
         metrics.register()
         doctor.register("replica", replica.find_problems)
+        doctor.register("quotas", storage.find_problems)

@@ -96,6 +96,11 @@ class FileNameError(InvalidError, SuspiciousFileOperation):
     message = "This is not a name that a file can have."
 
 
+class StorageFullError(ConflictError):
+    code = "tenants.storage_full"
+    message = "There is no room for this file. Delete others, or ask for more."
+
+
 class FileMissingError(NotFoundError):
     code = "tenants.file_not_found"
     message = "There is no such file."

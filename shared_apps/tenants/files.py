@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 from uuid import UUID
 
 from django.conf import settings
@@ -20,13 +20,17 @@ from django.core.files.storage import FileSystemStorage, default_storage
 from django.utils import timezone
 from django.utils.deconstruct import deconstructible
 
-from shared_apps.core import spaces
+from shared_apps.core import context, spaces
 from shared_apps.tenants import file_links
-from shared_apps.tenants.errors import FileNameError, FilesPlaceMissingError
+from shared_apps.tenants.errors import FileNameError, FilesPlaceMissingError, StorageFullError
+
+if TYPE_CHECKING:
+    from django.core.files import File
 
 # Django may put eight characters before the extension of a name that is taken.
 _LONGEST_PART = 200  # bytes; file systems take 255
 _LONGEST_NAME = 1000  # bytes
+_MB = 1_000_000
 # Invisible, unassigned, or for the system's own use; a name with one is never what it looks like.
 _UNUSABLE = frozenset({"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"})
 
@@ -72,6 +76,11 @@ class TenantFileSystemStorage(FileSystemStorage):
     def generate_filename(self, filename: str | os.PathLike[str]) -> str:
         """What a model's FileField asks before it saves."""
         return super().generate_filename(_plain(os.fspath(filename)))
+
+    def _save(self, name: str, content: "File[bytes]") -> str:
+        _require_room(content.size)
+        saved: str = super()._save(name, content)  # type: ignore[misc]  # the stubs leave it out
+        return saved
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
         return super().get_available_name(_plain(name), max_length=max_length)
@@ -126,6 +135,32 @@ def walk() -> Iterator[str]:
             path = Path(folder, name)
             if path.is_file() and not path.is_symlink():
                 yield path.relative_to(root).as_posix()
+
+
+def used_bytes() -> int:
+    """What all files of the present context take."""
+    return sum(_size(name) for name in walk())
+
+
+def _size(name: str) -> int:
+    try:
+        return directory().joinpath(name).lstat().st_size
+    except FileNotFoundError:  # deleted meanwhile
+        return 0
+
+
+def _require_room(size: int) -> None:
+    """Each file is looked at, so that what is told is true; without a quota none is.
+
+    Two that are saved at the same time may both have the last room.
+
+    Raises:
+        StorageFullError: the tenant's files would take more than it has bought.
+    """
+    scope = context.require()
+    most = scope.quotas.storage_mb if isinstance(scope, context.TenantIdentity) else None
+    if most is not None and used_bytes() + size > most * _MB:
+        raise StorageFullError
 
 
 def require_name(name: str) -> None:

@@ -10,15 +10,17 @@ from django.test import Client, override_settings
 from django.test.utils import CaptureQueriesContext
 
 from config.env import Environment
+from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.core.limits import TenantQuotas
 from shared_apps.core.rate_limits import refusals
 from shared_apps.core.rate_limits.rates import RateClass
-from shared_apps.tenants import services
+from shared_apps.tenants import services, storage
 from tests.client import Api
 from tests.installation import PASSWORD
 from tests.people import add_role, make_person
 from tests.rate_limits import let_pass, rates
+from tests.tenant_files import save
 
 ApiFactory = Callable[..., Api]
 OURS = Environment(source={"N": "127.0.0.0/8"}).networks("N")
@@ -270,3 +272,14 @@ def test_without_redis_each_process_counts_its_share(
     assert caplog.text.count("Requests are counted per process") == 1
     with rates(person=12):
         assert client.get("auth/user/")["RateLimit-Remaining"] == "11"
+
+
+def test_the_doctor_names_plans_that_there_are_not(acme: TenantIdentity, cheap: None) -> None:
+    with context.operator():
+        assert list(storage.find_problems()) == []
+        buy(acme, plan="gold", storage_mb=1)
+        save(acme, "large.txt", b"x" * 800_000)
+        found = [str(finding) for finding in storage.find_problems()]
+    assert len(found) == 2
+    assert found[0].startswith("acme: has the plan gold, which RATE_PLANS does not name")
+    assert found[1].startswith("acme: its files take 1 of 1 MB")

@@ -1,6 +1,7 @@
 """The files of one tenant are nobody else's, by name or by link."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from django.test import override_settings
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.core.errors import TenantContextRequired
-from shared_apps.tenants.errors import FileNameError
+from shared_apps.core.limits import TenantQuotas
+from shared_apps.tenants.errors import FileNameError, StorageFullError
 from tests.installation import Installation
 from tests.tenant_files import read, save
 
@@ -146,3 +148,22 @@ def test_without_a_place_nothing_is_written(acme: TenantIdentity) -> None:
         pytest.raises(ImproperlyConfigured, match="FILES_ROOT"),
     ):
         files.save("report.txt", ContentFile(b""))
+
+
+def test_files_take_what_a_tenant_has_bought_and_no_more(
+    acme: TenantIdentity, globex: TenantIdentity
+) -> None:
+    bought = replace(acme, quotas=TenantQuotas(storage_mb=1))
+    save(bought, "a/first.txt", b"x" * 600_000)
+    for content in (b"x" * 400_001, b"x" * 2_000_000):
+        with pytest.raises(StorageFullError):
+            save(bought, "second.txt", content)
+    save(bought, "second.txt", b"x" * 400_000)
+    with pytest.raises(StorageFullError):
+        save(bought, "third.txt", b"x")
+    with context.tenant(bought):
+        assert files.listdir("") == (["a"], ["second.txt"])
+        files.delete("a/first.txt")
+    save(bought, "third.txt", b"x" * 600_000)
+    # globex has bought nothing, and what is acme's is not counted there.
+    save(globex, "large.txt", b"x" * 2_000_000)

@@ -40,7 +40,8 @@ from shared_apps.tenants.models import Tenant
 from tests.client import Api
 from tests.concurrency import at_once
 from tests.people import make_person
-from tests.server import Server
+from tests.rate_limits import let_pass
+from tests.server import Server, serving
 
 SignedIn = Callable[..., Api]
 
@@ -450,3 +451,20 @@ def test_a_hundred_sockets_that_come_and_go_leave_no_member(
             if number % 2:
                 socket.socket.shutdown(SHUT_RDWR)  # without a word
     await_members(acme, 0)
+
+
+def test_opening_a_socket_is_counted_as_a_request(
+    api: SignedIn, acme: TenantIdentity, globex: TenantIdentity
+) -> None:
+    token, other = (token_of(api(tenant, "viewer")) for tenant in (acme, globex))
+    let_pass(61)
+    limits = {"RATE_LIMIT_PERSON": "2", "RATE_LIMIT_ADDRESS": "1"}
+    with serving(environment=limits) as limited:
+        for tenant, shown in ((acme, token), (acme, token), (globex, other), (acme, other)):
+            with limited.open_socket(tenant, token=shown):
+                pass
+        # The person, and the address that showed another tenant's token.
+        assert refusal(limited, acme, token=token) == 403
+        assert refusal(limited, acme) == 403
+        await_members(acme, 0)
+        await_members(globex, 0)

@@ -61,7 +61,9 @@ class Counter:
         with self._lock:
             is_new, self._try_at = self._try_at is None, self._clock() + PAUSE_SECONDS
         if is_new:
-            logger.error("Requests are counted per process: Redis does not answer", exc_info=error)
+            logger.error(
+                "Requests are counted per process: Redis does not answer (%s)", type(error).__name__
+            )
 
     def _answered(self) -> None:
         if self._try_at is not None:

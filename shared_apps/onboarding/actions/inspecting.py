@@ -8,7 +8,7 @@ from shared_apps.core import context
 from shared_apps.onboarding import planning
 from shared_apps.onboarding.actions.base import Action, Options, write_json
 from shared_apps.onboarding.declaration import reference, validation
-from shared_apps.tenants import selectors
+from shared_apps.tenants import selectors, storage
 from shared_apps.tenants.models import TaskOutcome, Tenant
 
 
@@ -40,7 +40,7 @@ def _show(options: Options, *, stdout: Any, stderr: Any) -> None:
 
 def show_tenant(tenant: Tenant, options: Options, *, stdout: Any) -> None:
     outcomes = [_outcome(found) for found in selectors.list_task_outcomes(tenant_id=tenant.id)]
-    described = _described(tenant)
+    described = {**_described(tenant), "files_bytes": storage.used_bytes(tenant)}
     if options["json"]:
         write_json(stdout, {**described, "tasks": outcomes})
         return
