@@ -105,11 +105,20 @@ def _target(summary: dict[str, Any], slug: str) -> Target:
     )
 
 
+# An operator's requests make and stop tenants, so on the public host only those are sent that must be refused,
+# and those that read.
+PUBLIC_RUNS = (
+    ("--include-method", "GET"),
+    ("--exclude-method", "GET", "--mode", "negative"),
+)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=int, default=600)
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--api-version", default="v1")
+    parser.add_argument("--host", choices=("tenant", "public"), default="tenant")
     given, more = parser.parse_known_args()
     summary_file = State.from_environment().path / "quickstart.json"
     if not summary_file.exists():
@@ -118,14 +127,25 @@ def main() -> int:
     summary = json.loads(summary_file.read_text())
     acme, globex = (_target(summary, slug) for slug in ("acme", "globex"))
     seed = ["--seed", str(given.seed)] if given.seed is not None else []
-    done = fuzz(
-        target=acme,
-        foreign=rows_of(globex),
-        version=given.api_version,
-        options=["--max-time", str(given.seconds), *seed, *more],
-    )
-    print(done.stdout, done.stderr, sep="\n")
-    return done.returncode
+    runs: list[tuple[str, ...]] = [()]
+    target, foreign = acme, rows_of(globex)
+    if given.host == "public":
+        operator = summary["operator"]
+        host = acme.host.partition(".")[2]
+        target, foreign = Target(acme.url, host, operator["email"], operator["password"]), []
+        runs = list(PUBLIC_RUNS)
+    codes = []
+    for run in runs:
+        done = fuzz(
+            target=target,
+            foreign=foreign,
+            kept=[*(tenant["slug"] for tenant in summary["tenants"])],
+            version=given.api_version,
+            options=["--max-time", str(given.seconds // len(runs)), *run, *seed, *more],
+        )
+        print(done.stdout, done.stderr, sep="\n")
+        codes.append(done.returncode)
+    return max(codes)
 
 
 if __name__ == "__main__":

@@ -96,6 +96,8 @@ class TextFieldExtension(OpenApiSerializerFieldExtension):
     match_subclasses = True
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> Schema:
-        if direction == "response" or self.target.allow_blank:
+        if direction == "response":
             return {"type": "string"}
-        return {"type": "string", "minLength": 1, "pattern": r"[^\s\u0000]"}
+        if self.target.allow_blank:
+            return {"type": "string", "pattern": r"^[^\u0000]*$"}
+        return {"type": "string", "minLength": 1, "pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}
