@@ -130,7 +130,7 @@ def may_ask(
     """
     window = Window(_Space(tenant_id).key(mail, address_key(address)), most, seconds)
     with _closed_without_redis("Requests for mails"):
-        return isinstance(windows.take([window]), Taken)
+        return isinstance(windows.in_redis().take([window]), Taken)
 
 
 @dataclass(frozen=True)
