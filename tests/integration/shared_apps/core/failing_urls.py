@@ -1,6 +1,7 @@
 """Views that run into each error of the database, and into others, behind the product's own layers."""
 
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -14,7 +15,9 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
+from shared_apps.core import context
 from shared_apps.core.errors import ApiError
+from shared_apps.core.limits import TenantLimits
 from tenant_apps.idempotency.guarding import guarded
 from tenant_apps.invoicing.models import InvoiceNumberCounter, Vendor
 from tenant_apps.invoicing.services import drafts, vendors
@@ -63,8 +66,9 @@ def _raise(error: Exception) -> Callable[[], None]:
 
 
 def _time_out() -> None:
-    _execute("SET LOCAL statement_timeout = 50")
-    _execute("SELECT pg_sleep(60)")
+    own = context.require_tenant()
+    with context.tenant(replace(own, limits=TenantLimits(statement_timeout_ms=50))):
+        _execute("SELECT pg_sleep(60)")
 
 
 def _wait_for_a_lock() -> None:
