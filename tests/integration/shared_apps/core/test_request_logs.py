@@ -117,7 +117,11 @@ def test_a_task_goes_on_with_the_requests_id(
     pool: str, acme: TenantIdentity, globex: TenantIdentity, tmp_path: Path
 ) -> None:
     with running_worker(
-        pool, queue="test-json-logs", directory=tmp_path, environment={"LOG_FORMAT": "json"}
+        pool,
+        queue="test-json-logs",
+        directory=tmp_path,
+        environment={"LOG_FORMAT": "json"},
+        options=("--quiet",),
     ) as worker:
         for tenant in (acme, globex):
             who = attribution.Attribution(request_id=f"req-{tenant.slug}")
