@@ -24,6 +24,8 @@ from shared_apps.audit.errors import (
     AnchorPlaceUnavailableError,
     AnchorRefusedError,
 )
+from shared_apps.core import databases
+from shared_apps.core.databases import Database
 from shared_apps.core.errors import explain
 
 _ENDS = """
@@ -99,8 +101,8 @@ def take(*, url: str, key: SigningKey, places: Sequence[Place], at: datetime) ->
 
 @contextmanager
 def _alone(url: str) -> Iterator[psycopg.Connection[Any]]:
-    with psycopg.connect(
-        url, autocommit=True, connect_timeout=5, application_name="freehold audit anchor"
+    with databases.connect(
+        url, Database.AUDIT, autocommit=True, application_name="freehold audit anchor"
     ) as connection:
         row = connection.execute(
             "SELECT pg_try_advisory_lock(hashtext('freehold.audit.anchor'))"

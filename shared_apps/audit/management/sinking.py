@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from django.core.management.base import BaseCommand, CommandError
 
 from shared_apps.audit.errors import SinkError
@@ -17,6 +16,8 @@ from shared_apps.audit.management.trails import id_of, known_names
 from shared_apps.audit.sinks import declaring, records
 from shared_apps.audit.sinks.delivering import Deliverer
 from shared_apps.audit.sinks.records import Sink
+from shared_apps.core import databases
+from shared_apps.core.databases import Database
 from shared_apps.core.references import Reference, Secrets
 from shared_apps.core.required import required
 
@@ -85,7 +86,7 @@ def _deliver(command: BaseCommand, *, once: bool) -> None:
 def _list(command: BaseCommand, options: Mapping[str, Any]) -> None:
     names = known_names()
     tenants = options["tenant"] and [id_of(text, names) for text in options["tenant"]]
-    with psycopg.connect(required("AUDIT_AUDITOR_DATABASE_URL"), connect_timeout=5) as connection:
+    with databases.connect(required("AUDIT_AUDITOR_DATABASE_URL"), Database.AUDIT) as connection:
         sinks = records.list_sinks(connection, tenants)
     if options["json"]:
         described = [
@@ -140,7 +141,7 @@ def _change(command: BaseCommand, action: str, options: Mapping[str, Any]) -> No
     after = options.get("after")
     if after is not None and after < 0:
         raise SinkError("--after must be 0 or more")
-    with psycopg.connect(required("AUDIT_MIGRATION_DATABASE_URL"), connect_timeout=5) as owner:
+    with databases.connect(required("AUDIT_MIGRATION_DATABASE_URL"), Database.AUDIT) as owner:
         sink = records.find_sink(owner, tenant_id, options["name"])
     if sink is None:
         raise SinkError(f"there is no sink {options['name']}")

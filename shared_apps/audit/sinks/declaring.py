@@ -14,7 +14,8 @@ from shared_apps.audit.errors import AuditUnavailableError, SinkError
 from shared_apps.audit.sinks import records
 from shared_apps.audit.sinks.destinations import Destination
 from shared_apps.audit.sinks.records import Sink
-from shared_apps.core import context
+from shared_apps.core import context, databases
+from shared_apps.core.databases import Database
 from shared_apps.core.errors import explain
 from shared_apps.core.references import Reference
 from shared_apps.core.required import required
@@ -46,7 +47,7 @@ def list_present(tenants: Sequence[UUID]) -> dict[UUID, list[Sink]]:
     """Raises SettingMissingError, AuditUnavailableError: the audit database cannot be asked."""
     url = required("AUDIT_AUDITOR_DATABASE_URL")
     try:
-        with psycopg.connect(url, connect_timeout=5) as connection:
+        with databases.connect(url, Database.AUDIT) as connection:
             found = records.list_sinks(connection, tenants)
     except psycopg.OperationalError as error:
         raise AuditUnavailableError(
@@ -138,7 +139,7 @@ def recorded(tenant_id: UUID) -> Iterator[tuple[psycopg.Connection[Any], Record]
     with (
         context.operator(),
         transaction.atomic(using="migration"),
-        psycopg.connect(required("AUDIT_MIGRATION_DATABASE_URL"), connect_timeout=5) as owner,
+        databases.connect(required("AUDIT_MIGRATION_DATABASE_URL"), Database.AUDIT) as owner,
         connections["migration"].cursor() as cursor,
     ):
         yield owner, Record(cursor, tenant_id)
