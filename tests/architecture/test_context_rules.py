@@ -71,6 +71,7 @@ PROCESS_MEMORY = {
     "shared_apps/onboarding/openapi.py:_DECLARED": "the schema of tenants.yaml, for every tenant the same",
     "shared_apps/tenants/routing.py:_memory": "keyed by host name, which is what it answers",
     "tenant_apps/idempotency/guarding.py:_class": "of views, which are code",
+    "tenant_apps/idempotency/guarding.py:_view": "of views, which are code",
 }
 _CACHES = {"cache", "lru_cache"}
 _MUTABLE = (ast.Dict, ast.List, ast.Set, ast.DictComp, ast.ListComp, ast.SetComp)
