@@ -3,8 +3,9 @@
 from django.urls import URLPattern, URLResolver, include, path
 
 from config.system_urls import system_urls
+from shared_apps.core.api.versioning import versioned
 
-v1: list[URLPattern | URLResolver] = [
+api: list[URLPattern | URLResolver] = [
     path("auth/", include("shared_apps.authn.urls")),
     path("", include("shared_apps.accounts.urls")),
     path("", include("shared_apps.authn.members.urls")),
@@ -18,7 +19,7 @@ v1: list[URLPattern | URLResolver] = [
 
 urlpatterns = [
     path("", include("shared_apps.authn.page_urls")),
-    path("api/v1/", include((v1, "v1"))),
+    *versioned(api),
     path("files/", include("shared_apps.tenants.urls")),
     path("", include("shared_apps.authn.mail_page_urls")),
 ]

@@ -4,9 +4,10 @@ from django.urls import URLPattern, URLResolver, include, path
 
 from config.system_urls import system_urls
 from shared_apps.core import health
+from shared_apps.core.api.versioning import versioned
 from shared_apps.core.urls import endpoint
 
-v1: list[URLPattern | URLResolver] = [
+api: list[URLPattern | URLResolver] = [
     path("auth/", include("shared_apps.authn.urls")),
     path("operator/", include("shared_apps.onboarding.urls")),
     path("portfolio/", include("shared_apps.portfolio.urls")),
@@ -16,7 +17,7 @@ v1: list[URLPattern | URLResolver] = [
 
 urlpatterns = [
     path("", include("shared_apps.authn.page_urls")),
-    path("api/v1/", include((v1, "v1"))),
+    *versioned(api),
     path("", include("shared_apps.authn.mail_page_urls")),
     *endpoint("health/live/", health.live, name="health-live"),
     *endpoint("health/ready/", health.ready, name="health-ready"),

@@ -8,11 +8,15 @@ from shared_apps.core.context import TenantIdentity
 
 
 class Api:
-    """Sends and receives JSON as `Host: <slug>.localhost`; signs in at once when given a role."""
+    """Sends and receives JSON as `Host: <slug>.localhost`; signs in at once when given a role.
+
+    A path without a slash in front is one of the API's `version`.
+    """
 
     def __init__(
         self, tenant: TenantIdentity | None, *, role: str | None = None, password: str | None = None
     ) -> None:
+        self.version = "v1"
         self.host = f"{tenant.slug}.localhost" if tenant else "localhost"
         self.http = Client(raise_request_exception=False)
         self.headers: dict[str, str] = {}
@@ -45,6 +49,6 @@ class Api:
         return self._send("options", path, "")
 
     def _send(self, method: str, path: str, data: Any, **options: Any) -> Any:
-        address = path if path.startswith("/") else f"/api/v1/{path}"
+        address = path if path.startswith("/") else f"/api/{self.version}/{path}"
         send = getattr(self.http, method)
         return send(address, data, headers={"host": self.host, **self.headers}, **options)

@@ -27,6 +27,7 @@ INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARE
 
 MIDDLEWARE = [
     "shared_apps.core.middleware.RequestContextMiddleware",
+    "shared_apps.core.api.versioning.VersionMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "shared_apps.tenants.middleware.TenantMiddleware",
     "shared_apps.authn.middleware.ImpersonationMiddleware",

@@ -20,6 +20,7 @@ from config.settings.mail import *
 from config.settings.openapi import *
 from config.settings.security import *
 from config.settings.sinks import *
+from config.settings.versions import *
 
 BASE_DIR = Path(__file__).resolve().parents[2]
 

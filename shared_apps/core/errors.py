@@ -7,6 +7,8 @@
     ├── NotFoundError       it is not there, or it belongs to somebody else (404)
     ├── ConflictError       the state of things forbids it (409)
     ├── GoneError           it was there, and its time is over (410)
+    ├── PreconditionFailedError  it is another version than the caller had seen (412)
+    ├── PreconditionRequiredError  the caller has to say which version that was (428)
     ├── LimitedError        too often; try again later (429)
     └── UnavailableError    try again later (503)
 
@@ -57,6 +59,16 @@ class ConflictError(AppError):
 class GoneError(AppError):
     code = "gone"
     message = "The time for this is over."
+
+
+class PreconditionFailedError(AppError):
+    code = "precondition_failed"
+    message = "It has been changed since: read it again."
+
+
+class PreconditionRequiredError(AppError):
+    code = "precondition_required"
+    message = "Say which version is to be changed: If-Match with the ETag that was read."
 
 
 class LimitedError(AppError):

@@ -111,6 +111,13 @@ class AmountField(serializers.Field[Any, Any, str, Any]):
         return money.format_number(amount, at_least=least, at_most=max(least, self.places or 0))
 
 
+class MoneyField(AmountField):
+    """The same with its currency beside it: `{"amount": "10.50", "currency": "EUR"}`."""
+
+    def to_representation(self, value: tuple[Decimal, str]) -> dict[str, str]:  # type: ignore[override]  # two texts
+        return {"amount": super().to_representation(value), "currency": value[1]}
+
+
 class CurrencyField(serializers.CharField):
     """An ISO 4217 code in capital letters."""
 

@@ -13,6 +13,7 @@ from shared_apps.core.pages import PageResponse
 
 logger = logging.getLogger(__name__)
 
+_OF_PAGES = {"Content-Type", "Content-Length"}
 _USABLE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
 
 
@@ -61,4 +62,8 @@ def _as_problem(request: HttpRequest, response: HttpResponseBase) -> HttpRespons
     error = {400: "Bad request.", 403: "Insufficient permissions", 404: "Not found."}.get(
         response.status_code, "Internal server error" if response.status_code >= 500 else "Refused."
     )
-    return problems.problem_response(request, status=response.status_code, error=error, code=code)
+    # What the page said in its headers holds still: which methods are allowed, where else to look.
+    kept = {name: value for name, value in response.items() if name not in _OF_PAGES}
+    return problems.problem_response(
+        request, status=response.status_code, error=error, code=code, headers=kept
+    )

@@ -32,6 +32,8 @@ _STATUS_OF_KIND: list[tuple[type[app.AppError], int]] = [
     (app.NotFoundError, 404),
     (app.ConflictError, 409),
     (app.GoneError, 410),
+    (app.PreconditionFailedError, 412),
+    (app.PreconditionRequiredError, 428),
     (app.LimitedError, 429),
     (app.UnavailableError, 503),
 ]

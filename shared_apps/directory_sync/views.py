@@ -60,6 +60,8 @@ class PreviewView(_AdminView):
 class ItemListView(_AdminView):
     """`?kind=` of NEW, MODIFIED, DELETED."""
 
+    query_parameters = ("kind",)
+
     @extend_schema(parameters=[ItemQuery], responses=ItemSerializer(many=True))
     def get(self, request: Request, preview_id: UUID) -> Response:
         preview = selectors.get_preview(tenant_id=_tenant(), preview_id=preview_id)

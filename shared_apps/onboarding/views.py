@@ -48,7 +48,7 @@ class TenantListView(OperatorView):
     @extend_schema(request=openapi.DECLARATION, responses={202: serializers.RunSerializer})
     def post(self, request: Request) -> Response:
         run = services.request_tenant(declared=_mapping(request), at=timezone.now())
-        return _accepted(run)
+        return _accepted(request, run)
 
 
 class TenantView(OperatorView):
@@ -113,7 +113,7 @@ class TenantRenameView(OperatorView):
         run = services.request_rename(
             slug=slug, to=given["slug"], domains=given["domains"], at=timezone.now()
         )
-        return _accepted(run)
+        return _accepted(request, run)
 
 
 class TenantCloneView(OperatorView):
@@ -123,7 +123,7 @@ class TenantCloneView(OperatorView):
         run = services.request_clone(
             slug=slug, to=given["slug"], domains=given["domains"], at=timezone.now()
         )
-        return _accepted(run)
+        return _accepted(request, run)
 
 
 class TenantExportView(OperatorView):
@@ -131,7 +131,7 @@ class TenantExportView(OperatorView):
     def post(self, request: Request, slug: str) -> Response:
         given = _validated(serializers.ExportInput(data=request.data))
         run = services.request_export(slug=slug, archive=given["archive"], at=timezone.now())
-        return _accepted(run)
+        return _accepted(request, run)
 
 
 class TenantDeleteView(OperatorView):
@@ -148,7 +148,7 @@ class TenantDeleteView(OperatorView):
             is_immediate=given["now"],
             at=timezone.now(),
         )
-        return _accepted(run)
+        return _accepted(request, run)
 
 
 class TenantAuthBackendView(OperatorView):
@@ -205,7 +205,7 @@ class RestoreView(OperatorView):
             until=given["until"],
             at=timezone.now(),
         )
-        return _accepted(run)
+        return _accepted(request, run)
 
 
 class FleetMigrateView(OperatorView):
@@ -214,7 +214,7 @@ class FleetMigrateView(OperatorView):
     @extend_schema(request=serializers.NothingInput, responses={202: serializers.RunSerializer})
     def post(self, request: Request) -> Response:
         _validated(serializers.NothingInput(data=request.data))
-        return _accepted(services.request_migration(at=timezone.now()))
+        return _accepted(request, services.request_migration(at=timezone.now()))
 
 
 class TenantRetryView(OperatorView):
@@ -222,7 +222,7 @@ class TenantRetryView(OperatorView):
 
     @extend_schema(request=None, responses={202: serializers.RunSerializer})
     def post(self, request: Request, slug: str) -> Response:
-        return _accepted(services.retry_tenant(slug=slug, at=timezone.now()))
+        return _accepted(request, services.retry_tenant(slug=slug, at=timezone.now()))
 
 
 class RunListView(OperatorView):
@@ -275,8 +275,10 @@ def _reason(request: Request) -> str:
     return reason
 
 
-def _accepted(run: Run) -> Response:
-    location = reverse("v1:onboarding:run", args=[run.id], urlconf="config.urls_public")
+def _accepted(request: Request, run: Run) -> Response:
+    location = reverse(
+        f"{request.version}:onboarding:run", args=[run.id], urlconf="config.urls_public"
+    )
     return Response(_run(run), status=status.HTTP_202_ACCEPTED, headers={"Location": location})
 
 

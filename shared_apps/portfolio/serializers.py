@@ -18,14 +18,17 @@ class PortfolioQuery(FilterQuery):
 
 
 class PagedQuery(PortfolioQuery):
-    """The paginator reads these two itself."""
+    """The paginator reads these itself."""
 
     page = serializers.CharField(required=False)
     page_size = serializers.CharField(required=False)
+    limit = serializers.CharField(required=False)
+    offset = serializers.CharField(required=False)
 
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         known = super().validate(attrs)
-        return {name: value for name, value in known.items() if name not in ("page", "page_size")}
+        paging = ("page", "page_size", "limit", "offset")
+        return {name: value for name, value in known.items() if name not in paging}
 
 
 class TenantQuery(PagedQuery):

@@ -42,6 +42,8 @@ class PortfolioView(APIView):
     """Whose rows were shown is recorded before they are: what cannot be recorded is not shown."""
 
     permission_classes = [ReadsGrantedTenants]
+    # Each view's own query refuses what it does not know.
+    query_parameters = None
     access = Access.PORTFOLIO
     resource: str
 

@@ -14,6 +14,7 @@ from django.db import models, router
 from django.db.models.query import RawQuerySet
 
 from shared_apps.core import context
+from shared_apps.core.base_models import MovingQuerySet
 from shared_apps.tenants.errors import TenantMismatchError
 from shared_apps.tenants.owned_alias import OwnedAlias, owned_alias
 
@@ -74,7 +75,7 @@ class _Bound:
             yield row
 
 
-class TenantQuerySet(_Bound, models.QuerySet[M], Generic[M]):
+class TenantQuerySet(_Bound, MovingQuerySet[M], Generic[M]):
     """Built at import, for nobody, it may serve as a template: what is made from it is bound."""
 
     def __init__(

@@ -8,13 +8,16 @@ from typing import Any, ClassVar
 from django.db import models
 from django.db.models import F, Q
 
-from shared_apps.audit.models import Auditable
+from shared_apps.audit.models import Auditable, AuditPolicy
+from shared_apps.core.base_models import TimeStampedModel, VersionedModel
 from shared_apps.core.personal import ACCOUNTABILITY, ID_ALONE, Emptied, Kept, Rule
 from shared_apps.tenants.ownership import TenantModel
 from tenant_apps.invoicing.choices import InvoiceKind, InvoiceStatus, VatRounding
 from tenant_apps.invoicing.totals import AMOUNT, QUANTITY, TAX_RATE, UNIT_PRICE
 
 _CURRENCY_RULE = r"^[A-Z]{3}$"
+# An entry has its own time, and one for each change.
+_UNRECORDED = AuditPolicy(exclude=("updated_at", "version"))
 _MADE_BY = Kept(by="created_by", reason=ID_ALONE, ground=ACCOUNTABILITY)
 
 
@@ -22,9 +25,10 @@ def _amount_field() -> "models.DecimalField[Any, Decimal]":
     return models.DecimalField(max_digits=AMOUNT.total, decimal_places=AMOUNT.places)
 
 
-class Vendor(TenantModel, Auditable):
+class Vendor(TenantModel, TimeStampedModel, VersionedModel, Auditable):
     """A business partner. Neither name nor VAT number is unique: branches of one firm share both."""
 
+    audit = _UNRECORDED
     personal: ClassVar[tuple[Rule, ...]] = (
         Kept(
             by="email",
@@ -42,7 +46,6 @@ class Vendor(TenantModel, Auditable):
     vat_id = models.CharField(max_length=32, blank=True)
     email = models.CharField(max_length=254, blank=True)
     address = models.CharField(max_length=1000, blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.UUIDField(editable=False)
 
     class Meta:
@@ -58,12 +61,13 @@ class Vendor(TenantModel, Auditable):
         return self.name
 
 
-class Invoice(TenantModel, Auditable):
+class Invoice(TenantModel, TimeStampedModel, VersionedModel, Auditable):
     """An invoice or a credit note. Once issued only the columns of its further life change.
 
     That rule, and the same for its items, is a trigger (migration 0002), so it holds for raw SQL too.
     """
 
+    audit = _UNRECORDED
     personal: ClassVar[tuple[Rule, ...]] = (_MADE_BY,)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -85,7 +89,6 @@ class Invoice(TenantModel, Auditable):
     year = models.PositiveSmallIntegerField(null=True)
     number = models.PositiveIntegerField(null=True)
     due_date = models.DateField(null=True)
-    created_at = models.DateTimeField(auto_now_add=True)
     created_by = models.UUIDField(editable=False)
     issued_at = models.DateTimeField(null=True)
     paid_at = models.DateTimeField(null=True)

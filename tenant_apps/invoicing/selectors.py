@@ -1,10 +1,9 @@
 """Reads of vendors, invoices and the policy."""
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from uuid import UUID
 
-from django.db.models import Prefetch, Q, QuerySet
+from django.db.models import Prefetch, QuerySet
 
 from tenant_apps.invoicing.choices import InvoiceStatus
 from tenant_apps.invoicing.errors import InvoiceNotFoundError, VendorNotFoundError
@@ -16,20 +15,10 @@ from tenant_apps.invoicing.models import (
     Vendor,
 )
 
-VENDOR_ORDERINGS = ("name", "created_at")
-INVOICE_ORDERINGS = ("created_at", "issued_at", "due_date", "number", "amount")
 
-_REFERENCE = re.compile(r"(\d{4})-(\d{1,9})", re.ASCII)
-
-
-def list_vendors(*, search: str = "", ordering: Sequence[str] = ("name",)) -> QuerySet[Vendor]:
-    """`search`: part of the name, the VAT number or the e-mail address."""
-    vendors = Vendor.objects.order_by(*ordering, "id")
-    if search:
-        vendors = vendors.filter(
-            Q(name__icontains=search) | Q(vat_id__icontains=search) | Q(email__icontains=search)
-        )
-    return vendors
+def list_vendors() -> QuerySet[Vendor]:
+    """By name."""
+    return Vendor.objects.order_by("name", "id")
 
 
 def find_vendor(*, vendor_id: UUID) -> Vendor | None:
@@ -49,28 +38,9 @@ def has_invoices(*, vendor_id: UUID) -> bool:
     return Invoice.objects.filter(vendor_id=vendor_id).exists()
 
 
-def list_invoices(
-    *,
-    status: InvoiceStatus | None = None,
-    vendor_id: UUID | None = None,
-    search: str = "",
-    ordering: Sequence[str] = ("-created_at",),
-) -> QuerySet[Invoice]:
-    """With vendor, items and credit note, in two queries however many there are.
-
-    `search`: part of the vendor's name, or a reference such as 2026-00042.
-    """
-    invoices = _with_relations(Invoice.objects.order_by(*_columns(ordering), "id"))
-    if status is not None:
-        invoices = invoices.filter(status=status)
-    if vendor_id is not None:
-        invoices = invoices.filter(vendor_id=vendor_id)
-    if search:
-        wanted = Q(vendor__name__icontains=search)
-        if match := _REFERENCE.fullmatch(search):
-            wanted |= Q(year=int(match[1]), number=int(match[2]))
-        invoices = invoices.filter(wanted)
-    return invoices
+def list_invoices() -> QuerySet[Invoice]:
+    """Newest first, with vendor, items and credit note, in two queries however many there are."""
+    return _with_relations(Invoice.objects.order_by("-created_at", "id"))
 
 
 def get_invoice(*, invoice_id: UUID, for_update: bool = False) -> Invoice:
@@ -109,13 +79,3 @@ def list_last_numbers() -> dict[int, int]:
 def _with_relations(invoices: QuerySet[Invoice]) -> QuerySet[Invoice]:
     items = Prefetch("items", queryset=InvoiceItem.objects.order_by("position"))
     return invoices.select_related("vendor", "credit_note").prefetch_related(items)
-
-
-def _columns(ordering: Sequence[str]) -> list[str]:
-    """A number counts within its year."""
-    columns: list[str] = []
-    for term in ordering:
-        if term.removeprefix("-") == "number":
-            columns.append(term.replace("number", "year"))
-        columns.append(term)
-    return columns

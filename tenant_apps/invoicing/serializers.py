@@ -10,12 +10,11 @@ from shared_apps.core.fields import (
     AmountField,
     CurrencyField,
     ExactDecimalField,
-    OrderingField,
+    MoneyField,
     TextField,
 )
 from shared_apps.core.serializers import InputSerializer
 from tenant_apps.invoicing.choices import InvoiceKind, InvoiceStatus, VatRounding
-from tenant_apps.invoicing.selectors import INVOICE_ORDERINGS, VENDOR_ORDERINGS
 from tenant_apps.invoicing.totals import QUANTITY, TAX_RATE, UNIT_PRICE, Line
 
 MOST_ITEMS = 1000
@@ -31,6 +30,11 @@ class VendorSerializer(serializers.Serializer[Any]):
     created_by = serializers.UUIDField(allow_null=True)
 
 
+class VendorV2Serializer(VendorSerializer):
+    updated_at = serializers.DateTimeField()
+    version = serializers.IntegerField()
+
+
 class VendorCreateInput(InputSerializer):
     name = TextField(max_length=200)
     vat_id = TextField(max_length=32, required=False, allow_blank=True)
@@ -40,11 +44,6 @@ class VendorCreateInput(InputSerializer):
 
 class VendorChangeInput(VendorCreateInput):
     name = TextField(max_length=200, required=False)
-
-
-class VendorQuery(serializers.Serializer[Any]):
-    search = TextField(max_length=200, required=False)
-    ordering = OrderingField(names=VENDOR_ORDERINGS, required=False)
 
 
 class InvoiceItemSerializer(serializers.Serializer[Any]):
@@ -84,10 +83,64 @@ class InvoiceSerializer(serializers.Serializer[Any]):
 
     @extend_schema_field(serializers.UUIDField(allow_null=True))
     def get_credit_note(self, invoice: Any) -> str | None:
-        """The id of the credit note that took this invoice back."""
-        # The other end of a one-to-one relation raises instead of being None.
-        note = getattr(invoice, "credit_note", None)
-        return str(note.id) if note else None
+        return credit_note_of(invoice)
+
+
+def credit_note_of(invoice: Any) -> str | None:
+    """The id of the credit note that took this invoice back."""
+    # The other end of a one-to-one relation raises instead of being None.
+    note = getattr(invoice, "credit_note", None)
+    return str(note.id) if note else None
+
+
+class InvoiceVendorSerializer(serializers.Serializer[Any]):
+    id = serializers.UUIDField()
+    name = serializers.CharField()
+
+
+class InvoiceItemV2Serializer(serializers.Serializer[Any]):
+    position = serializers.IntegerField()
+    description = serializers.CharField()
+    quantity = ExactDecimalField(digits=QUANTITY)
+    unit_price = MoneyField(currency="invoice.currency", places=UNIT_PRICE.places)
+    tax_rate = ExactDecimalField(digits=TAX_RATE)
+    net = MoneyField(currency="invoice.currency")
+    tax = MoneyField(currency="invoice.currency")
+
+
+class InvoiceTotalsSerializer(serializers.Serializer[Any]):
+    net = MoneyField()
+    tax = MoneyField()
+    gross = MoneyField(source="amount")
+
+
+class InvoiceV2Serializer(serializers.Serializer[Any]):
+    """Amounts with their currency, the sums together, the vendor itself instead of its id."""
+
+    id = serializers.UUIDField()
+    kind = serializers.ChoiceField(choices=InvoiceKind.choices)
+    status = serializers.ChoiceField(choices=InvoiceStatus.choices)
+    reference = serializers.CharField(allow_null=True)
+    vendor = InvoiceVendorSerializer()
+    original = serializers.UUIDField(source="original_id", allow_null=True)
+    credit_note = serializers.SerializerMethodField()
+    currency = serializers.CharField()
+    rounding = serializers.ChoiceField(choices=VatRounding.choices)
+    items = InvoiceItemV2Serializer(many=True)
+    totals = InvoiceTotalsSerializer(source="*")
+    due_date = serializers.DateField(allow_null=True)
+    created_at = serializers.DateTimeField()
+    created_by = serializers.UUIDField(allow_null=True)
+    updated_at = serializers.DateTimeField()
+    issued_at = serializers.DateTimeField(allow_null=True)
+    paid_at = serializers.DateTimeField(allow_null=True)
+    voided_at = serializers.DateTimeField(allow_null=True)
+    credited_at = serializers.DateTimeField(allow_null=True)
+    version = serializers.IntegerField()
+
+    @extend_schema_field(serializers.UUIDField(allow_null=True))
+    def get_credit_note(self, invoice: Any) -> str | None:
+        return credit_note_of(invoice)
 
 
 class InvoiceItemInput(InputSerializer):
@@ -115,13 +168,6 @@ class InvoiceChangeInput(InvoiceCreateInput):
     items: serializers.ListSerializer[Any] = serializers.ListSerializer(
         child=InvoiceItemInput(), max_length=MOST_ITEMS, required=False
     )
-
-
-class InvoiceQuery(serializers.Serializer[Any]):
-    status = serializers.ChoiceField(choices=InvoiceStatus.choices, required=False)
-    vendor = serializers.UUIDField(source="vendor_id", required=False)
-    search = TextField(max_length=200, required=False)
-    ordering = OrderingField(names=INVOICE_ORDERINGS, required=False)
 
 
 class InvoiceStepInput(InputSerializer):

@@ -1,10 +1,10 @@
-"""The product's URLs and one view with the mistake that the laboratory is for."""
+"""Sign-in and one view with the mistake that the laboratory is for."""
 
 from django.http import HttpRequest, JsonResponse
-from django.urls import path
+from django.urls import include, path
 
-from config.urls import urlpatterns as product
 from shared_apps.core import context
+from shared_apps.core.api.versioning import versioned
 from shared_apps.tenants.selectors import list_tenants
 from tenant_apps.invoicing import selectors
 
@@ -19,4 +19,7 @@ def everything(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"names": names})
 
 
-urlpatterns = [*product, path("everything/", everything)]
+urlpatterns = [
+    *versioned([path("auth/", include("shared_apps.authn.urls"))]),
+    path("everything/", everything),
+]

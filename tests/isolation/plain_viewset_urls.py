@@ -1,11 +1,11 @@
-"""The product's URLs and a viewset that does nothing for its tenant's sake."""
+"""Sign-in and a viewset that does nothing for its tenant's sake."""
 
 from django.urls import include, path
-from rest_framework.routers import SimpleRouter
 from rest_framework.serializers import ModelSerializer
 from rest_framework.viewsets import ModelViewSet
 
-from config.urls import urlpatterns as product
+from shared_apps.core.api.routers import ApiRouter
+from shared_apps.core.api.versioning import versioned
 from tenant_apps.invoicing.models import Vendor
 
 
@@ -16,11 +16,13 @@ class VendorSerializer(ModelSerializer[Vendor]):
 
 
 class VendorViewSet(ModelViewSet[Vendor]):
-    queryset = Vendor.objects.order_by("id")
+    queryset = Vendor.objects.all()
     serializer_class = VendorSerializer
 
 
-router = SimpleRouter()
+router = ApiRouter()
 router.register("plain", VendorViewSet)
 
-urlpatterns = [*product, path("", include(router.urls))]
+urlpatterns = versioned(
+    [path("auth/", include("shared_apps.authn.urls")), path("", include(router.urls))]
+)

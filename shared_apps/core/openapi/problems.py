@@ -20,6 +20,22 @@ HEADERS: dict[str, Schema] = {
         "description": "How to prove who asks (RFC 9110).",
         "schema": {"type": "string", "examples": ["Bearer"]},
     },
+    "ETag": {
+        "description": "The row's version and what is shown of it, for `If-Match` and `If-None-Match`.",
+        "schema": {"type": "string"},
+    },
+    "Deprecation": {
+        "description": "Since when nobody should begin to use this version (RFC 9745).",
+        "schema": {"type": "string", "pattern": "^@[0-9]+$"},
+    },
+    "Sunset": {
+        "description": "When this version ends (RFC 8594).",
+        "schema": {"type": "string"},
+    },
+    "Link": {
+        "description": '`rel="successor-version"`: the same in the next version.',
+        "schema": {"type": "string"},
+    },
 }
 EVERY_ANSWER = ("X-Request-ID",)
 _HEADERS_OF = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}

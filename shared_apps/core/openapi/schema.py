@@ -6,12 +6,14 @@ What an endpoint takes and gives it says itself, by `@extend_schema` beside the 
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import force_instance, get_lib_doc_excludes
-from drf_spectacular.utils import Direction
+from drf_spectacular.utils import Direction, OpenApiParameter
 from rest_framework.permissions import AllowAny
 from rest_framework.settings import api_settings
 
+from shared_apps.core.api.conditional import ConditionalRequests
 from shared_apps.core.openapi import problems
 from shared_apps.core.serializers import InputSerializer
 
@@ -21,6 +23,14 @@ _WRITING = ("POST", "PUT", "PATCH", "DELETE")
 _WITH_BODY = ("POST", "PUT", "PATCH")
 _VERB_OF_LIST = {"GET": "list", "POST": "create", "DELETE": "delete_all"}
 _VERB = {"GET": "get", "PUT": "replace", "PATCH": "update", "DELETE": "delete"}
+
+_TAG = {"type": "string", "pattern": r'^(\*|(W/)?"[!#-~]*")$'}
+_IF_MATCH = OpenApiParameter(
+    "If-Match", _TAG, OpenApiParameter.HEADER, description="`ETag` of what is to be changed."
+)
+_IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match", str, OpenApiParameter.HEADER, description="`ETag` of what is known already."
+)
 
 
 class EndpointSchema(AutoSchema):
@@ -50,6 +60,35 @@ class EndpointSchema(AutoSchema):
     def get_summary(self) -> str:
         words: str = self.get_operation_id().replace("_", " ")
         return words.capitalize()
+
+    def is_deprecated(self) -> bool:
+        return bool(self._version_headers())
+
+    def _version_headers(self) -> tuple[str, ...]:
+        """Of a version that has a successor."""
+        name = getattr(self.view.request, "version", None)
+        version = settings.API_VERSIONS.find(int(name[1:])) if name else None
+        return ("Deprecation", "Sunset", "Link") if version and version.announcement else ()
+
+    def get_request_serializer(self) -> Any:
+        shapes = getattr(self.view, "input_classes", None)
+        if shapes is None:
+            return super().get_request_serializer()
+        return shapes.get(getattr(self.view, "action", None))
+
+    def get_override_parameters(self) -> list[Any]:
+        if self._changes_versioned():
+            return [_IF_MATCH]
+        return [_IF_NONE_MATCH] if self._shows_one() else []
+
+    def _is_conditional(self) -> bool:
+        return isinstance(self.view, ConditionalRequests) and "{" in self.path
+
+    def _changes_versioned(self) -> bool:
+        return self._is_conditional() and self.method in _WRITING
+
+    def _shows_one(self) -> bool:
+        return self._is_conditional() and self.method == "GET"
 
     def _for_whom(self) -> str:
         described = [
@@ -91,10 +130,18 @@ class EndpointSchema(AutoSchema):
                 # A failure that was declared without a shape of its own has everybody's.
                 responses[status] = problems.response_to(int(status))
                 continue
+            names = [*problems.EVERY_ANSWER, *self._version_headers()]
+            if "content" in response and isinstance(self.view, ConditionalRequests):
+                names += [] if self._is_list_view() else ["ETag"]
             response.setdefault("headers", {}).update(
-                {name: problems.header_ref(name) for name in problems.EVERY_ANSWER}
+                {name: problems.header_ref(name) for name in names}
             )
             response["description"] = response.get("description") or "Done."
+        if self._shows_one():
+            responses["304"] = {
+                "description": "It is what `If-None-Match` names.",
+                "headers": {name: problems.header_ref(name) for name in problems.EVERY_ANSWER},
+            }
         for failure in self._failures():
             responses.setdefault(str(failure), problems.response_to(failure))
         return dict(sorted(responses.items()))
@@ -111,6 +158,10 @@ class EndpointSchema(AutoSchema):
             failures |= {414}
         if self.method in _WRITING:
             failures |= {409}
+        if self._changes_versioned():
+            failures |= {412, 428} if getattr(self.view, "if_match_required", False) else {412}
+        if self._version_headers():
+            failures |= {410}
         if self.method in _WITH_BODY:
             failures |= {413, 415}
         return failures

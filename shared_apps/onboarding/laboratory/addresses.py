@@ -42,19 +42,33 @@ class Route:
 
 
 def routes() -> list[Route]:
-    """Routes of tenant hosts; one of each pair that differs in the trailing slash only."""
+    """Routes of tenant hosts; one of each pair that differs in the trailing slash only.
+
+    Of an address that answers alike in every version of the API, the newest.
+    """
     found = {
         route.template.rstrip("/"): route
-        for route in _walk(get_resolver(settings.ROOT_URLCONF), "/", {})
+        for route, view in _walk(get_resolver(settings.ROOT_URLCONF), "/", {})
+        if _is_examined(route, view)
     }
     return list(found.values())
 
 
-def _walk(resolver: URLResolver, prefix: str, converters: dict[str, Any]) -> Iterator[Route]:
+def _is_examined(route: Route, view: Any) -> bool:
+    names = settings.API_VERSIONS.names
+    if not route.template.startswith(tuple(f"/api/{name}/" for name in names[:-1])):
+        return True
+    return bool(getattr(getattr(view, "cls", None), "serializer_classes", None))
+
+
+def _walk(
+    resolver: URLResolver, prefix: str, converters: dict[str, Any]
+) -> Iterator[tuple[Route, Any]]:
+    """Each route with its view."""
     for entry in resolver.url_patterns:
         template, added = _template_of(entry.pattern)
         if isinstance(entry, URLPattern):
-            yield Route(prefix + template, {**converters, **added})
+            yield Route(prefix + template, {**converters, **added}), entry.callback
         else:
             yield from _walk(entry, prefix + template, {**converters, **added})
 

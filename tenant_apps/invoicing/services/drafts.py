@@ -6,6 +6,7 @@ from uuid import UUID
 
 from django.db import transaction
 
+from shared_apps.core.preconditions import Expected, require_expected
 from tenant_apps.invoicing import selectors
 from tenant_apps.invoicing.choices import InvoiceKind, VatRounding
 from tenant_apps.invoicing.errors import (
@@ -60,15 +61,18 @@ def change_invoice(
     currency: str | None = None,
     rounding: VatRounding | None = None,
     due_date: date | None = None,
+    expected: Expected | None = None,
 ) -> Invoice:
     """Change what is given of a draft; None leaves it as it is. `items` replaces all of them.
 
     Raises:
         InvoiceNotFoundError: this tenant has no such invoice.
+        PreconditionFailedError: it is not the `expected` version.
         InvoiceNotDraftError: it has been issued.
         VendorUnknownError, LineInvalidError, AmountTooLargeError: as for `create_invoice`.
     """
     invoice = selectors.get_invoice(invoice_id=invoice_id, for_update=True)
+    require_expected(invoice, expected)
     if not invoice.is_draft:
         raise InvoiceNotDraftError(status=invoice.status)
     if vendor_id is not None:
@@ -90,13 +94,15 @@ def change_invoice(
 
 
 @transaction.atomic
-def delete_invoice(*, invoice_id: UUID) -> None:
+def delete_invoice(*, invoice_id: UUID, expected: Expected | None = None) -> None:
     """
     Raises:
         InvoiceNotFoundError: this tenant has no such invoice.
+        PreconditionFailedError: it is not the `expected` version.
         InvoiceNotDraftError: it has been issued; it can be voided or credited.
     """
     invoice = selectors.get_invoice(invoice_id=invoice_id, for_update=True)
+    require_expected(invoice, expected)
     if not invoice.is_draft:
         raise InvoiceNotDraftError("An issued invoice cannot be deleted.", status=invoice.status)
     invoice.delete()

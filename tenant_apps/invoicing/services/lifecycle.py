@@ -7,6 +7,7 @@ from uuid import UUID
 from django.db import transaction
 
 from shared_apps.core import updates
+from shared_apps.core.preconditions import Expected, require_expected
 from tenant_apps.invoicing import selectors
 from tenant_apps.invoicing.choices import TRANSITIONS, InvoiceKind, InvoiceStatus
 from tenant_apps.invoicing.errors import (
@@ -20,17 +21,21 @@ from tenant_apps.invoicing.services.drafts import as_line, insert_items, set_tot
 
 
 @transaction.atomic
-def issue_invoice(*, invoice_id: UUID, issued_at: datetime) -> Invoice:
+def issue_invoice(
+    *, invoice_id: UUID, issued_at: datetime, expected: Expected | None = None
+) -> Invoice:
     """Give a draft its number and make it final.
 
     Numbers have no gaps within a year (UTC): whoever issues waits for the one before.
 
     Raises:
         InvoiceNotFoundError: this tenant has no such invoice.
+        PreconditionFailedError: it is not the `expected` version.
         InvoiceNotDraftError: it was issued before.
         InvoiceEmptyError: there is nothing to pay for.
     """
     invoice = selectors.get_invoice(invoice_id=invoice_id, for_update=True)
+    require_expected(invoice, expected)
     if not invoice.is_draft:
         raise InvoiceNotDraftError("The invoice has been issued already.", status=invoice.status)
     if not invoice.items.all():
@@ -43,14 +48,17 @@ def issue_invoice(*, invoice_id: UUID, issued_at: datetime) -> Invoice:
 
 
 @transaction.atomic
-def pay_invoice(*, invoice_id: UUID, paid_at: datetime) -> Invoice:
+def pay_invoice(
+    *, invoice_id: UUID, paid_at: datetime, expected: Expected | None = None
+) -> Invoice:
     """Note that an issued invoice was paid, or that the money of a credit note was returned.
 
     Raises:
         InvoiceNotFoundError: this tenant has no such invoice.
+        PreconditionFailedError: it is not the `expected` version.
         InvoiceStatusError: it is not issued, or its life is over.
     """
-    invoice = _get_for_step(invoice_id, to=InvoiceStatus.PAID)
+    invoice = _get_for_step(invoice_id, expected, to=InvoiceStatus.PAID)
     invoice.status = InvoiceStatus.PAID
     invoice.paid_at = paid_at
     invoice.save(update_fields=["status", "paid_at"])
@@ -58,15 +66,18 @@ def pay_invoice(*, invoice_id: UUID, paid_at: datetime) -> Invoice:
 
 
 @transaction.atomic
-def void_invoice(*, invoice_id: UUID, voided_at: datetime) -> Invoice:
+def void_invoice(
+    *, invoice_id: UUID, voided_at: datetime, expected: Expected | None = None
+) -> Invoice:
     """Declare an issued invoice invalid; its number stays taken.
 
     Raises:
         InvoiceNotFoundError: this tenant has no such invoice.
+        PreconditionFailedError: it is not the `expected` version.
         InvoiceStatusError: it is not issued, or its life is over.
         CreditNoteError: it is a credit note.
     """
-    invoice = _get_for_step(invoice_id, to=InvoiceStatus.VOID)
+    invoice = _get_for_step(invoice_id, expected, to=InvoiceStatus.VOID)
     if invoice.is_credit_note:
         raise CreditNoteError
     invoice.status = InvoiceStatus.VOID
@@ -76,15 +87,22 @@ def void_invoice(*, invoice_id: UUID, voided_at: datetime) -> Invoice:
 
 
 @transaction.atomic
-def credit_invoice(*, invoice_id: UUID, created_by: UUID, issued_at: datetime) -> Invoice:
+def credit_invoice(
+    *,
+    invoice_id: UUID,
+    created_by: UUID,
+    issued_at: datetime,
+    expected: Expected | None = None,
+) -> Invoice:
     """Take an issued invoice back as a whole; returns the credit note, which is issued at once.
 
     Raises:
         InvoiceNotFoundError: this tenant has no such invoice.
+        PreconditionFailedError: it is not the `expected` version.
         InvoiceStatusError: it is not issued, or its life is over.
         CreditNoteError: it is a credit note itself.
     """
-    original = _get_for_step(invoice_id, to=InvoiceStatus.CREDITED)
+    original = _get_for_step(invoice_id, expected, to=InvoiceStatus.CREDITED)
     if original.is_credit_note:
         raise CreditNoteError
     note = Invoice(
@@ -109,8 +127,9 @@ def credit_invoice(*, invoice_id: UUID, created_by: UUID, issued_at: datetime) -
     return selectors.get_invoice(invoice_id=note.id)
 
 
-def _get_for_step(invoice_id: UUID, *, to: InvoiceStatus) -> Invoice:
+def _get_for_step(invoice_id: UUID, expected: Expected | None, *, to: InvoiceStatus) -> Invoice:
     invoice = selectors.get_invoice(invoice_id=invoice_id, for_update=True)
+    require_expected(invoice, expected)
     if to not in TRANSITIONS[InvoiceStatus(invoice.status)]:
         raise InvoiceStatusError(
             f"An invoice that is {invoice.status} cannot become {to}.", status=invoice.status
