@@ -4,6 +4,7 @@ import hashlib
 from functools import partial
 from typing import Any, ClassVar
 
+from django.db import transaction
 from django.http import Http404, HttpResponse, HttpResponseNotModified
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -51,13 +52,16 @@ class ConditionalRequests:
             raise PreconditionRequiredError
 
     def get_object(self) -> Any:
-        """To be changed, it is locked until the transaction ends.
+        """To be changed, it is locked until the transaction ends; without one, saving it finds out.
 
         Raises:
             PreconditionFailedError: it has another version than the request names.
         """
         found = super().get_object()  # type: ignore[misc]  # a mixin of views
         if self.request.method in _READS or not isinstance(found, VersionedModel):
+            return found
+        if not transaction.get_connection().in_atomic_block:
+            require_expected(found, self.expected)
             return found
         locked = type(found)._base_manager.select_for_update().filter(pk=found.pk)
         version = locked.values_list("version", flat=True).first()

@@ -46,7 +46,8 @@ class VersionedShapes:
     request: Any
 
     def get_serializer_class(self) -> type[BaseSerializer[Any]]:
-        if shapes := getattr(self, "serializer_classes", None):
+        shapes: Mapping[str, type[BaseSerializer[Any]]] = getattr(self, "serializer_classes", {})
+        if shapes:
             return versioning.pick(shapes, self.request)
         found: type[BaseSerializer[Any]] = super().get_serializer_class()  # type: ignore[misc]  # a mixin of views
         return found

@@ -4,6 +4,9 @@ from typing import Any
 from uuid import uuid4
 
 from django.urls import include, path
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.serializers import HiddenField, ModelSerializer
 from rest_framework.viewsets import ModelViewSet
 
@@ -24,6 +27,15 @@ class VendorSerializer(ModelSerializer[Vendor]):
 class BareViewSet(ModelViewSet[Vendor]):
     queryset = Vendor.objects.all()
     serializer_class = VendorSerializer
+
+
+class ActingViewSet(BareViewSet):
+    @action(detail=True, methods=["post"])
+    def rename(self, request: Request, pk: Any = None) -> Response:
+        vendor = self.get_object()
+        vendor.name = "renamed"
+        vendor.save()
+        return Response(self.get_serializer(vendor).data)
 
 
 class DeclaredViewSet(BareViewSet):
@@ -56,6 +68,7 @@ class StreamViewSet(BareViewSet):
 
 router = ApiRouter()
 router.register("bare", BareViewSet, basename="bare")
+router.register("acting", ActingViewSet, basename="acting")
 router.register("declared", DeclaredViewSet, basename="declared")
 router.register("shaped", ShapedViewSet, basename="shaped")
 router.register("guarded", GuardedViewSet, basename="guarded")

@@ -99,6 +99,16 @@ def test_where_it_is_required_a_change_without_it_is_refused(plain: Api) -> None
     assert send(plain, "PATCH", path, '{"name": "x"}', if_match=tag).status_code == 200
 
 
+def test_an_action_of_ones_own_asks_for_the_version_too(plain: Api) -> None:
+    path, tag = make(plain, "acting/")
+
+    renamed = send(plain, "POST", f"{path}rename/", if_match=tag)
+    late = send(plain, "POST", f"{path}rename", if_match=tag)
+
+    assert (renamed.status_code, renamed.json()["name"]) == (200, "renamed")
+    assert (renamed["ETag"][:3], late.status_code) == ('"2-', 412)
+
+
 def test_of_eight_who_change_the_same_version_one_does(row: tuple[Api, str, str]) -> None:
     client, path, tag = row
 

@@ -1,5 +1,6 @@
 """Two live versions: what each says, what differs, what has ended."""
 
+import tomllib
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -168,6 +169,19 @@ def test_links_stay_in_their_version(
             assert link.startswith(f"http://acme.localhost/api/{version}/vendors/?")
         assert run.status_code in (200, 202)
         assert run.get("Location", f"/api/{version}/").startswith(f"/api/{version}/")
+
+
+def test_which_build_answers(editor: Api, settings: Any) -> None:
+    settings.COMMIT = "c0ffee"
+    text = (settings.BASE_DIR / "pyproject.toml").read_text()
+    expected = {
+        "version": tomllib.loads(text)["project"]["version"],
+        "environment": settings.ENVIRONMENT_NAME,
+        "commit": "c0ffee",
+    }
+
+    for path in ("/api/v1/version-info/", "/api/v2/version-info", "/api/v2/version/"):
+        assert raw(editor, "GET", path).json() == expected
 
 
 def test_a_plain_viewset_has_a_shape_for_each_version(plain: Api) -> None:
