@@ -38,7 +38,7 @@ _IF_NONE_MATCH = OpenApiParameter(
 
 def _key(*, is_required: bool) -> OpenApiParameter:
     return OpenApiParameter(
-        "Idempotency-Key", {"type": "string", "pattern": "^[!-~]{1,255}$"}, OpenApiParameter.HEADER,
+        "Idempotency-Key", {"type": "string", "pattern": r"^[!#-+\--\[\]-~]{1,255}$"}, OpenApiParameter.HEADER,
         description="Makes the request safe to repeat (docs/idempotency.md).", required=is_required,
     )  # fmt: skip
 

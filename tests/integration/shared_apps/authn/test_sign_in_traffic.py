@@ -133,6 +133,9 @@ def test_a_token_is_checked_by_one_question(
         counted = traced(lambda: client.get("auth/user/"))
 
     # The limits of who asks; a hint of the sign-in, that the audit trail has something to move, may come late.
-    assert (counted.round_trips, [command for command in asked if command != "SADD"]) == (1, ["EVALSHA"])
+    assert (counted.round_trips, [command for command in asked if command != "SADD"]) == (
+        1,
+        ["EVALSHA"],
+    )
     other.get("auth/user/")
     assert traced(lambda: client.get("auth/user/")).round_trips == 1
