@@ -52,3 +52,12 @@ class Api:
         address = path if path.startswith("/") else f"/api/{self.version}/{path}"
         send = getattr(self.http, method)
         return send(address, data, headers={"host": self.host, **self.headers}, **options)
+
+
+def told(response: Any) -> list[tuple[str, str]]:
+    """Headers, but for those that count how often somebody has asked, whatever is answered."""
+    return sorted(
+        (name, value)
+        for name, value in response.headers.items()
+        if not name.startswith("RateLimit")
+    )

@@ -86,11 +86,15 @@ class System:
         self.redis.stop()
         self.postgres.stop()
 
+    def _tail_of_web(self) -> str:
+        lines = (self.state.logs / "web.log").read_text(errors="replace").splitlines()
+        return "\n".join(lines[-60:])
+
     def wait_until(self, condition: Callable[[], bool], *, seconds: float) -> None:
         """Fails when time is up, or one of the product's programs has died."""
         met = wait_until(lambda: bool(self._deaths) or condition(), seconds=seconds)
-        assert self._deaths == []
-        assert met, "time is up"
+        assert self._deaths == [], self._deaths
+        assert met, f"time is up; the last of web.log:\n{self._tail_of_web()}"
 
     def _watch(self) -> None:
         """Log what the programs print, which would stop them if nobody read it."""
