@@ -51,7 +51,11 @@ class Api:
     def _send(self, method: str, path: str, data: Any, **options: Any) -> Any:
         address = path if path.startswith("/") else f"/api/{self.version}/{path}"
         send = getattr(self.http, method)
-        return send(address, data, headers={"host": self.host, **self.headers}, **options)
+        answer = send(address, data, headers={"host": self.host, **self.headers}, **options)
+        if answer.streaming:
+            # A stream holds the tenant's place among its requests until it has been read.
+            answer.streaming_content = list(answer.streaming_content)
+        return answer
 
 
 def told(response: Any) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from django.db import models
 from django.db.models import F, Q
 
-from shared_apps.audit.models import Auditable, AuditPolicy
+from shared_apps.audit.models import Auditable
 from shared_apps.core.base_models import TimeStampedModel, VersionedModel
 from shared_apps.core.personal import ACCOUNTABILITY, ID_ALONE, Emptied, Kept, Rule
 from shared_apps.tenants.ownership import TenantModel
@@ -16,8 +16,6 @@ from tenant_apps.invoicing.choices import InvoiceKind, InvoiceStatus, VatRoundin
 from tenant_apps.invoicing.totals import AMOUNT, QUANTITY, TAX_RATE, UNIT_PRICE
 
 _CURRENCY_RULE = r"^[A-Z]{3}$"
-# An entry has its own time, and one for each change.
-_UNRECORDED = AuditPolicy(exclude=("updated_at", "version"))
 _MADE_BY = Kept(by="created_by", reason=ID_ALONE, ground=ACCOUNTABILITY)
 
 
@@ -28,7 +26,6 @@ def _amount_field() -> "models.DecimalField[Any, Decimal]":
 class Vendor(TenantModel, TimeStampedModel, VersionedModel, Auditable):
     """A business partner. Neither name nor VAT number is unique: branches of one firm share both."""
 
-    audit = _UNRECORDED
     personal: ClassVar[tuple[Rule, ...]] = (
         Kept(
             by="email",
@@ -67,7 +64,6 @@ class Invoice(TenantModel, TimeStampedModel, VersionedModel, Auditable):
     That rule, and the same for its items, is a trigger (migration 0002), so it holds for raw SQL too.
     """
 
-    audit = _UNRECORDED
     personal: ClassVar[tuple[Rule, ...]] = (_MADE_BY,)
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
