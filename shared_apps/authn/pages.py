@@ -16,11 +16,12 @@ from django.views.decorators.csrf import csrf_protect, ensure_csrf_cookie
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from shared_apps.authn import browser_sessions, services
+from shared_apps.authn import browser_sessions
 from shared_apps.authn.authentication import requested_tenant_id
 from shared_apps.authn.errors import InvalidCredentialsError
 from shared_apps.authn.oidc import services as single_sign_on
 from shared_apps.authn.selectors import SignIn
+from shared_apps.authn.services import signing_in
 from shared_apps.authn.views import client_of
 from shared_apps.core import answer_floor
 from shared_apps.core.errors import AppError
@@ -52,7 +53,7 @@ def login(request: HttpRequest) -> HttpResponse:
     next_address = request.POST.get("next", "")
     at = timezone.now()
     try:
-        sign_in, _ = services.sign_in(
+        sign_in, _ = signing_in.sign_in(
             tenant_id=requested_tenant_id(),
             username=request.POST.get("username", ""),
             password=request.POST.get("password", ""),

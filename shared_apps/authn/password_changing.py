@@ -13,7 +13,8 @@ from shared_apps.authn.backends.base import AuthBackend
 from shared_apps.authn.choices import TicketPurpose
 from shared_apps.authn.errors import WrongOldPasswordError
 from shared_apps.authn.selectors import SignIn
-from shared_apps.authn.services import end_all_sessions, guessing, reason_withheld
+from shared_apps.authn.services.ending import end_all_sessions
+from shared_apps.authn.services.signing_in import guessing, reason_withheld
 from shared_apps.core import attribution
 from shared_apps.core.errors import AppError
 

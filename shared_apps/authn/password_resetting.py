@@ -22,7 +22,7 @@ from shared_apps.authn.errors import (
     PasswordChangeNotSupportedError,
     PolicyViolationError,
 )
-from shared_apps.authn.services import end_all_sessions
+from shared_apps.authn.services.ending import end_all_sessions
 from shared_apps.core import attribution, context
 
 if TYPE_CHECKING:

@@ -3,9 +3,10 @@ from typing import Any
 from celery import shared_task
 from django.utils import timezone
 
-from shared_apps.authn import mail_requests, password_resetting, registering, services, tickets
+from shared_apps.authn import mail_requests, password_resetting, registering, tickets
 from shared_apps.authn.errors import RegistrationClosedError
 from shared_apps.authn.impersonation import services as impersonation
+from shared_apps.authn.services import ending
 from shared_apps.core import context
 
 
@@ -13,7 +14,7 @@ from shared_apps.core import context
 def delete_expired_sessions(**_: Any) -> int:
     """Daily; tickets too."""
     tickets.delete_expired(at=timezone.now())
-    return services.delete_expired_sessions(at=timezone.now())
+    return ending.delete_expired_sessions(at=timezone.now())
 
 
 @shared_task(name="authn.close_impersonations")

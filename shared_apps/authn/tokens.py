@@ -5,14 +5,17 @@ issuer and the audience, read the clock themselves, and accept any header.
 """
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Self, cast
 from uuid import UUID, uuid4
 
 import jwt
 from django.conf import settings
+from jwt.utils import base64url_encode
 from rest_framework_simplejwt import tokens as simplejwt
 from rest_framework_simplejwt.backends import TokenBackend
 from rest_framework_simplejwt.exceptions import TokenBackendError, TokenError
@@ -48,11 +51,12 @@ class KeyRing(TokenBackend):
         if not isinstance(token, str) or not token.isascii() or len(token) > _LONGEST:
             raise TokenBackendError("not a token")
         try:
-            header = jwt.get_unverified_header(token)
+            # Of the first part alone: what follows is looked at once, with the signature.
+            header = jwt.get_unverified_header(f"{token.partition('.')[0]}..")
             key = _keys().get(header.get("kid", ""))
             if key is None or not header.keys() <= _HEADER:
                 raise TokenBackendError("not a header of ours")
-            return jwt.decode(token, key, algorithms=[_ALGORITHM], options=_SIGNATURE_ONLY)
+            return jwt.decode(token, _ready(key), algorithms=[_ALGORITHM], options=_SIGNATURE_ONLY)
         except (jwt.PyJWTError, ValueError, TypeError) as error:
             raise TokenBackendError("not signed by us") from error
 
@@ -60,6 +64,13 @@ class KeyRing(TokenBackend):
 _SIGNATURE_ONLY: Any = {
     f"verify_{claim}": False for claim in ("exp", "nbf", "iat", "aud", "iss", "sub", "jti")
 }
+
+
+# PyJWT looks each time whether a text is not a key of another algorithm's by mistake.
+@lru_cache(maxsize=16)
+def _ready(key: str) -> jwt.PyJWK:
+    octets = base64url_encode(key.encode()).decode()
+    return jwt.PyJWK({"kty": "oct", "k": octets}, algorithm=_ALGORITHM)
 
 
 def _keys() -> Mapping[str, str]:
@@ -108,7 +119,7 @@ def login_ends_at(auth_time: datetime) -> datetime:
     return auth_time + longest
 
 
-class _SessionToken(simplejwt.Token):
+class _SessionToken(simplejwt.Token, ABC):
     """A token of a session: audience, issuer, session and sign-in time, and no role."""
 
     _token_backend = KeyRing()
@@ -136,8 +147,8 @@ class _SessionToken(simplejwt.Token):
         return token
 
     @classmethod
-    def _lifetime_of(cls, lifetimes: Lifetimes) -> timedelta:
-        raise NotImplementedError
+    @abstractmethod
+    def _lifetime_of(cls, lifetimes: Lifetimes) -> timedelta: ...
 
     @classmethod
     def read(cls, raw: str, *, tenant_id: UUID | None, at: datetime) -> Claims:

@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from shared_apps.authn import selectors, serializers, services
+from shared_apps.authn import selectors, serializers
 from shared_apps.authn.authentication import requested_tenant_id
 from shared_apps.authn.errors import (
     InvalidCredentialsError,
@@ -23,6 +23,7 @@ from shared_apps.authn.errors import (
 )
 from shared_apps.authn.permissions import IsSignedIn, IsThemselves
 from shared_apps.authn.selectors import SignIn
+from shared_apps.authn.services import ending, issuing, opening, refreshing, signing_in
 from shared_apps.core import answer_floor, attribution, context
 from shared_apps.core.pagination import PagePagination
 from shared_apps.core.serializers import InputSerializer
@@ -59,7 +60,7 @@ class LoginView(OpenView):
     def post(self, request: Request) -> Response:
         credentials = validated(serializers.LoginInput, request)
         try:
-            sign_in, pair = services.sign_in(
+            sign_in, pair = signing_in.sign_in(
                 tenant_id=requested_tenant_id(),
                 client=client_of(request),
                 at=timezone.now(),
@@ -80,14 +81,14 @@ class LoginView(OpenView):
 class RefreshView(OpenView):
     def post(self, request: Request) -> Response:
         token = validated(serializers.RefreshInput, request)["refresh"]
-        pair = services.refresh(tenant_id=requested_tenant_id(), token=token, at=timezone.now())
+        pair = refreshing.refresh(tenant_id=requested_tenant_id(), token=token, at=timezone.now())
         return Response(_rendered(pair), headers=_NOT_STORED)
 
 
 class LogoutView(OpenView):
     def post(self, request: Request) -> Response:
         token = validated(serializers.RefreshInput, request)["refresh"]
-        services.sign_out(tenant_id=requested_tenant_id(), token=token, at=timezone.now())
+        ending.sign_out(tenant_id=requested_tenant_id(), token=token, at=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
@@ -129,7 +130,7 @@ class SessionListView(OwnView):
 class SessionView(OwnView):
     def delete(self, request: Request, session_id: Any) -> Response:
         sign_in = _sign_in(request)
-        services.end_session(
+        ending.end_session(
             session_id=session_id,
             user_id=sign_in.user.id,
             tenant_id=sign_in.tenant_id,
@@ -141,7 +142,7 @@ class SessionView(OwnView):
 class PasswordInfoView(OwnView):
     def get(self, request: Request) -> Response:
         sign_in = _sign_in(request)
-        info = services.get_password_info(sign_in=sign_in, at=timezone.now())
+        info = signing_in.get_password_info(sign_in=sign_in, at=timezone.now())
         return Response(asdict(info))
 
 
@@ -155,7 +156,7 @@ def validated(kind: type[InputSerializer], request: Request) -> dict[str, Any]:
     return dict(body.validated_data)
 
 
-def _rendered(pair: services.TokenPair) -> dict[str, Any]:
+def _rendered(pair: issuing.TokenPair) -> dict[str, Any]:
     return {"access": pair.access, "refresh": pair.refresh, "expires_in": pair.expires_in}
 
 
@@ -178,7 +179,7 @@ def _sign_in(request: Request) -> SignIn:
     return request.auth
 
 
-def signed_in(sign_in: SignIn, pair: services.TokenPair) -> Response:
+def signed_in(sign_in: SignIn, pair: issuing.TokenPair) -> Response:
     """What every way to sign in is answered with."""
     scope = context.require()
     tenant = scope if isinstance(scope, context.TenantIdentity) else None
@@ -193,7 +194,7 @@ def signed_in(sign_in: SignIn, pair: services.TokenPair) -> Response:
     )
 
 
-def client_of(request: Request | HttpRequest) -> services.Client:
+def client_of(request: Request | HttpRequest) -> opening.Client:
     agent = request.headers.get("User-Agent", "")
     printable = "".join(character if character.isprintable() else "?" for character in agent)
-    return services.Client(ip=attribution.current().ip, user_agent=printable[:_LONGEST_USER_AGENT])
+    return opening.Client(ip=attribution.current().ip, user_agent=printable[:_LONGEST_USER_AGENT])

@@ -13,8 +13,8 @@ from django.db import DatabaseError
 from shared_apps.accounts import directory_people, identities
 from shared_apps.accounts.choices import Role
 from shared_apps.authn import recognition
-from shared_apps.authn import services as sign_ins
 from shared_apps.authn.backends.directory import DirectoryBackend
+from shared_apps.authn.services import ending
 from shared_apps.core import attribution, context
 from shared_apps.directory_sync import comparing, listing, plans
 from shared_apps.directory_sync.choices import Kind, State
@@ -181,7 +181,7 @@ def _change(preview: SyncPreview, user_id: UUID, values: dict[str, Any], at: dat
         tenant_id=preview.tenant_id, realm=preview.realm, user_id=user_id, values=values, at=at
     )
     if values.get("is_active") is False:
-        sign_ins.end_sessions(user_id=user_id, tenant_id=preview.tenant_id, at=at)
+        ending.end_sessions(user_id=user_id, tenant_id=preview.tenant_id, at=at)
 
 
 def _keep_result(preview: SyncPreview, items: list[SyncItem], told: dict[str, Told]) -> None:

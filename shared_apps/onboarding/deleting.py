@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import Error
 
 from shared_apps.accounts import services as accounts
-from shared_apps.authn import services as authn
+from shared_apps.authn.services import ending
 from shared_apps.core import context
 from shared_apps.core.errors import AppError, explain
 from shared_apps.onboarding import schemas
@@ -82,7 +82,7 @@ def schedule_deletion(
         )
     if tenant.state != TenantState.ARCHIVED:
         tenant = changing.archive_tenant(slug=deletion.slug, reason=deletion.reason, at=at)
-    authn.forget_sessions(tenant_id=tenant.id)
+    ending.forget_sessions(tenant_id=tenant.id)
     if deletion.backup is not None:
         _back_up(tenant, deletion.backup, at, report)
     tenants.schedule_deletion(tenant_id=tenant.id, after=at + deletion.grace)

@@ -27,6 +27,7 @@ PROCESS_MEMORY = {
     "shared_apps/audit/sealing/fields.py:personal_tables": "what models declare",
     "shared_apps/audit/sealing/wrapping.py:_derived": "from secrets of the settings; no person's key",
     "shared_apps/audit/tracking.py:changeable": "of models, which are code",
+    "shared_apps/authn/tokens.py:_ready": "keys of the settings; no tenant's",
     "shared_apps/authn/backends/configurations.py:_key_ring": "from secrets of the settings; no tenant's",
     "shared_apps/mail/sealing.py:_key_ring": "from secrets of the settings; no tenant's",
     "shared_apps/authn/backends/kinds.py:definitions": "JSON Schema, the same for everybody",

@@ -9,7 +9,6 @@ from uuid import UUID
 import psycopg
 import pytest
 from celery import current_app
-from django.core.cache import cache
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
@@ -194,7 +193,6 @@ def test_22_an_admin_closes_or_takes_no_account_that_others_gave_something(
 def test_23_a_link_is_made_of_the_stored_domain(
     acme: TenantIdentity, victim: Person, mailbox: Mailbox, headers: dict[str, str]
 ) -> None:
-    cache_of(acme)
     answer = Client().post(
         "/api/v1/auth/password/reset/", {"email": victim.email},
         content_type="application/json", headers={"host": "acme.localhost", **headers},
@@ -236,7 +234,6 @@ def test_48_a_reset_tells_nobody_who_has_an_account(
     }  # fmt: skip
     answers = {}
     for case, email in asked.items():
-        cache_of(acme)
         client = api(acme)
         client.headers = {"x-request-id": "the-same"}
         # The work of a request is the same as well: it asks for nobody.
@@ -257,7 +254,6 @@ def test_48_a_reset_tells_nobody_who_has_an_account(
 def test_49_one_network_floods_nobodys_mailbox(
     acme: TenantIdentity, api: ApiFactory, victim: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
-    cache_of(acme)
     queue = current_app.conf.task_default_queue
     _purge(queue)
     for number in range(mail_requests.MOST_PER_NETWORK + 5):
@@ -267,7 +263,6 @@ def test_49_one_network_floods_nobodys_mailbox(
 
     assert _purge(queue) == mail_requests.MOST_PER_NETWORK
     assert caplog.text.count("Too many mails were asked for from one network") == 5
-    cache_of(acme)
 
 
 def test_56_neither_links_nor_addresses_are_logged(
@@ -286,12 +281,6 @@ def test_56_neither_links_nor_addresses_are_logged(
     assert victim.email not in ours
     with context.operator():
         assert not Session.objects.filter(user=victim.id).exists()
-
-
-def cache_of(tenant: TenantIdentity) -> None:
-    """Nobody has asked for a mail yet."""
-    with context.tenant(tenant):
-        cache.clear()
 
 
 def _task(name: str) -> Any:

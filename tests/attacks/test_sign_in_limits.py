@@ -11,9 +11,10 @@ from django.test import override_settings
 
 from config.env import Environment
 from shared_apps.accounts.models import User
-from shared_apps.authn import limits, services
+from shared_apps.authn import limits
 from shared_apps.authn.errors import InvalidCredentialsError, TooManyAttemptsError
 from shared_apps.authn.models import Session
+from shared_apps.authn.services import opening, signing_in
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from tests.client import Api
@@ -235,9 +236,9 @@ def test_51_without_redis_nobody_signs_in_and_whoever_has_goes_on(
 def test_53_two_hundred_guesses_at_once_are_five(acme: TenantIdentity, victim: Person) -> None:
     def guess_once() -> str:
         try:
-            services.sign_in(
+            signing_in.sign_in(
                 tenant_id=acme.id, username=victim.email, password="wrong password",
-                client=services.Client(ip=HOME, user_agent=""), at=datetime.now(UTC),
+                client=opening.Client(ip=HOME, user_agent=""), at=datetime.now(UTC),
             )  # fmt: skip
         except (InvalidCredentialsError, TooManyAttemptsError) as error:
             return error.code

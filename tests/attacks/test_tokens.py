@@ -20,9 +20,9 @@ from django.utils import timezone
 from shared_apps.accounts import services as accounts
 from shared_apps.accounts.choices import Role
 from shared_apps.accounts.models import User
-from shared_apps.authn import services
 from shared_apps.authn.errors import LoginExpiredError
 from shared_apps.authn.models import RefreshToken, Session
+from shared_apps.authn.services import ending, opening, refreshing, signing_in
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.tenants import services as tenants
@@ -303,9 +303,9 @@ def test_11_a_refresh_token_after_logout(
 
 def test_12_a_session_is_refreshed_for_ever(acme: TenantIdentity, victim: Person) -> None:
     start = timezone.now()
-    _, pair = services.sign_in(
+    _, pair = signing_in.sign_in(
         tenant_id=acme.id, username=victim.email, password=PASSWORD,
-        client=services.Client(ip=None, user_agent=""), at=start,
+        client=opening.Client(ip=None, user_agent=""), at=start,
     )  # fmt: skip
     limit = int(start.timestamp()) + settings.MAX_LOGIN_LIFETIME.total_seconds()
     at, rounds = start, 0
@@ -313,7 +313,7 @@ def test_12_a_session_is_refreshed_for_ever(acme: TenantIdentity, victim: Person
     with pytest.raises(LoginExpiredError):  # noqa: PT012 (the round in which it happens is the point)
         while True:
             at += timedelta(minutes=50)
-            pair = services.refresh(tenant_id=acme.id, token=pair.refresh, at=at)
+            pair = refreshing.refresh(tenant_id=acme.id, token=pair.refresh, at=at)
             rounds += 1
             for token in (pair.access, pair.refresh):
                 assert claims_in(token)["exp"] <= limit
@@ -402,8 +402,8 @@ def test_16_the_clean_up_spares_what_lives(
     live = [api(acme, "viewer"), api(globex, "editor"), api(None)]
     live[2].sign_in("operator@example.com", PASSWORD)
 
-    assert services.delete_expired_sessions(at=timezone.now()) == 1
-    assert services.delete_expired_sessions(at=timezone.now()) == 0
+    assert ending.delete_expired_sessions(at=timezone.now()) == 1
+    assert ending.delete_expired_sessions(at=timezone.now()) == 0
 
     for client in live:
         assert show(client, client.tokens["access"]).status_code == 200

@@ -12,10 +12,11 @@ from uuid import UUID
 from shared_apps.authn import recognition
 from shared_apps.authn.backends import configurations, registry
 from shared_apps.authn.backends.base import AuthBackend, Configuration
+from shared_apps.authn.backends.configurations import Basis
 from shared_apps.authn.backends.database import DatabaseBackend
 from shared_apps.authn.choices import BREAK_GLASS
 from shared_apps.authn.errors import BackendUnavailableError
-from shared_apps.authn.models import AuthConfiguration, Session
+from shared_apps.authn.models import Session
 from shared_apps.core import context
 from shared_apps.core.emails import canonical_email
 
@@ -69,23 +70,22 @@ def way_of(*, tenant_id: UUID | None, username: str) -> tuple[Way, AuthBackend]:
         BackendUnavailableError: as `backend_for`; nobody who signs in past the backend is met by it.
     """
     row = configurations.find_row(tenant_id=tenant_id) if tenant_id else None
-    way = _way(row, username)
+    way = _way(configurations.basis_of(row, name=canonical_email(username)))
     if row is None or way.name == BREAK_GLASS:
         return way, _DATABASE
     return way, backend_of(configurations.opened(row))
 
 
 def is_still(way: Way, *, tenant_id: UUID | None, username: str) -> bool:
-    row = configurations.find_row(tenant_id=tenant_id) if tenant_id else None
-    return _way(row, username) == way
+    name = canonical_email(username)
+    basis = configurations.find_basis(tenant_id=tenant_id, name=name) if tenant_id else None
+    return _way(basis) == way
 
 
-def _way(row: AuthConfiguration | None, username: str) -> Way:
-    if row is None:
+def _way(basis: Basis | None) -> Way:
+    if basis is None:
         return Way(DatabaseBackend.name)
-    if canonical_email(username) in row.break_glass:
-        return Way(BREAK_GLASS)
-    return Way(row.kind, row.realm)
+    return Way(BREAK_GLASS) if basis.is_past_it else Way(basis.kind, basis.realm)
 
 
 def backend_of_person(user: "User", *, tenant_id: UUID | None) -> AuthBackend:

@@ -3,11 +3,13 @@
 import json
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 from uuid import NAMESPACE_OID, UUID, uuid5
 
 from django.conf import settings
+from django.db import connection
 
 from shared_apps.authn.backends.base import Configuration
 from shared_apps.authn.errors import BackendUnavailableError
@@ -24,6 +26,32 @@ def find_row(*, tenant_id: UUID) -> AuthConfiguration | None:
     """None: our own passwords. Read for every sign-in, so that a change counts in every process at once."""
     with context.operator():
         return AuthConfiguration.objects.filter(tenant_id=tenant_id).first()
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What of a configuration somebody's sign-in rests on."""
+
+    kind: str
+    realm: UUID
+    is_past_it: bool
+    """By our own password, as one of `break_glass`."""
+
+
+def basis_of(row: AuthConfiguration | None, *, name: str) -> Basis | None:
+    return Basis(row.kind, row.realm, name in row.break_glass) if row else None
+
+
+def find_basis(*, tenant_id: UUID, name: str) -> Basis | None:
+    """As `basis_of` what there is now."""
+    with context.operator(), connection.cursor() as cursor:
+        cursor.execute(_BASIS, [name, tenant_id])
+        row = cursor.fetchone()
+    return Basis(*row) if row else None
+
+
+# Written out for the sign-ins that wait for it.
+_BASIS = "SELECT kind, realm, break_glass ? %s FROM authn_authconfiguration WHERE tenant_id = %s"
 
 
 def opened(row: AuthConfiguration) -> Configuration:

@@ -80,14 +80,9 @@ def attempt(
         Window(space.key("pair", name, origin), settings.SIGN_IN_FAILURES_PER_MINUTE, _MINUTE),
         Window(space.key("pair-long", name, origin), budget.of_one_address, budget.seconds),
     ]
+    whole = Window(space.key("account", name), budget.most, budget.seconds, budget.of_strangers)
     with _closed_without_redis():
-        is_known = windows.client().exists(known)
-        whole = Window(
-            space.key("account", name),
-            budget.most if is_known else budget.of_strangers,
-            budget.seconds,
-        )
-        taken = _take([*pair, whole, *_of_address(space, origin)])
+        taken = _take([*pair, whole, *_of_address(space, origin)], known=known)
     try:
         yield
     except _NOT_JUDGED:
@@ -124,6 +119,19 @@ def bind(*, tenant_id: UUID, external_id: str) -> Iterator[None]:
     _best_effort(lambda: windows.give_back_with_earlier(taken, own=1))
 
 
+def may_ask(
+    mail: str, *, tenant_id: UUID | None, address: str | None, most: int, seconds: int
+) -> bool:
+    """Whether this address may ask for a mail of that kind once more at this host; it counts.
+
+    Raises:
+        BackendUnavailableError: without Redis nobody knows how often it did.
+    """
+    window = Window(_Space(tenant_id).key(mail, address_key(address)), most, seconds)
+    with _closed_without_redis("Requests for mails"):
+        return isinstance(windows.take([window]), Taken)
+
+
 @dataclass(frozen=True)
 class _Space:
     tenant_id: UUID | None
@@ -154,24 +162,24 @@ def _of_address(space: _Space, origin: str) -> list[Window]:
     ]
 
 
-def _take(asked: list[Window]) -> Taken:
-    found = windows.take(asked)
+def _take(asked: list[Window], *, known: str = "") -> Taken:
+    found = windows.take(asked, known=known)
     if isinstance(found, Full):
         raise TooManyAttemptsError(retry_after=found.retry_after)
     return found
 
 
 def _forgive(taken: Taken, *, own: int, known: str) -> None:
-    windows.give_back_with_earlier(taken, own=own)
-    windows.client().set(known, 1, ex=_KNOWN_FOR)
+    seconds = int(_KNOWN_FOR.total_seconds())
+    windows.give_back_with_earlier(taken, own=own, known=known, known_seconds=seconds)
 
 
 @contextmanager
-def _closed_without_redis() -> Iterator[None]:
+def _closed_without_redis(what: str = "Sign-ins") -> Iterator[None]:
     try:
         yield
     except redis.RedisError:
-        logger.exception("Sign-ins are refused: the limiter cannot count")
+        logger.exception("%s are refused: the limiter cannot count", what)
         raise BackendUnavailableError from None
 
 

@@ -24,6 +24,8 @@ class Window:
     most: int
     """Places; 0 lets nobody in."""
     seconds: int
+    most_of_strangers: int | None = None
+    """Places where nobody is known (`take`); None: as many."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +42,15 @@ class Full:
     """Whole seconds after which there is a place again, at least 1."""
 
 
-# Sorted sets of attempts by microseconds. `now` is not the caller's: clocks of machines differ.
+# Sorted sets of attempts by microseconds, behind the key of who is known. `now` is not the caller's: clocks
+# of machines differ.
 _TAKE = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
+local stranger = 1 - redis.call('EXISTS', KEYS[1])
 local wait = 0
-for i, key in ipairs(KEYS) do
-    local most, span = tonumber(ARGV[2 * i]), ARGV[2 * i + 1] * 1000000
+for i = 2, #KEYS do
+    local key, most, span = KEYS[i], tonumber(ARGV[3 * i - 4 + stranger]), ARGV[3 * i - 2] * 1000000
     redis.call('ZREMRANGEBYSCORE', key, '-inf', now - span)
     local taken = redis.call('ZCARD', key)
     if taken >= most then
@@ -57,18 +61,19 @@ for i, key in ipairs(KEYS) do
     end
 end
 if wait > 0 then return wait end
-for i, key in ipairs(KEYS) do
-    redis.call('ZADD', key, now, ARGV[1])
-    redis.call('PEXPIRE', key, ARGV[2 * i + 1] * 1000)
+for i = 2, #KEYS do
+    redis.call('ZADD', KEYS[i], now, ARGV[1])
+    redis.call('PEXPIRE', KEYS[i], ARGV[3 * i - 2] * 1000)
 end
 return 0
 """
 
-# All that the first `ARGV[1]` sets hold, out of every set.
+# All that the first `ARGV[1]` sets hold, out of every set; behind the key of who is known from now on.
 _GIVE_BACK_WITH_EARLIER = """
-for i = 1, tonumber(ARGV[1]) do
+if KEYS[1] ~= '' then redis.call('SET', KEYS[1], 1, 'EX', ARGV[2]) end
+for i = 2, ARGV[1] + 1 do
     for _, attempt in ipairs(redis.call('ZRANGE', KEYS[i], 0, -1)) do
-        for _, key in ipairs(KEYS) do redis.call('ZREM', key, attempt) end
+        for j = 2, #KEYS do redis.call('ZREM', KEYS[j], attempt) end
     end
 end
 """
@@ -86,13 +91,19 @@ def client() -> Any:
     return _client(settings.REDIS_URL)
 
 
-def take(windows: Sequence[Window]) -> Taken | Full:
-    """Raises redis.RedisError: nothing is known, so nobody may be let through."""
+def take(windows: Sequence[Window], *, known: str = "") -> Taken | Full:
+    """A place in each; the key `known` is there if whoever asks is no stranger.
+
+    Raises:
+        redis.RedisError: nothing is known, so nobody may be let through.
+    """
     attempt = uuid.uuid4().hex
-    numbers = [number for window in windows for number in (window.most, window.seconds)]
-    wait = client().eval(
-        _TAKE, len(windows), *(window.key for window in windows), attempt, *numbers
-    )
+    numbers = []
+    for window in windows:
+        strangers = window.most if window.most_of_strangers is None else window.most_of_strangers
+        numbers += [window.most, strangers, window.seconds]
+    keys = [known, *(window.key for window in windows)]
+    wait = client().eval(_TAKE, len(keys), *keys, attempt, *numbers)
     if wait:
         return Full(retry_after=max(1, -(-int(wait) // 1_000_000)))
     return Taken(id=attempt, windows=tuple(windows))
@@ -106,11 +117,15 @@ def give_back(taken: Taken) -> None:
         pipeline.execute()
 
 
-def give_back_with_earlier(taken: Taken, *, own: int) -> None:
+def give_back_with_earlier(
+    taken: Taken, *, own: int, known: str = "", known_seconds: int = 0
+) -> None:
     """The attempt and all that the first `own` of its windows still hold, out of all of them.
+
+    Whoever took it is no stranger for so long, by the key `known`.
 
     Raises:
         redis.RedisError
     """
-    keys = [window.key for window in taken.windows]
-    client().eval(_GIVE_BACK_WITH_EARLIER, len(keys), *keys, own)
+    keys = [known, *(window.key for window in taken.windows)]
+    client().eval(_GIVE_BACK_WITH_EARLIER, len(keys), *keys, own, known_seconds)

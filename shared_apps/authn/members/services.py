@@ -6,7 +6,7 @@ from uuid import UUID
 from django.db import transaction
 
 from shared_apps.accounts import disabling
-from shared_apps.authn import services
+from shared_apps.authn.services import ending
 from shared_apps.core import context
 
 
@@ -18,4 +18,4 @@ def disable_member(*, tenant_id: UUID, user_id: UUID, by: UUID | None, at: datet
     """
     with context.operator(), transaction.atomic():
         disabling.disable_member(tenant_id=tenant_id, user_id=user_id, by=by)
-        services.end_sessions(user_id=user_id, tenant_id=tenant_id, at=at)
+        ending.end_sessions(user_id=user_id, tenant_id=tenant_id, at=at)

@@ -14,10 +14,10 @@ from shared_apps.accounts import disabling
 from shared_apps.accounts import selectors as people
 from shared_apps.accounts.choices import Permission
 from shared_apps.authn import selectors
-from shared_apps.authn import services as sign_ins
 from shared_apps.authn.members import services
 from shared_apps.authn.selectors import SignIn
 from shared_apps.authn.serializers import SessionSerializer
+from shared_apps.authn.services import ending
 from shared_apps.core import context
 from shared_apps.core.pagination import PagePagination
 
@@ -43,13 +43,13 @@ class MemberSessionsView(AdminView):
 
     def delete(self, request: Request, user_id: UUID) -> Response:
         tenant_id = _tenant_of(user_id)
-        sign_ins.end_sessions(user_id=user_id, tenant_id=tenant_id, at=timezone.now())
+        ending.end_sessions(user_id=user_id, tenant_id=tenant_id, at=timezone.now())
         return Response(status=status.HTTP_204_NO_CONTENT)
 
 
 class MemberSessionView(AdminView):
     def delete(self, request: Request, user_id: UUID, session_id: UUID) -> Response:
-        sign_ins.end_session(
+        ending.end_session(
             session_id=session_id,
             user_id=user_id,
             tenant_id=_tenant_of(user_id),

@@ -11,7 +11,6 @@ from uuid import UUID
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from shared_apps.accounts import selectors as people
-from shared_apps.authn import services
 from shared_apps.authn.backends import Way, backend_for
 from shared_apps.authn.backends.single_sign_on import SingleSignOnBackend
 from shared_apps.authn.errors import (
@@ -24,7 +23,9 @@ from shared_apps.authn.errors import (
 from shared_apps.authn.oidc import attempts
 from shared_apps.authn.oidc.attempts import Attempt
 from shared_apps.authn.selectors import SignIn
-from shared_apps.authn.services import Client, TokenPair
+from shared_apps.authn.services import opening, signing_in
+from shared_apps.authn.services.issuing import TokenPair
+from shared_apps.authn.services.opening import Client
 from shared_apps.core.text import has_unusable_characters
 
 _LONGEST_NEXT = 2000
@@ -49,7 +50,7 @@ def has_page(*, tenant_id: UUID | None) -> bool:
     return True
 
 
-@services.reason_withheld()
+@signing_in.reason_withheld()
 def begin(*, tenant_id: UUID | None, redirect_uri: str, next_path: str, browser_secret: str) -> str:
     """The address of the provider's page.
 
@@ -72,7 +73,7 @@ def begin(*, tenant_id: UUID | None, redirect_uri: str, next_path: str, browser_
     )
 
 
-@services.reason_withheld()
+@signing_in.reason_withheld()
 def come_back(
     *, tenant_id: UUID | None, state: str, code: str | None, issuer: str | None,
     browser_secret: str, at: datetime,
@@ -101,7 +102,7 @@ def come_back(
     return CameBack(attempt.next_path, handed_over)
 
 
-@services.reason_withheld()
+@signing_in.reason_withheld()
 def exchange(
     *, tenant_id: UUID | None, code: str, browser_secret: str, client: Client, at: datetime
 ) -> tuple[SignIn, TokenPair]:
@@ -116,7 +117,7 @@ def exchange(
     user = people.find_user(user_id=UUID(proven.user_id))
     if proven.realm != str(backend.configuration.realm) or user is None:
         raise SignInAttemptError
-    return services.open_session(
+    return opening.open_session(
         tenant_id=tenant_id, user=user, way=Way(backend.name, backend.configuration.realm),
         # Nobody signs in past the directory here, whatever they are called.
         username="", client=client, auth_time=datetime.fromisoformat(proven.auth_time), at=at,

@@ -71,14 +71,14 @@ class SigningIn:
         return time.perf_counter() - started
 
     def sign_in(self) -> float:
-        from shared_apps.authn import services
+        from shared_apps.authn.services import opening, signing_in
         from shared_apps.core import attribution
 
         assert self._directory is not None
-        client = services.Client(ip=None, user_agent="")
+        client = opening.Client(ip=None, user_agent="")
         started = time.perf_counter()
         with attribution.acting(attribution.command("bench")):
-            services.sign_in(
+            signing_in.sign_in(
                 tenant_id=self._tenant_id, username="alice", password=self._directory.password,
                 client=client, at=datetime.now(UTC),
             )  # fmt: skip

@@ -53,7 +53,11 @@ def traffic(
 
 @contextmanager
 def cases(
-    scale: Scale, *, contenders: Sequence[RequestContender], counting: Counting = traffic
+    scale: Scale,
+    *,
+    contenders: Sequence[RequestContender],
+    counting: Counting = traffic,
+    by_processor: bool = False,
 ) -> Iterator[Sequence[Case]]:
     hosts = [host(number) for number in range(1, _TENANTS[scale] + 1)]
     with ExitStack() as stack:
@@ -79,6 +83,7 @@ def cases(
                         listing,
                         asked,
                         partial(counting, contender, process, listing.path, asked, scale),
+                        by_processor,
                     )
                     for contender, process in workers.items()
                 ),
@@ -175,9 +180,16 @@ def _contender(
     listing: _Listing,
     hosts: Sequence[str],
     count: Callable[[], Mapping[str, float]],
+    by_processor: bool,
 ) -> Contender:
     def measure() -> float:
-        rate: float = process.call("rate", path=listing.path, hosts=hosts, requests=listing.batch)
+        rate: float = process.call(
+            "rate",
+            path=listing.path,
+            hosts=hosts,
+            requests=listing.batch,
+            by_processor=by_processor,
+        )
         return rate
 
     return Contender(contender.name, contender.part, contender.what, measure, count)

@@ -5,11 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from shared_apps.authn import lifetimes, services
+from shared_apps.authn import lifetimes
 from shared_apps.authn.errors import InvalidTokenError, LoginExpiredError
 from shared_apps.authn.lifetimes import Declared
 from shared_apps.authn.models import Session
 from shared_apps.authn.selectors import get_sign_in, list_live_permissions
+from shared_apps.authn.services import issuing, opening, refreshing, signing_in
 from shared_apps.authn.tokens import AccessToken
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
@@ -26,21 +27,21 @@ def installed(settings: object) -> None:
     settings.ACCESS_TOKEN_LIFETIME = timedelta(minutes=60)  # type: ignore[attr-defined]  # pytest-django's
 
 
-def sign_in(tenant: TenantIdentity) -> services.TokenPair:
+def sign_in(tenant: TenantIdentity) -> issuing.TokenPair:
     person = make_person(tenant)
-    _, pair = services.sign_in(
+    _, pair = signing_in.sign_in(
         tenant_id=tenant.id, username=person.email, password=person.password,
-        client=services.Client(ip=None, user_agent=""), at=START,
+        client=opening.Client(ip=None, user_agent=""), at=START,
     )  # fmt: skip
     return pair
 
 
-def minutes_of(pair: services.TokenPair) -> tuple[int, int]:
+def minutes_of(pair: issuing.TokenPair) -> tuple[int, int]:
     return tuple((claims_in(token)["exp"] - int(START.timestamp())) // 60
                  for token in (pair.access, pair.refresh))  # type: ignore[return-value]  # two  # fmt: skip
 
 
-def is_good(tenant: TenantIdentity, pair: services.TokenPair, minutes: int) -> bool:
+def is_good(tenant: TenantIdentity, pair: issuing.TokenPair, minutes: int) -> bool:
     at = START + timedelta(minutes=minutes)
     claims = AccessToken.read(pair.access, tenant_id=tenant.id, at=at)
     get_sign_in(claims=claims, at=at)
@@ -80,8 +81,8 @@ def test_a_sign_in_ends_when_it_is_too_old_for_its_tenant(
     at = START + timedelta(hours=1)
 
     with pytest.raises(LoginExpiredError):
-        services.refresh(tenant_id=acme.id, token=pairs[acme].refresh, at=at)
-    services.refresh(tenant_id=globex.id, token=pairs[globex].refresh, at=at)
+        refreshing.refresh(tenant_id=acme.id, token=pairs[acme].refresh, at=at)
+    refreshing.refresh(tenant_id=globex.id, token=pairs[globex].refresh, at=at)
     with context.operator():
         sessions = {s.id: s.tenant_id for s in Session.objects.all()}
     live = list_live_permissions(session_ids=list(sessions), at=at)
@@ -94,9 +95,9 @@ def test_a_refresh_token_is_too_old_for_its_tenant(acme: TenantIdentity, setting
     lifetimes.set_declared(tenant_id=acme.id, declared=Declared(refresh_token_days=1))
 
     with pytest.raises(InvalidTokenError):
-        services.refresh(tenant_id=acme.id, token=pair.refresh, at=START + timedelta(days=1))
+        refreshing.refresh(tenant_id=acme.id, token=pair.refresh, at=START + timedelta(days=1))
     early = START + timedelta(days=1, seconds=-1)
-    renewed = services.refresh(tenant_id=acme.id, token=pair.refresh, at=early)
+    renewed = refreshing.refresh(tenant_id=acme.id, token=pair.refresh, at=early)
     assert claims_in(renewed.refresh)["exp"] == int((early + timedelta(days=1)).timestamp())
 
 

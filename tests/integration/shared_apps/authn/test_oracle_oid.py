@@ -1,6 +1,5 @@
 """Oracle Internet Directory against an emulation: that we read what it documents."""
 
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
@@ -11,22 +10,6 @@ from tests.directories.ldap_bed import LdapBed
 
 if TYPE_CHECKING:
     from tests.directories.oid import OidEmulation
-
-
-@pytest.fixture(scope="module")
-def oid_of_acme() -> "Iterator[OidEmulation]":
-    from tests.directories import oid, slapd
-
-    slapd.require_slapd()
-    with slapd.running(oid.OidEmulation) as server:
-        assert isinstance(server, oid.OidEmulation)
-        yield server
-
-
-@pytest.fixture
-def oid(oid_of_acme: "OidEmulation") -> "Iterator[OidEmulation]":
-    yield oid_of_acme
-    oid_of_acme.reset()
 
 
 class TestOracleOid(ChangeContract, DirectoryContract):

@@ -17,7 +17,7 @@ from shared_apps.accounts import services as accounts
 from shared_apps.accounts.choices import Role
 from shared_apps.accounts.errors import RoleOfDirectoryError
 from shared_apps.accounts.models import Identity, User, UserTenantRole
-from shared_apps.authn import recognition, services
+from shared_apps.authn import recognition
 from shared_apps.authn.backends.base import Configuration
 from shared_apps.authn.backends.directory import DirectoryPerson
 from shared_apps.authn.errors import (
@@ -26,7 +26,8 @@ from shared_apps.authn.errors import (
     NoMembershipError,
 )
 from shared_apps.authn.models import Session
-from shared_apps.authn.services import Client
+from shared_apps.authn.services import signing_in
+from shared_apps.authn.services.opening import Client
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from tests.directories.people_files import directory_of
@@ -211,7 +212,7 @@ def test_a_sign_in_that_the_change_of_the_backend_overtakes_opens_nothing(
 
     def sign_in() -> Any:
         try:
-            return services.sign_in(
+            return signing_in.sign_in(
                 tenant_id=globex.id, username=alice.username, password=alice.password,
                 client=Client(ip=None, user_agent=""), at=datetime.now(UTC),
             )  # fmt: skip

@@ -9,7 +9,7 @@ from django.test import override_settings
 from shared_apps.accounts import services as accounts
 from shared_apps.accounts.choices import CrossTenantRole
 from shared_apps.accounts.models import User
-from shared_apps.authn import password_changing, selectors, services
+from shared_apps.authn import password_changing, selectors
 from shared_apps.authn.errors import (
     InvalidCredentialsError,
     InvalidTokenError,
@@ -19,7 +19,9 @@ from shared_apps.authn.errors import (
 )
 from shared_apps.authn.models import RefreshToken, Session
 from shared_apps.authn.selectors import SignIn
-from shared_apps.authn.services import Client, TokenPair
+from shared_apps.authn.services import ending, refreshing, signing_in
+from shared_apps.authn.services.issuing import TokenPair
+from shared_apps.authn.services.opening import Client
 from shared_apps.authn.tokens import AccessToken
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
@@ -37,7 +39,7 @@ CLIENT = Client(ip="192.0.2.7", user_agent="test")
 def sign_in(
     person: Person, tenant: TenantIdentity | None, at: datetime = NOW
 ) -> tuple[SignIn, TokenPair]:
-    return services.sign_in(
+    return signing_in.sign_in(
         tenant_id=tenant.id if tenant else None,
         username=person.email,
         password=person.password,
@@ -54,7 +56,7 @@ def use(pair: TokenPair, tenant: TenantIdentity | None, at: datetime = NOW) -> S
 
 
 def refresh(pair: TokenPair, tenant: TenantIdentity, at: datetime) -> TokenPair:
-    return services.refresh(tenant_id=tenant.id, token=pair.refresh, at=at)
+    return refreshing.refresh(tenant_id=tenant.id, token=pair.refresh, at=at)
 
 
 def session_of(user_id: UUID) -> Session:
@@ -105,7 +107,7 @@ def make_auditor(tenant: TenantIdentity) -> Person:
 def test_sign_in_takes_any_spelling_of_the_address(acme: TenantIdentity, username: str) -> None:
     accounts.ensure_admin(tenant_id=acme.id, email="grace@acme.example", password=PASSWORD, at=NOW)
 
-    signed_in, _ = services.sign_in(
+    signed_in, _ = signing_in.sign_in(
         tenant_id=acme.id, username=username, password=PASSWORD, client=CLIENT, at=NOW
     )
 
@@ -167,7 +169,7 @@ def test_a_token_that_is_used_again_at_once_is_refused_without_harm(acme: Tenant
     renewed = refresh(pair, acme, NOW)
 
     with pytest.raises(InvalidTokenError):
-        refresh(pair, acme, NOW + services.REPLAY_LEEWAY)
+        refresh(pair, acme, NOW + refreshing.REPLAY_LEEWAY)
 
     assert use(renewed, acme).user.id == person.id
     assert session_of(person.id).revoked_at is None
@@ -177,7 +179,7 @@ def test_a_token_that_is_used_again_later_ends_the_session(acme: TenantIdentity)
     person = make_person(acme)
     _, pair = sign_in(person, acme)
     renewed = refresh(pair, acme, NOW)
-    later = NOW + services.REPLAY_LEEWAY + timedelta(microseconds=1)
+    later = NOW + refreshing.REPLAY_LEEWAY + timedelta(microseconds=1)
 
     with pytest.raises(InvalidTokenError):
         refresh(pair, acme, later)
@@ -232,20 +234,20 @@ def test_a_suspended_tenant_refuses_a_token_by_itself(acme: TenantIdentity) -> N
 def test_sign_out_ends_the_session_once(acme: TenantIdentity) -> None:
     person = make_person(acme)
     _, pair = sign_in(person, acme)
-    services.sign_out(tenant_id=acme.id, token=pair.refresh, at=NOW)
+    ending.sign_out(tenant_id=acme.id, token=pair.refresh, at=NOW)
 
     assert session_of(person.id).revoked_reason == "SIGNED_OUT"
     with pytest.raises(InvalidTokenError):
         use(pair, acme)
     with pytest.raises(InvalidTokenError):
-        services.sign_out(tenant_id=acme.id, token=pair.refresh, at=NOW)
+        ending.sign_out(tenant_id=acme.id, token=pair.refresh, at=NOW)
 
 
 def test_sign_out_works_with_a_token_that_was_exchanged(acme: TenantIdentity) -> None:
     _, pair = sign_in(make_person(acme), acme)
     renewed = refresh(pair, acme, NOW)
 
-    services.sign_out(tenant_id=acme.id, token=pair.refresh, at=NOW)
+    ending.sign_out(tenant_id=acme.id, token=pair.refresh, at=NOW)
 
     with pytest.raises(InvalidTokenError):
         use(renewed, acme)
@@ -258,14 +260,14 @@ def test_own_sessions_are_listed_and_ended(acme: TenantIdentity) -> None:
     foreign, _ = sign_in(other, acme)
     own = {"user_id": person.id, "tenant_id": acme.id, "at": NOW}
 
-    services.end_session(session_id=first.session_id, **own)
+    ending.end_session(session_id=first.session_id, **own)
 
     with context.operator():
         live = list(selectors.list_live_sessions(**own))
     assert [session.id for session in live] == [second.session_id]
     for session_id in (first.session_id, foreign.session_id):
         with pytest.raises(SessionNotFoundError):
-            services.end_session(session_id=session_id, **own)
+            ending.end_session(session_id=session_id, **own)
     assert use(pair, acme, NOW + timedelta(seconds=1))
 
 
@@ -301,13 +303,13 @@ def test_delete_expired_sessions_deletes_what_ended_long_ago(acme: TenantIdentit
     long_ago = NOW - lifetime - settings.MAX_LOGIN_LIFETIME - timedelta(seconds=1)
     sign_in(ended, acme, long_ago)
     _, pair = sign_in(revoked, acme, long_ago + timedelta(hours=1))
-    services.sign_out(tenant_id=acme.id, token=pair.refresh, at=long_ago + timedelta(hours=2))
+    ending.sign_out(tenant_id=acme.id, token=pair.refresh, at=long_ago + timedelta(hours=2))
     # Ended, but not long enough ago to forget it.
     sign_in(live, acme, long_ago + timedelta(seconds=2))
     _, pair = sign_in(live, acme)
 
-    assert services.delete_expired_sessions(at=NOW) == 2
-    assert services.delete_expired_sessions(at=NOW) == 0
+    assert ending.delete_expired_sessions(at=NOW) == 2
+    assert ending.delete_expired_sessions(at=NOW) == 0
 
     assert [count_tokens(person.id) for person in (ended, revoked, live)] == [0, 0, 2]
     assert use(pair, acme)

@@ -1,9 +1,13 @@
-"""Counts what goes over the wire to PostgreSQL, by libpq's own trace."""
+"""Counts what goes to PostgreSQL, by libpq's own trace, and to Redis, by what it says it was asked."""
 
 import tempfile
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
+import redis
+from django.conf import settings
 from django.db import connection
 from psycopg import pq
 
@@ -37,3 +41,19 @@ def _count(trace: str) -> Traffic:
         statements=sum(message[2].startswith("CommandComplete") for message in messages),
         round_trips=sum(pair == ("B", "F") for pair in zip(before, directions, strict=False)),
     )
+
+
+@contextmanager
+def asked_of_redis(*parts_of_names: str) -> Iterator[list[str]]:
+    """The commands meanwhile about names with one of these parts, by anybody; a script is one command."""
+    commands: list[str] = []
+    end = uuid.uuid4().hex
+    with redis.Redis.from_url(settings.REDIS_URL) as client, client.monitor() as monitor:
+        yield commands
+        client.echo(end)
+        for seen in monitor.listen():
+            command: str = seen["command"]
+            if end in command:
+                break
+            if seen["client_type"] != "lua" and any(part in command for part in parts_of_names):
+                commands.append(command.split()[0])
