@@ -76,7 +76,7 @@ class Installation:
                 )
             connection.execute("DELETE FROM onboarding_tenanterasure")
             connection.execute("DELETE FROM onboarding_erasure")
-            for table in ("syncitem", "syncpreview", "agreedrecord"):
+            for table in ("syncitem", "syncpreview", "agreedrecord", "syncposition"):
                 connection.execute(
                     sql.SQL("DELETE FROM {}").format(sql.Identifier(f"directory_sync_{table}"))
                 )
@@ -113,6 +113,7 @@ class Installation:
         with redis.Redis.from_url(settings.REDIS_URL) as client:
             for key in client.scan_iter(match=f"{redis_keys.installation('limits*')}:*"):
                 client.delete(key)
+            client.delete(redis_keys.installation("unnamed-proxy"))
         shutil.rmtree(settings.MEDIA_ROOT, ignore_errors=True)
         routing.announce_change()
 

@@ -92,7 +92,7 @@ def serving(
         [
             sys.executable, "-m", "gunicorn", "config.asgi:application", "-k", "asgi",
             "--workers", str(workers), "--bind", f"127.0.0.1:{port}", "--no-control-socket",
-            "--graceful-timeout", "1", "--log-level", "warning",
+            "--graceful-timeout", "1", "--log-level", "warning", "--forwarded-allow-ips", "",
         ],
         cwd=ROOT,
         env={
@@ -122,7 +122,8 @@ def _await_start(process: subprocess.Popen[bytes], port: int) -> None:
                 connection.sendall(
                     b"GET /health/live HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
                 )
-                if connection.recv(64).startswith(b"HTTP/1.1 200"):
+                # With the settings of production plain HTTP is sent on.
+                if connection.recv(64).startswith((b"HTTP/1.1 200", b"HTTP/1.1 301")):
                     return
         except OSError:
             pass

@@ -57,9 +57,16 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"headers": {"scope": "operator"}},
     },
     "directory_sync.request_nightly": {
-        "task": "directory_sync.request_nightly",
+        "task": "directory_sync.request_scheduled",
+        "kwargs": {"schedule": "nightly"},
         "schedule": 24 * 60 * 60,
         "options": {"headers": {"scope": "operator"}},
+    },
+    "directory_sync.request_hourly": {
+        "task": "directory_sync.request_scheduled",
+        "kwargs": {"schedule": "hourly"},
+        "schedule": 60 * 60,
+        "options": {"headers": {"scope": "operator"}, "expires": 60 * 60},
     },
     "onboarding.purge_tenants": {
         "task": "onboarding.purge_tenants",

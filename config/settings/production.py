@@ -7,6 +7,7 @@ DEBUG = False
 ENVIRONMENT_NAME = env.text("FREEHOLD_ENVIRONMENT", default="production")
 
 SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", default=True)
+# Of TRUSTED_PROXIES alone: from anybody else the header is taken away (shared_apps/core/middleware.py).
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", default=31536000, low=0, high=63072000)
 SECURE_HSTS_INCLUDE_SUBDOMAINS = True

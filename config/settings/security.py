@@ -8,7 +8,7 @@ SECRET_KEY_FALLBACKS = env.names("SECRET_KEY_FALLBACKS", default=[])
 # Host names are checked against the tenants' domains by the tenant middleware, which is stricter
 # than a list can be; this list is a further limit for those who want one.
 ALLOWED_HOSTS = env.names("ALLOWED_HOSTS", default=["*"])
-# Whose X-Forwarded-For is believed: networks of the proxies in front of the product, none by default.
+# Whose X-Forwarded-For and X-Forwarded-Proto are believed: networks of the proxies in front of the product, none by default.
 TRUSTED_PROXIES = env.networks("TRUSTED_PROXIES", default=[])
 # Where operators and cross-tenant people sign in.
 PUBLIC_HOST = env.text("PUBLIC_HOST")

@@ -138,6 +138,8 @@ def _gunicorn(port: int) -> tuple[str, ...]:
         *("-k", "asgi", "--workers", "2", "--graceful-timeout", "5"),
         # It would lie in a directory that all quickstarts of this user share.
         "--no-control-socket",
+        # Whom X-Forwarded-Proto is believed of, TRUSTED_PROXIES alone says.
+        *("--forwarded-allow-ips", ""),
         *binds,
     )
 

@@ -1,19 +1,15 @@
-"""How people of a tenant's directory stand here, and changes of it. All in the operator's context.
+"""How people of a tenant's directory stand here. All in the operator's context.
 
 For whoever compares all of them with the directory; of one who signs in `identities` knows.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
 from uuid import UUID
-
-from django.db import transaction
 
 from shared_apps.accounts.choices import Role, RoleOrigin
 from shared_apps.accounts.errors import LastAdminError
-from shared_apps.accounts.models import Identity, User, UserTenantRole
+from shared_apps.accounts.models import Identity, UserTenantRole
 from shared_apps.core import context
 
 _BATCH = 500
@@ -72,6 +68,14 @@ def find_standings(
         return {one.external_id: _standing(one, roles.get(one.user_id)) for one in identities}
 
 
+def count_active(*, tenant_id: UUID, realm: UUID) -> int:
+    """How many people of the directory are let in."""
+    with context.operator():
+        return UserTenantRole.objects.filter(
+            tenant_id=tenant_id, is_active=True, user__identities__realm=realm
+        ).count()
+
+
 def _standing(identity: Identity, member: UserTenantRole | None) -> Standing:
     user = identity.user
     return Standing(
@@ -85,44 +89,6 @@ def _standing(identity: Identity, member: UserTenantRole | None) -> Standing:
         is_granted=member is not None and member.origin != RoleOrigin.DIRECTORY,
         is_active=member is not None and member.is_active,
     )
-
-
-def change(
-    *, tenant_id: UUID, realm: UUID, user_id: UUID, values: Mapping[str, Any], at: datetime
-) -> None:
-    """Have these fields of somebody be so. `role` empty takes the role away that groups gave."""
-    with context.operator(), transaction.atomic():
-        own = {name: values[name] for name in ("name", "email") if name in values}
-        if own:
-            user = User.objects.get(id=user_id, realm=realm)
-            for name, value in own.items():
-                setattr(user, name, value)
-            user.save(update_fields=list(own))
-        if "username" in values:
-            identity = Identity.objects.get(user_id=user_id, realm=realm)
-            identity.username = values["username"]
-            identity.save(update_fields=["username"])
-        _change_member(tenant_id, user_id, values, at)
-
-
-def _change_member(tenant_id: UUID, user_id: UUID, values: Mapping[str, Any], at: datetime) -> None:
-    changed = {name: values[name] for name in ("role", "is_active") if name in values}
-    if not changed:
-        return
-    member = UserTenantRole.objects.filter(tenant_id=tenant_id, user_id=user_id).first()
-    if changed.get("role") == "":
-        if member is not None and member.origin == RoleOrigin.DIRECTORY:
-            member.delete()
-        return
-    if member is None:
-        UserTenantRole.objects.create(
-            tenant_id=tenant_id, user_id=user_id, granted_at=at, origin=RoleOrigin.DIRECTORY,
-            **changed,
-        )  # fmt: skip
-        return
-    for name, value in changed.items():
-        setattr(member, name, value)
-    member.save(update_fields=list(changed))
 
 
 def unbind(*, realm: UUID, user_id: UUID) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from django.db import connection, transaction
@@ -19,6 +20,9 @@ from shared_apps.accounts import passwords
 from shared_apps.accounts.choices import Role, RoleOrigin
 from shared_apps.accounts.models import CrossTenantGrant, Identity, User, UserTenantRole
 from shared_apps.core import attribution, context
+
+REALM_LOCK: Final = "directory:{}"
+"""Held shared by whoever signs in, and alone while many of the directory are taken over (directory_intake.py)."""
 
 
 @dataclass(frozen=True)
@@ -117,11 +121,12 @@ def _find_unchanged(claim: Claim, role: Role | None) -> User | None:
 
 
 def _wait_for_turn(claim: Claim) -> None:
-    """Two first sign-ins of one person make one person."""
+    """Two first sign-ins of one person make one person, and so does one while all are taken over."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))",
-            [f"identity:{claim.realm}:{claim.external_id}"],
+            "SELECT pg_advisory_xact_lock_shared(hashtextextended(%s, 0)),"
+            " pg_advisory_xact_lock(hashtextextended(%s, 0))",
+            [REALM_LOCK.format(claim.realm), f"identity:{claim.realm}:{claim.external_id}"],
         )
 
 

@@ -1,6 +1,5 @@
 """From what a directory says of somebody who has proven who they are to a person of ours."""
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from shared_apps.accounts.choices import Role
 from shared_apps.accounts.emails import validated_email
 from shared_apps.accounts.errors import EmailError
 from shared_apps.authn.backends.base import Configuration
-from shared_apps.authn.backends.directory import DirectoryPerson
+from shared_apps.authn.backends.directory import DirectoryPerson, canonical_group
 from shared_apps.authn.errors import (
     AccountRestrictedError,
     BackendUnavailableError,
@@ -28,7 +27,6 @@ _LONGEST_USERNAME = 256
 # Entra's addresses are what its administrator typed; those of a company's own directory lead to its people.
 _LINKED_BY_DEFAULT = frozenset({"openldap", "oracle_oid", "active_directory"})
 _RANKED = (Role.ADMIN, Role.EDITOR, Role.VIEWER)
-_AROUND_COMMA = re.compile(r"\s*,\s*")
 
 
 def recognise(configuration: Configuration, person: DirectoryPerson) -> "User":
@@ -54,10 +52,10 @@ def recognise(configuration: Configuration, person: DirectoryPerson) -> "User":
 
 def role_of(configuration: Configuration, groups: Iterable[str]) -> Role | None:
     """The highest role that the groups give; without any the one that everybody of the directory has."""
-    own = {_canonical(group) for group in groups}
+    own = {canonical_group(group) for group in groups}
     mapped: Mapping[str, Sequence[str]] = configuration.options.get("role_groups", {})
     for role in _RANKED:
-        if not own.isdisjoint(map(_canonical, mapped.get(role, ()))):
+        if not own.isdisjoint(map(canonical_group, mapped.get(role, ()))):
             return role
     default: Any = configuration.options.get("default_role")
     return Role(default) if default else None
@@ -66,11 +64,6 @@ def role_of(configuration: Configuration, groups: Iterable[str]) -> Role | None:
 def links_members(configuration: Configuration) -> bool:
     default = configuration.kind in _LINKED_BY_DEFAULT
     return bool(configuration.options.get("link_members", default))
-
-
-def _canonical(group: str) -> str:
-    """Of a DN: attribute names and values do not tell cases apart, nor blanks around commas."""
-    return _AROUND_COMMA.sub(",", group.strip().lower())
 
 
 def claim_of(configuration: Configuration, person: DirectoryPerson) -> identities.Claim:

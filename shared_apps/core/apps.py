@@ -9,9 +9,10 @@ class CoreConfig(AppConfig):
     label = "core"
 
     def ready(self) -> None:
-        from shared_apps.core import health
+        from shared_apps.core import health, unnamed_proxies
         from shared_apps.core.checks import check_databases
 
         checks.register(check_databases)
         for name in health.DEPENDENCIES:
             doctor.register(name, health.examination_of(name))
+        doctor.register("proxies", unnamed_proxies.find)

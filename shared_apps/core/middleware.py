@@ -8,7 +8,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
-from shared_apps.core import attribution, problems, proxies, route
+from shared_apps.core import attribution, problems, proxies, route, unnamed_proxies
 from shared_apps.core.pages import PageResponse
 
 logger = logging.getLogger(__name__)
@@ -21,6 +21,10 @@ class RequestContextMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        unnamed_proxies.notice(request.META)
+        if not proxies.is_ours(request.META.get("REMOTE_ADDR")):
+            # Anybody can say that it was HTTPS; before anything asks the request for its headers.
+            request.META.pop("HTTP_X_FORWARDED_PROTO", None)
         given = request.headers.get("X-Request-ID", "")
         request_id = given if _USABLE_REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         address = proxies.client_address(

@@ -25,6 +25,12 @@ def client_address(*, peer: str | None, forwarded_for: str | None) -> str | None
     return _resolve(peer, forwarded_for, settings.TRUSTED_PROXIES)
 
 
+def is_ours(peer: str | None) -> bool:
+    """Whether what this peer says of a request besides the request itself is believed."""
+    address = _parsed(peer or "")
+    return address is not None and _is_in(address, settings.TRUSTED_PROXIES)
+
+
 def _resolve(peer: str | None, forwarded_for: str | None, trusted: Sequence[Network]) -> str | None:
     address = _parsed(peer or "")
     if address is None:

@@ -8,15 +8,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 
-from shared_apps.accounts import directory_people, identities
+from shared_apps.accounts import directory_intake, directory_people, identities
 from shared_apps.accounts.choices import Role
 from shared_apps.authn import recognition
+from shared_apps.authn import selectors as sign_in_selectors
 from shared_apps.authn.backends.directory import DirectoryBackend
 from shared_apps.authn.services import ending
 from shared_apps.core import attribution, context
-from shared_apps.directory_sync import comparing, listing, plans
+from shared_apps.directory_sync import comparing, listing, plans, positions
 from shared_apps.directory_sync.choices import Kind, State
 from shared_apps.directory_sync.deciding import deciding, require_in_time, require_plan
 from shared_apps.directory_sync.errors import ApplyFailedError, DangerousError, DriftError
@@ -68,6 +69,8 @@ def apply(
         preview.state, preview.applied_by, preview.applied_at = State.APPLIED, by, at
         preview.override_reason = override_reason
         preview.result = {"applied": len(selected)}
+        if plans.leaves_nothing(preview):
+            positions.keep(preview)
         preview.save()
     return preview
 
@@ -95,7 +98,7 @@ def _ask_again(directory: DirectoryBackend, external_ids: list[str]) -> dict[str
 def require_safe(preview: SyncPreview, rules: Rules, override_reason: str) -> None:
     """Raises DangerousError."""
     dangers = rules.dangers(
-        listed=preview.source_count,
+        listed=preview.source_count if preview.is_complete else None,
         active=preview.active_count,
         deactivated=plans.count_deactivations(preview),
     )
@@ -125,20 +128,78 @@ def _write(
     preview: SyncPreview, told: dict[str, Told], directory: DirectoryBackend, place: _Place,
     at: datetime,
 ) -> None:  # fmt: skip
+    directory_intake.take_turn(realm=preview.realm)
     had_admin = directory_people.lock_admins(tenant_id=preview.tenant_id) > 0
     items = list(_selected(preview))
     for start in range(0, len(items), _BATCH):
         portion = items[start : start + _BATCH]
         standings = _lock(preview, portion)
         for item in portion:
-            now = told.get(item.external_id)
-            _require_same(item, standings.get(item.external_id), now)
-            place.label = item.label
-            _write_one(preview, item, now, directory, at)
+            _require_same(item, standings.get(item.external_id), told.get(item.external_id))
+        _write_portion(preview, portion, told, directory, place, at)
         _keep_result(preview, portion, told)
-    place.label = ""
     if had_admin:
         directory_people.require_admin(tenant_id=preview.tenant_id)
+
+
+def _write_portion(
+    preview: SyncPreview, items: list[SyncItem], told: dict[str, Told],
+    directory: DirectoryBackend, place: _Place, at: datetime,
+) -> None:  # fmt: skip
+    try:
+        with transaction.atomic():
+            _write_many(preview, items, told, directory, at)
+    except DatabaseError:
+        # Again, to find out whose record it is that cannot be written.
+        for item in items:
+            place.label = item.label
+            _write_many(preview, [item], told, directory, at)
+        place.label = ""
+
+
+def _write_many(
+    preview: SyncPreview, items: list[SyncItem], told: dict[str, Told],
+    directory: DirectoryBackend, at: datetime,
+) -> None:  # fmt: skip
+    new = [item for item in items if item.kind == Kind.NEW]
+    _make(preview, new, told, directory, at)
+    changes: dict[UUID, dict[str, Any]] = {}
+    for item in items:
+        if item.kind != Kind.NEW:
+            chosen = {name: change for name, change in item.fields.items() if change["selected"]}
+            assert item.user_id is not None
+            item.before = {name: change["old"] for name, change in chosen.items()}
+            changes[item.user_id] = {name: change["new"] for name, change in chosen.items()}
+    _change(preview, changes, at)
+
+
+def _make(
+    preview: SyncPreview, items: list[SyncItem], told: dict[str, Told],
+    directory: DirectoryBackend, at: datetime,
+) -> None:  # fmt: skip
+    links_members = recognition.links_members(directory.configuration)
+    claims = [told[item.external_id].claim for item in items]
+    invited = (
+        directory_intake.find_linkable(
+            tenant_id=preview.tenant_id, emails=[claim.email for claim in claims]
+        )
+        if links_members
+        else set()
+    )
+    made: list[tuple[SyncItem, identities.Claim, Role]] = []
+    for item, claim in zip(items, claims, strict=True):
+        role = Role(str(told[item.external_id].values["role"]))
+        if claim.email not in invited:
+            made.append((item, claim, role))
+            continue
+        user = identities.recognise(claim=claim, role=role, links_members=True, at=at)
+        assert user is not None  # there is a role
+        item.user_id, item.before = user.id, {"linked": user.realm != preview.realm}
+    user_ids = directory_intake.make_people(
+        [(claim, role) for _, claim, role in made], tenant_id=preview.tenant_id, at=at
+    )
+    for (item, _, _), user_id in zip(made, user_ids, strict=True):
+        item.user_id, item.before = user_id, {"linked": False}
 
 
 def _lock(preview: SyncPreview, items: list[SyncItem]) -> dict[str, directory_people.Standing]:
@@ -157,30 +218,17 @@ def _require_same(
         raise DriftError(record=item.label, side="directory")
 
 
-def _write_one(
-    preview: SyncPreview, item: SyncItem, told: Told | None, directory: DirectoryBackend,
-    at: datetime,
-) -> None:  # fmt: skip
-    if item.kind == Kind.NEW:
-        assert told is not None  # its fingerprint is that of somebody
-        user = identities.recognise(
-            claim=told.claim, role=Role(str(told.values["role"])),
-            links_members=recognition.links_members(directory.configuration), at=at,
-        )  # fmt: skip
-        assert user is not None  # there is a role
-        item.user_id, item.before = user.id, {"linked": user.realm != preview.realm}
-        return
-    chosen = {name: change for name, change in item.fields.items() if change["selected"]}
-    assert item.user_id is not None
-    item.before = {name: change["old"] for name, change in chosen.items()}
-    _change(preview, item.user_id, {name: one["new"] for name, one in chosen.items()}, at)
-
-
-def _change(preview: SyncPreview, user_id: UUID, values: dict[str, Any], at: datetime) -> None:
-    directory_people.change(
-        tenant_id=preview.tenant_id, realm=preview.realm, user_id=user_id, values=values, at=at
-    )
-    if values.get("is_active") is False:
+def _change(preview: SyncPreview, changes: dict[UUID, dict[str, Any]], at: datetime) -> None:
+    directory_intake.change_people(
+        changes, tenant_id=preview.tenant_id, realm=preview.realm, at=at
+    )  # fmt: skip
+    shut_out = [user_id for user_id, values in changes.items() if values.get("is_active") is False]
+    with context.operator():
+        sessions = sign_in_selectors.sessions_at(preview.tenant_id)
+        signed_in = set(
+            sessions.filter(user_id__in=shut_out, revoked_at=None).values_list("user_id", flat=True)
+        )
+    for user_id in sorted(signed_in):
         ending.end_sessions(user_id=user_id, tenant_id=preview.tenant_id, at=at)
 
 
@@ -194,10 +242,17 @@ def _keep_result(preview: SyncPreview, items: list[SyncItem], told: dict[str, To
         if standing is not None:
             said: dict[str, object] = {"is_active": False}
             if now:
-                said = comparing.wanted(standing, now.values)
+                said = comparing.wanted(standing, now.values) | _undecided(preview, item)
             agreed.append(listing.agreed_record(preview, item.external_id, said))
-    SyncItem.objects.bulk_update(items, ["user_id", "before", "applied_fingerprint"])
+    plans.keep_results(items)
     listing.keep_agreed(agreed)
+
+
+def _undecided(preview: SyncPreview, item: SyncItem) -> dict[str, object]:
+    """What both sides have changed and nobody has looked at: it is shown again the next time."""
+    if not preview.is_automatic:
+        return {}
+    return {name: one["base"] for name, one in item.fields.items() if one["conflict"]}
 
 
 def undo(*, tenant_id: UUID, preview_id: UUID, by: UUID | None, at: datetime) -> SyncPreview:
@@ -212,6 +267,7 @@ def undo(*, tenant_id: UUID, preview_id: UUID, by: UUID | None, at: datetime) ->
         LastAdminError: nobody would administer the tenant.
     """
     with deciding(tenant_id, preview_id, at, State.APPLIED) as preview, _attributed(by):
+        directory_intake.take_turn(realm=preview.realm)
         had_admin = directory_people.lock_admins(tenant_id=tenant_id) > 0
         items = list(_selected(preview))
         for start in range(0, len(items), _BATCH):
@@ -221,20 +277,24 @@ def undo(*, tenant_id: UUID, preview_id: UUID, by: UUID | None, at: datetime) ->
                 standing = standings.get(item.external_id)
                 if comparing.fingerprint_of(standing) != item.applied_fingerprint:
                     raise DriftError(record=item.label, side="local")
-                _restore(preview, item, at)
+            _restore(preview, portion, at)
         if had_admin:
             directory_people.require_admin(tenant_id=tenant_id)
+        positions.forget(tenant_id=tenant_id)
         preview.undone_by, preview.undone_at = by, at
         preview.save(update_fields=["undone_by", "undone_at"])
     return preview
 
 
-def _restore(preview: SyncPreview, item: SyncItem, at: datetime) -> None:
-    assert item.user_id is not None
-    before = item.before or {}
-    if item.kind != Kind.NEW:
-        _change(preview, item.user_id, before, at)
-    elif before["linked"]:
-        directory_people.unbind(realm=preview.realm, user_id=item.user_id)
-    else:
-        _change(preview, item.user_id, {"role": ""}, at)
+def _restore(preview: SyncPreview, items: list[SyncItem], at: datetime) -> None:
+    changes: dict[UUID, dict[str, Any]] = {}
+    for item in items:
+        assert item.user_id is not None
+        before = item.before or {}
+        if item.kind != Kind.NEW:
+            changes[item.user_id] = before
+        elif before["linked"]:
+            directory_people.unbind(realm=preview.realm, user_id=item.user_id)
+        else:
+            changes[item.user_id] = {"role": ""}
+    _change(preview, changes, at)

@@ -35,6 +35,11 @@ class Strategy(models.TextChoices):
     """Whichever side has changed since the two agreed; of both, a person decides."""
 
 
+class Schedule(models.TextChoices):
+    NIGHTLY = "nightly"
+    HOURLY = "hourly"
+
+
 class Danger(models.TextChoices):
     EMPTY_SOURCE = "empty_source"
     TOO_MANY_DEACTIVATIONS = "too_many_deactivations"

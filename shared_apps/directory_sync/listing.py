@@ -20,7 +20,7 @@ from shared_apps.authn.backends.base import Configuration
 from shared_apps.authn.backends.directory import DirectoryBackend, DirectoryPerson
 from shared_apps.core import context
 from shared_apps.core.errors import AppError, explain
-from shared_apps.directory_sync import comparing, plans
+from shared_apps.directory_sync import comparing, plans, positions
 from shared_apps.directory_sync.choices import Kind, State
 from shared_apps.directory_sync.errors import NoDirectoryError
 from shared_apps.directory_sync.models import AgreedRecord, SyncItem, SyncPreview
@@ -59,15 +59,18 @@ def told_of(configuration: Configuration, person: DirectoryPerson) -> Told:
     return Told(claim, comparing.directory_values(claim, role=role, is_active=person.is_active))
 
 
-def carry_out(*, preview_id: UUID, at: datetime) -> None:
-    """List, or begin again with a list that was not finished. Safe to repeat."""
+def carry_out(*, preview_id: UUID, at: datetime, is_full: bool = False) -> None:
+    """List, or begin again with a list that was not finished. Safe to repeat.
+
+    With `is_full` everybody, whatever the directory could tell of changes.
+    """
     with context.operator():
         preview = SyncPreview.objects.filter(id=preview_id, state=State.LISTING).first()
         if preview is None:
             return
         preview.items.all().delete()
     try:
-        _list(preview, at)
+        _list(preview, at, is_full=is_full)
     except AppError as error:
         _fail(preview, explain(error))
     except Exception:
@@ -82,13 +85,51 @@ def _fail(preview: SyncPreview, why: str) -> None:
         preview.save(update_fields=["state", "failure", "source_count"])
 
 
-def _list(preview: SyncPreview, at: datetime) -> None:
+def _list(preview: SyncPreview, at: datetime, *, is_full: bool) -> None:
     directory = directory_of(preview.tenant_id)
     configuration = directory.configuration
     preview.realm = configuration.realm
+    preview.scope = positions.scope_of(configuration)
     rules = Rules.of(configuration)
+    since: list[str] = []
+    if not is_full and not rules.needs_everybody:
+        with context.operator():
+            since = positions.list_positions(preview=preview, at=at)
+    with directory.list_changes(since=since, at=at) as changes:
+        seen = _compare_all(preview, changes.people, configuration, rules)
+        preview.is_complete = changes.is_complete
+        preview.source, preview.position = changes.source, changes.position
+        preview.source_count = len(seen | changes.gone)
+    with context.operator(), transaction.atomic():
+        if preview.is_complete:
+            preview.active_count = _find_gone(preview, seen)
+        else:
+            preview.active_count = directory_people.count_active(
+                tenant_id=preview.tenant_id, realm=preview.realm
+            )
+            _keep_gone(preview, _named(preview, changes.gone - seen))
+        found = plans.summary(preview)
+        preview.new_count, preview.modified_count = found["new"], found["modified"]
+        preview.deleted_count, preview.diff_data = found["deleted"], found
+        preview.dangers = rules.dangers(
+            listed=preview.source_count if preview.is_complete else None,
+            active=preview.active_count,
+            deactivated=plans.count_deactivations(preview),
+        )
+        preview.fingerprint = plans.fingerprint_of(preview)
+        preview.state, preview.expires_at = State.PENDING, at + rules.lifetime
+        preview.save()
+        if not preview.items.exists():
+            positions.keep(preview)
+
+
+def _compare_all(
+    preview: SyncPreview, everybody: Iterable[DirectoryPerson], configuration: Configuration,
+    rules: Rules,
+) -> set[str]:  # fmt: skip
+    """Keep what differs; returns the ids of all who were named."""
     seen: set[str] = set()
-    for people in _portions(directory.list_people()):
+    for people in _portions(everybody):
         told = {
             one.claim.external_id: one
             for one in (told_of(configuration, person) for person in people)
@@ -98,20 +139,7 @@ def _list(preview: SyncPreview, at: datetime) -> None:
         with context.operator(), transaction.atomic():
             SyncItem.objects.bulk_create(_compare(preview, told, rules))
             SyncPreview.objects.filter(id=preview.id).update(source_count=len(seen))
-    preview.source_count = len(seen)
-    with context.operator(), transaction.atomic():
-        preview.active_count = _find_gone(preview, seen)
-        found = plans.summary(preview)
-        preview.new_count, preview.modified_count = found["new"], found["modified"]
-        preview.deleted_count, preview.diff_data = found["deleted"], found
-        preview.dangers = rules.dangers(
-            listed=len(seen),
-            active=preview.active_count,
-            deactivated=plans.count_deactivations(preview),
-        )
-        preview.fingerprint = plans.fingerprint_of(preview)
-        preview.state, preview.expires_at = State.PENDING, at + rules.lifetime
-        preview.save()
+    return seen
 
 
 def _portions(people: Iterable[T]) -> Iterator[list[T]]:
@@ -176,24 +204,36 @@ def _find_gone(preview: SyncPreview, seen: set[str]) -> int:
     here = directory_people.list_standings(tenant_id=preview.tenant_id, realm=preview.realm)
     for portion in _portions(standing for standing in here if standing.is_active):
         active += len(portion)
-        SyncItem.objects.bulk_create(
-            SyncItem(
-                preview=preview, kind=Kind.DELETED, external_id=standing.external_id,
-                user_id=standing.user_id,
-                label=standing.email or standing.username or standing.external_id,
-                fields={
-                    "is_active": {
-                        "old": True, "new": False, "base": None, "conflict": False,
-                        "selected": True,
-                    }
-                },
-                directory_fingerprint=GONE,
-                local_fingerprint=comparing.fingerprint_of(standing),
-            )
-            for standing in portion
-            if standing.external_id not in seen
-        )  # fmt: skip
+        _keep_gone(preview, (one for one in portion if one.external_id not in seen))
     return active
+
+
+def _named(preview: SyncPreview, external_ids: Iterable[str]) -> Iterator[Standing]:
+    """Those of them who are let in here."""
+    for portion in _portions(sorted(external_ids)):
+        found = directory_people.find_standings(
+            tenant_id=preview.tenant_id, realm=preview.realm, external_ids=portion
+        )
+        yield from (standing for standing in found.values() if standing.is_active)
+
+
+def _keep_gone(preview: SyncPreview, standings: Iterable[Standing]) -> None:
+    SyncItem.objects.bulk_create(
+        SyncItem(
+            preview=preview, kind=Kind.DELETED, external_id=standing.external_id,
+            user_id=standing.user_id,
+            label=standing.email or standing.username or standing.external_id,
+            fields={
+                "is_active": {
+                    "old": True, "new": False, "base": None, "conflict": False,
+                    "selected": True,
+                }
+            },
+            directory_fingerprint=GONE,
+            local_fingerprint=comparing.fingerprint_of(standing),
+        )
+        for standing in standings
+    )  # fmt: skip
 
 
 def agreed_record(

@@ -13,7 +13,7 @@ from shared_apps.directory_sync.choices import PERSON, Kind, State
 class SyncPreview(Auditable):
     """One comparison. `fingerprint` stands for all that it would do: who approves it names it."""
 
-    audit = AuditPolicy(exclude=("source_count",))
+    audit = AuditPolicy(exclude=("source_count", "source", "position", "scope", "notified_at"))
     personal: ClassVar[tuple[Rule, ...]] = (
         Kept(by="requested_by", reason=ID_ALONE, ground=ACCOUNTABILITY),
         Kept(by="reviewed_by", reason=ID_ALONE, ground=ACCOUNTABILITY),
@@ -42,6 +42,19 @@ class SyncPreview(Auditable):
     """Of all that was found; what is selected in the end is judged when it is applied."""
     fingerprint = models.CharField(max_length=64, blank=True)
     failure = models.CharField(max_length=500, blank=True)
+    is_scheduled = models.BooleanField(default=False, db_default=False)
+    """Nobody asked for it: its time had come."""
+    is_complete = models.BooleanField(default=True, db_default=True)
+    """Everybody was compared; else whoever had changed in the directory since the last time."""
+    source = models.CharField(max_length=100, blank=True, db_default="")
+    position = models.CharField(max_length=200, blank=True, db_default="")
+    """Where the directory stood; from there on it is compared the next time, once all of this is applied."""
+    scope = models.CharField(max_length=64, blank=True, db_default="")
+    """Stands for the options that it was read by."""
+    is_automatic = models.BooleanField(default=False, db_default=False)
+    """It was approved by no person: it kept within the ceilings of `auto_apply`."""
+    notified_at = models.DateTimeField(null=True)
+    """When the administrators were told by mail that it waits for them, or failed."""
     requested_by = models.UUIDField(null=True, editable=False)
     """Empty: nobody did, it was made by night or at the console."""
     requested_at = models.DateTimeField()
@@ -72,6 +85,10 @@ class SyncPreview(Auditable):
             ),
         ]
         indexes = [models.Index(fields=["tenant", "-requested_at"], name="sync_preview_by_tenant")]
+
+    @property
+    def comparison(self) -> str:
+        return "full" if self.is_complete else "changes"
 
 
 class SyncItem(models.Model):
@@ -107,6 +124,26 @@ class SyncItem(models.Model):
             models.UniqueConstraint(name="one_item_per_person", fields=["preview", "external_id"]),
             models.CheckConstraint(
                 name="sync_item_kind_rule", condition=models.Q(kind__in=Kind.values)
+            ),
+        ]
+
+
+class SyncPosition(models.Model):
+    """Up to where the changes of one server of a directory have been taken over."""
+
+    id = models.BigAutoField(primary_key=True)
+    tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="+")
+    realm = models.UUIDField()
+    source = models.CharField(max_length=100)
+    position = models.CharField(max_length=200)
+    scope = models.CharField(max_length=64)
+    complete_at = models.DateTimeField()
+    """When everybody was compared last."""
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                name="one_sync_position_per_source", fields=["tenant", "realm", "source"]
             ),
         ]
 

@@ -7,6 +7,10 @@ from shared_apps.core.serializers import InputSerializer
 from shared_apps.directory_sync.choices import FIELDS
 
 
+class RequestInput(InputSerializer):
+    full = serializers.BooleanField(required=False, default=False)
+
+
 class PlanInput(InputSerializer):
     fingerprint = TextField(max_length=64)
 
@@ -33,6 +37,9 @@ class ChoiceInput(InputSerializer):
 class PreviewSerializer(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     entity_type = serializers.CharField()
+    is_scheduled = serializers.BooleanField()
+    comparison = serializers.CharField()
+    is_automatic = serializers.BooleanField()
     state = serializers.CharField()
     source_count = serializers.IntegerField()
     new_count = serializers.IntegerField()
@@ -53,6 +60,16 @@ class PreviewSerializer(serializers.Serializer[Any]):
     result = serializers.JSONField()
     undone_by = serializers.UUIDField()
     undone_at = serializers.DateTimeField()
+
+
+class StatusSerializer(serializers.Serializer[Any]):
+    schedule = serializers.CharField()
+    applies_by_itself = serializers.BooleanField()
+    problem = serializers.CharField()
+    waiting_count = serializers.IntegerField()
+    compared_at = serializers.DateTimeField()
+    applied_at = serializers.DateTimeField()
+    latest = PreviewSerializer()
 
 
 class ItemSerializer(serializers.Serializer[Any]):

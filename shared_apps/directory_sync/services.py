@@ -27,9 +27,12 @@ _ABANDONED = timedelta(hours=2)
 
 
 def request_preview(
-    *, tenant_id: UUID, by: UUID | None, at: datetime, in_background: bool = True
-) -> SyncPreview:
+    *, tenant_id: UUID, by: UUID | None, at: datetime, in_background: bool = True,
+    is_full: bool = False, is_scheduled: bool = False,
+) -> SyncPreview:  # fmt: skip
     """Begin to compare the tenant's people with its directory, or do it at once.
+
+    With `is_full` everybody; else, of a directory that tells, whoever has changed in it.
 
     Raises:
         NoDirectoryError: they are in none.
@@ -46,15 +49,15 @@ def request_preview(
             with transaction.atomic():
                 preview = SyncPreview.objects.create(
                     tenant_id=tenant_id, realm=directory.configuration.realm, requested_by=by,
-                    requested_at=at,
+                    requested_at=at, is_scheduled=is_scheduled,
                 )  # fmt: skip
                 if in_background:
-                    enqueue(LIST_TASK, preview_id=str(preview.id))
+                    enqueue(LIST_TASK, preview_id=str(preview.id), is_full=is_full)
         except IntegrityError:
             other = running.first()
             raise ListingRunningError(**({"id": str(other.id)} if other else {})) from None
     if not in_background:
-        listing.carry_out(preview_id=preview.id, at=at)
+        listing.carry_out(preview_id=preview.id, at=at, is_full=is_full)
     return selectors.get_preview(tenant_id=tenant_id, preview_id=preview.id)
 
 

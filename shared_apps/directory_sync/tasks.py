@@ -4,13 +4,15 @@ from uuid import UUID
 from celery import shared_task
 from django.utils import timezone
 
-from shared_apps.directory_sync import background, listing, nightly, services
+from shared_apps.directory_sync import automatic, background, listing, scheduled, services
+from shared_apps.directory_sync.choices import Schedule
 
 
 @shared_task(name=services.LIST_TASK)
-def list_people(*, preview_id: str, **_: Any) -> None:
+def list_people(*, preview_id: str, is_full: bool = False, **_: Any) -> None:
     """Read the directory for a preview; safe to be delivered twice."""
-    listing.carry_out(preview_id=UUID(preview_id), at=timezone.now())
+    listing.carry_out(preview_id=UUID(preview_id), at=timezone.now(), is_full=is_full)
+    automatic.settle(preview_id=UUID(preview_id), at=timezone.now())
 
 
 @shared_task(name=background.APPLY_TASK)
@@ -34,7 +36,7 @@ def apply(
     )
 
 
-@shared_task(name="directory_sync.request_nightly")
-def request_nightly(**_: Any) -> int:
-    """Daily."""
-    return nightly.request(at=timezone.now())
+@shared_task(name="directory_sync.request_scheduled")
+def request_scheduled(*, schedule: str, **_: Any) -> int:
+    """As often as the schedule says."""
+    return scheduled.request(schedule=Schedule(schedule), at=timezone.now())

@@ -4,6 +4,7 @@ from shared_apps.directory_sync import views
 app_name = "directory_sync"
 _ONE = "previews/<uuid:preview_id>/"
 urlpatterns = [
+    *endpoint("", views.StatusView.as_view(), name="status"),
     *endpoint("previews/", views.PreviewListView.as_view(), name="preview-list"),
     *endpoint(_ONE, views.PreviewView.as_view(), name="preview"),
     *endpoint(f"{_ONE}items/", views.ItemListView.as_view(), name="item-list"),

@@ -15,6 +15,7 @@ from shared_apps.core import context
 from shared_apps.core.pagination import PagePagination
 from shared_apps.directory_sync import applying, background, selectors, services
 from shared_apps.directory_sync.choices import State
+from shared_apps.directory_sync.condition import status_of
 from shared_apps.directory_sync.models import SyncPreview
 from shared_apps.directory_sync.serializers import (
     ApplyInput,
@@ -22,6 +23,8 @@ from shared_apps.directory_sync.serializers import (
     ItemSerializer,
     PlanInput,
     PreviewSerializer,
+    RequestInput,
+    StatusSerializer,
 )
 
 
@@ -29,6 +32,13 @@ class _AdminView(APIView):
     required_permissions: ClassVar[Mapping[str, Permission]] = dict.fromkeys(
         ("GET", "HEAD", "OPTIONS", "POST", "PATCH"), Permission.ADMIN
     )
+
+
+class StatusView(_AdminView):
+    """When the people were compared last, and what came of it."""
+
+    def get(self, request: Request) -> Response:
+        return Response(StatusSerializer(status_of(tenant_id=_tenant())).data)
 
 
 class PreviewListView(_AdminView):
@@ -41,9 +51,12 @@ class PreviewListView(_AdminView):
         return paginator.get_paginated_response(PreviewSerializer(page, many=True).data)
 
     def post(self, request: Request) -> Response:
+        body = RequestInput(data=request.data)
+        body.is_valid(raise_exception=True)
         preview = services.request_preview(
-            tenant_id=_tenant(), by=request.user.pk, at=timezone.now()
-        )
+            tenant_id=_tenant(), by=request.user.pk, at=timezone.now(),
+            is_full=body.validated_data["full"],
+        )  # fmt: skip
         return _shown(preview, status=status.HTTP_202_ACCEPTED)
 
 

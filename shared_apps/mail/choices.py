@@ -41,3 +41,4 @@ class MailKind(models.TextChoices):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 (a kind of mail)
     REGISTRATION = "registration"
     REGISTRATION_KNOWN = "registration_known"
+    DIRECTORY_SYNC = "directory_sync"

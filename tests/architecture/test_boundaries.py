@@ -10,6 +10,7 @@ PUBLIC = {"services", "selectors", "choices", "errors"}
 # What else an app offers on purpose, with the reason.
 OFFERED = {
     "shared_apps.accounts.custom_roles": "a tenant's own roles; onboarding restores them",
+    "shared_apps.accounts.directory_intake": "many people of a directory at once; synchronisation",
     "shared_apps.accounts.directory_people": "how people of a directory stand in a tenant; synchronisation",
     "shared_apps.accounts.disabling": "whether somebody is let in; authn ends the sign-ins with it",
     "shared_apps.accounts.emails": "the canonical form of an address",
@@ -18,12 +19,14 @@ OFFERED = {
     "shared_apps.authn.backends.base": "what a directory is told of the tenant; synchronisation",
     "shared_apps.authn.backends.directory": "what a directory says of people; synchronisation",
     "shared_apps.authn.configuring": "where a tenant's people prove who they are; onboarding declares it",
+    "shared_apps.authn.links": "addresses in mails; synchronisation tells administrators",
     "shared_apps.authn.recognition": "which role groups give; synchronisation compares it",
     "shared_apps.authn.trying": "a sign-in tried by an operator, who stands above both",
     "shared_apps.authn.lifetimes": "how long a tenant's sign-ins last; onboarding declares it",
     "shared_apps.authn.registering": "who may register themselves, as tenants.yaml says",
     "shared_apps.mail.configuring": "by which server a tenant's mails leave; onboarding declares it",
     "shared_apps.directory_sync.applying": "an approved preview carried out; the command line",
+    "shared_apps.directory_sync.condition": "how a synchronisation is; the command line",
     "shared_apps.directory_sync.serializers": "the form of previews; the command line's JSON is the API's",
     "shared_apps.fleet.dropping": "a schema dropped in portions; onboarding's last step and the pool's",
     "shared_apps.accounts.new_passwords": "a password replaced in the transaction of what goes with it",

@@ -66,6 +66,7 @@ TENANT: Mapping[str, Mapping[str, str]] = {
     "v1:authn-people:user-password-reset": {"POST": "admin"},
     "v1:impersonation:list": {"GET": "admin"},
     "v1:impersonation:one": {"DELETE": "admin"},
+    "v1:directory_sync:status": {"GET": "admin"},
     "v1:directory_sync:preview-list": {"GET": "admin", "POST": "admin"},
     "v1:directory_sync:preview": {"GET": "admin"},
     "v1:directory_sync:item-list": {"GET": "admin"},

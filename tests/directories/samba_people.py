@@ -99,6 +99,9 @@ class Administration:
     def remove(self, name: str) -> None:
         self._done(self.connection.delete(dn(name)))
 
+    def rename(self, name: str, to: str) -> None:
+        self._done(self.connection.modify_dn(dn(name), f"CN={to}"))
+
     def move(self, name: str, to: str) -> None:
         self._done(self.connection.modify_dn(dn(name), f"CN={name}", new_superior=to))
 

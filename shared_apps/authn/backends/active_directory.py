@@ -1,7 +1,9 @@
 """Active Directory, whose answers to a bind say more than those of other directories, in a language of their own."""
 
+import itertools
 import logging
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import islice
 from typing import NoReturn
@@ -9,7 +11,7 @@ from typing import NoReturn
 from shared_apps.authn.backends.ad import changes, groups, passwords, refusals
 from shared_apps.authn.backends.ad.values import guid_octets, guid_text, moment, quoted_password
 from shared_apps.authn.backends.base import PasswordInfo
-from shared_apps.authn.backends.directory import DirectoryPerson
+from shared_apps.authn.backends.directory import Changes, DirectoryPerson, canonical_group
 from shared_apps.authn.backends.ldap import filters
 from shared_apps.authn.backends.ldap.adapter import Answer, Change, Code, Entry, Link, Scope
 from shared_apps.authn.backends.ldap.directory import LdapBackend, Standing
@@ -41,16 +43,10 @@ class ActiveDirectoryBackend(LdapBackend):
         "userAccountControl", "accountExpires", *groups.GROUP_ATTRIBUTES, *passwords.ATTRIBUTES,
     )  # fmt: skip
 
-    def list_changes(self, *, since: str | None, at: datetime) -> changes.Changes:
-        """What is different since a position that an earlier call gave; without one, everybody.
-
-        What only time changes, an account that expires, is not among the differences.
-
-        Raises:
-            BackendUnavailableError: it cannot tell; the earlier position remains good.
-        """
+    @contextmanager
+    def list_changes(self, *, since: Collection[str], at: datetime) -> Iterator[Changes]:
         with self._answering(), self._as_service(seconds=_LISTING_SECONDS) as (_, service):
-            return changes.list_changes(service, self._looked(), since=since, at=at)
+            yield changes.list_changes(service, self._looked(), since=since, at=at)
 
     def find_by_username(self, link: Link, username: str) -> Entry | None:
         """By account name, principal name or DOMAIN\\name, all of which are one person's."""
@@ -152,8 +148,13 @@ class ActiveDirectoryBackend(LdapBackend):
         return changes.list_people(link, self._looked())
 
     def _looked(self) -> changes.Looked:
+        mapped: Mapping[str, Sequence[str]] = self.configuration.options.get("role_groups", {})
         return changes.Looked(
-            self.options.base_dn, self.options.user_filter, self._attributes(), self.person
+            base_dn=self.options.base_dn,
+            user_filter=self.options.user_filter,
+            attributes=self._attributes(),
+            role_groups=frozenset(map(canonical_group, itertools.chain(*mapped.values()))),
+            person=self.person,
         )
 
     def _root(self) -> str:

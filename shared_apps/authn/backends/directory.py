@@ -1,8 +1,11 @@
 """What a directory knows of people, whatever it speaks."""
 
+import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from shared_apps.authn.backends.base import AuthBackend, Configuration, are_plausible
@@ -10,6 +13,14 @@ from shared_apps.authn.errors import PasswordDueError
 
 if TYPE_CHECKING:
     from shared_apps.accounts.models import User
+
+
+_AROUND_COMMA = re.compile(r"\s*,\s*")
+
+
+def canonical_group(group: str) -> str:
+    """Of a DN: attribute names and values do not tell cases apart, nor blanks around commas."""
+    return _AROUND_COMMA.sub(",", group.strip().lower())
 
 
 @dataclass(frozen=True)
@@ -24,6 +35,22 @@ class DirectoryPerson:
     groups: frozenset[str]
     """Nested ones too: lower-case DNs, or ids."""
     is_active: bool = True
+
+
+@dataclass(frozen=True)
+class Changes:
+    """What is different since somebody looked; or everybody, where the directory cannot tell."""
+
+    people: Iterable[DirectoryPerson]
+    """Read while it is gone through. Raises BackendUnavailableError, also half-way."""
+    gone: frozenset[str] = frozenset()
+    """External ids of whoever was deleted or moved out of what is looked at; some were never in it."""
+    is_complete: bool = True
+    """`people` are all that there are: whoever is not among them is gone."""
+    source: str = ""
+    """Which server's position it is; empty where there are no positions."""
+    position: str = ""
+    """What to give as `since` the next time; opaque."""
 
 
 class DirectoryBackend(AuthBackend):
@@ -69,6 +96,15 @@ class DirectoryBackend(AuthBackend):
     @abstractmethod
     def list_people(self) -> Iterator[DirectoryPerson]:
         """All below the base, in pages. Raises BackendUnavailableError, also half-way."""
+
+    @contextmanager
+    def list_changes(self, *, since: Collection[str], at: datetime) -> Iterator[Changes]:
+        """What is different since one of the positions that earlier calls gave. Gone through within the block.
+
+        Raises:
+            BackendUnavailableError: it cannot tell; the earlier positions remain good.
+        """
+        yield Changes(self.list_people())
 
     @abstractmethod
     def check(self) -> Iterator[str]:

@@ -11,15 +11,23 @@ from django.utils import timezone
 from shared_apps.core import context
 from shared_apps.directory_sync import applying, selectors, services
 from shared_apps.directory_sync.choices import State
-from shared_apps.directory_sync.serializers import ItemSerializer, PreviewSerializer
+from shared_apps.directory_sync.condition import Status, status_of
+from shared_apps.directory_sync.serializers import (
+    ItemSerializer,
+    PreviewSerializer,
+    StatusSerializer,
+)
 from shared_apps.onboarding.actions.base import Action, Options, write_json
 from shared_apps.onboarding.actions.rendering import printable
 from shared_apps.tenants import selectors as tenants
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from shared_apps.directory_sync.models import SyncItem, SyncPreview
 
 _ACTIONS_HELP = {
+    "status": "when the people were compared last, and what came of it",
     "preview": "read the directory and show what differs; changes nothing",
     "list": "the previews that there are, the latest first",
     "show": "one of them, record by record",
@@ -36,7 +44,13 @@ def _add_arguments(parser: ArgumentParser) -> None:
     for name, text in _ACTIONS_HELP.items():
         own = actions.add_parser(name, help=text)
         own.add_argument("--json", action="store_true")
-        if name not in ("preview", "list"):
+        if name == "preview":
+            own.add_argument(
+                "--full",
+                action="store_true",
+                help="compare everybody, not only who has changed in the directory",
+            )
+        if name not in ("status", "preview", "list"):
             own.add_argument("id", type=UUID)
         if name in ("approve", "apply"):
             own.add_argument(
@@ -53,6 +67,9 @@ def _add_arguments(parser: ArgumentParser) -> None:
 
 def _run(options: Options, *, stdout: Any, stderr: Any) -> None:
     tenant = tenants.get_tenant(slug=options["slug"])
+    if options["sync_action"] == "status":
+        _show_status(status_of(tenant_id=tenant.id), options, stdout)
+        return
     if options["sync_action"] == "list":
         with context.operator():
             found = list(selectors.list_previews(tenant_id=tenant.id))
@@ -72,8 +89,9 @@ def _run(options: Options, *, stdout: Any, stderr: Any) -> None:
 
 def _preview(tenant_id: UUID, options: Options) -> "SyncPreview":
     return services.request_preview(
-        tenant_id=tenant_id, by=None, at=timezone.now(), in_background=False
-    )
+        tenant_id=tenant_id, by=None, at=timezone.now(), in_background=False,
+        is_full=options["full"],
+    )  # fmt: skip
 
 
 def _get(tenant_id: UUID, options: Options) -> "SyncPreview":
@@ -128,10 +146,28 @@ def _show(preview: "SyncPreview", options: Options, stdout: Any) -> None:
         for line in _lines(item):
             stdout.write(line)
     stdout.write(f"{preview.id}  {preview.state}{' (undone)' if preview.undone_at else ''}")
-    stdout.write(f"{_counts(preview)}, of {preview.source_count} in the directory")
+    of = "in the directory" if preview.is_complete else "that have changed in the directory"
+    stdout.write(f"{_counts(preview)}, of {preview.source_count} {of}")
     for danger in preview.dangers:
         stdout.write(f"DANGEROUS: {danger}")
     stdout.write(f"fingerprint {preview.fingerprint}")
+
+
+def _show_status(status: Status, options: Options, stdout: Any) -> None:
+    if options["json"]:
+        write_json(stdout, StatusSerializer(status).data)
+        return
+    applied = ", applied by itself within its ceilings" if status.applies_by_itself else ""
+    stdout.write(f"schedule  {status.schedule or 'none'}{applied}")
+    stdout.write(f"compared  {_moment(status.compared_at)}")
+    stdout.write(f"applied   {_moment(status.applied_at)}")
+    stdout.write(f"waiting   {status.waiting_count}")
+    if status.problem:
+        stdout.write(f"PROBLEM: {printable(status.problem)}")
+
+
+def _moment(at: "datetime | None") -> str:
+    return f"{at:%Y-%m-%d %H:%M}" if at else "never"
 
 
 def _counts(preview: "SyncPreview") -> str:

@@ -22,6 +22,8 @@ _TITLES = {
     "directory": "auth.options of openldap, oracle_oid and active_directory",
     "entra": "auth.options of entra_id",
     "role_groups": "role_groups",
+    "sync": "sync",
+    "auto_apply": "auto_apply",
 }
 
 

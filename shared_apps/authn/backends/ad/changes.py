@@ -4,14 +4,14 @@ Each controller numbers the changes that reach it; a number says nothing at anot
 the numbers cannot tell all, everybody is listed: a change too few would leave somebody in who is gone.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from shared_apps.authn.backends.ad import groups
 from shared_apps.authn.backends.ad.passwords import number
-from shared_apps.authn.backends.ad.values import guid_text
-from shared_apps.authn.backends.directory import DirectoryPerson
+from shared_apps.authn.backends.ad.values import file_time, guid_text
+from shared_apps.authn.backends.directory import Changes, DirectoryPerson
 from shared_apps.authn.backends.ldap import filters
 from shared_apps.authn.backends.ldap.adapter import Code, Control, Entry, Link, Scope
 from shared_apps.authn.backends.ldap.faults import ServerFault
@@ -21,18 +21,9 @@ _ANYTHING = filters.present("objectClass")
 # A controller forgets what was deleted after 60 days at the earliest.
 _OLDEST = timedelta(days=30)
 _MANY = 500
+# Two looks may be told by clocks that do not agree.
+_CLOCKS = timedelta(days=1)
 _AT_ONCE = 50
-
-
-@dataclass(frozen=True)
-class Changes:
-    people: tuple[DirectoryPerson, ...]
-    gone: frozenset[str]
-    """External ids of whoever was deleted or moved out of what is looked at; some were never in it."""
-    is_complete: bool
-    """`people` are all that there are: whoever is not among them is gone."""
-    position: str
-    """What to give as `since` the next time; opaque."""
 
 
 @dataclass(frozen=True)
@@ -61,31 +52,37 @@ class Looked:
     user_filter: bytes
     attributes: Sequence[str]
     """Those of `groups.GROUP_ATTRIBUTES` among them."""
+    role_groups: frozenset[str]
+    """Lower-case DNs of the groups that give a role."""
     person: Callable[[Entry, frozenset[str]], DirectoryPerson]
 
 
-def list_changes(link: Link, looked: Looked, *, since: str | None, at: datetime) -> Changes:
+def list_changes(link: Link, looked: Looked, *, since: Collection[str], at: datetime) -> Changes:
     """Raises ServerFault: also half-way, and nothing is known then."""
     # First, so that what changes meanwhile comes again the next time instead of never.
     now = _now(link, at=at)
+    source, position = now.controller, str(now)
     root = groups.domain_root(looked.base_dn)
-    before = _Position.parse(since) if since else None
-    changed = _changed(link, root=root, before=before, now=now)
-    if changed is None:
-        everybody = tuple(list_people(link, looked))
-        return Changes(everybody, frozenset(), is_complete=True, position=str(now))
-    if not changed:
-        return Changes((), frozenset(), is_complete=False, position=str(now))
     held = groups.Groups.read(link, root)
+    changed = _changed(link, looked, held, before=_before(since, now), now=now)
+    if changed is None:
+        return Changes(_everybody(link, looked, held), source=source, position=position)
     there = tuple(
         looked.person(entry, held.of(entry)) for entry in _still_there(link, looked, ids=changed)
     )
     gone = {guid_text(identity) for identity in changed} - {person.external_id for person in there}
-    return Changes(there, frozenset(gone), is_complete=False, position=str(now))
+    return Changes(
+        there, frozenset(gone), is_complete=False, source=source, position=position
+    )  # fmt: skip
 
 
 def list_people(link: Link, looked: Looked) -> Iterator[DirectoryPerson]:
-    held = groups.Groups.read(link, groups.domain_root(looked.base_dn))
+    return _everybody(
+        link, looked, groups.Groups.read(link, groups.domain_root(looked.base_dn))
+    )  # fmt: skip
+
+
+def _everybody(link: Link, looked: Looked, held: groups.Groups) -> Iterator[DirectoryPerson]:
     for entry in link.search_paged(
         looked.base_dn, looked.user_filter, looked.attributes, limit=groups.LISTING
     ):
@@ -103,36 +100,74 @@ def _now(link: Link, *, at: datetime) -> _Position:
     return _Position(guid_text(found[0].octets("invocationId")), highest, at)
 
 
+def _before(since: Collection[str], now: _Position) -> _Position | None:
+    """The latest position at the controller that answers, if it still says something."""
+    told = [found for text in since if (found := _Position.parse(text))]
+    good = [
+        one
+        for one in told
+        if one.controller == now.controller
+        and one.number <= now.number
+        and timedelta() <= now.at - one.at <= _OLDEST
+    ]
+    return max(good, key=lambda one: one.number, default=None)
+
+
 def _changed(
-    link: Link, *, root: str, before: _Position | None, now: _Position
+    link: Link, looked: Looked, held: groups.Groups, *, before: _Position | None, now: _Position
 ) -> tuple[bytes, ...] | None:
     """The ids of whoever has changed; None where only a whole listing tells."""
-    if (
-        before is None
-        or before.controller != now.controller
-        or before.number > now.number
-        or not timedelta() <= now.at - before.at <= _OLDEST
-        or not _sees_deleted(link, root=root)
-    ):
+    root = groups.domain_root(looked.base_dn)
+    if before is None or not _sees_deleted(link, root=root):
         return None
+    if not looked.role_groups <= held.above.keys():
+        # One was renamed, deleted or is no security group any more: whom it gave a role is not told.
+        return None
+    giving = held.leading_to(looked.role_groups)
+    ids: set[bytes] = set()
+    for entry in link.search_paged(
+        root, _different(before, now), ("objectGUID", "objectClass", "memberOf", "isDeleted"),
+        _SHOW_DELETED, limit=groups.LISTING,
+    ):  # fmt: skip
+        if "group" in (name.lower() for name in entry.texts("objectClass")):
+            # Whom a group has lost, it does not say.
+            if looked.role_groups and _gives_role(entry, giving):
+                return None
+            continue
+        ids.add(entry.octets("objectGUID"))
+        if len(ids) > _MANY:
+            return None
+    return tuple(identity for identity in ids if len(identity) == 16)
+
+
+def _gives_role(group: Entry, giving: frozenset[str]) -> bool:
+    """Whether what changed of it may have changed somebody's role.
+
+    A way from a group to a role that is there no more ended at a group that changed itself; but one that was
+    deleted, or is a distribution list now, is not seen among those that lead to a role.
+    """
+    above = {name.lower() for name in group.texts("memberOf")}
+    return bool(group.text("isDeleted")) or group.dn.lower() in giving or bool(above & giving)
+
+
+def _different(before: _Position, now: _Position) -> bytes:
+    """Who has changed, and whose account has ended meanwhile, which no number tells."""
     person = filters.any_of(
         filters.equals("objectCategory", "person"), filters.equals("isDeleted", "TRUE")
     )
-    relevant = filters.any_of(
-        filters.equals("objectClass", "group"),
-        filters.all_of(filters.equals("objectClass", "user"), person),
+    user = filters.all_of(filters.equals("objectClass", "user"), person)
+    ended_after, ended_until = file_time(before.at - _CLOCKS), file_time(now.at + _CLOCKS)
+    return filters.any_of(
+        filters.all_of(
+            filters.parse(f"(uSNChanged>={before.number + 1})"),
+            filters.any_of(filters.equals("objectClass", "group"), user),
+        ),
+        filters.all_of(
+            user,
+            filters.parse(f"(accountExpires>={ended_after})"),
+            filters.parse(f"(accountExpires<={ended_until})"),
+        ),
     )
-    newer = filters.parse(f"(uSNChanged>={before.number + 1})")
-    ids: list[bytes] = []
-    for entry in link.search_paged(
-        root, filters.all_of(newer, relevant), ("objectGUID", "objectClass"), _SHOW_DELETED,
-        limit=groups.LISTING,
-    ):  # fmt: skip
-        # Whom a group has lost, it does not say.
-        if "group" in (name.lower() for name in entry.texts("objectClass")) or len(ids) >= _MANY:
-            return None
-        ids.append(entry.octets("objectGUID"))
-    return tuple(identity for identity in ids if len(identity) == 16)
 
 
 def _sees_deleted(link: Link, *, root: str) -> bool:

@@ -1,6 +1,6 @@
 """The groups of a domain that people are in, also through others; and the names of the domain."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared_apps.authn.backends.ad.passwords import number
@@ -47,6 +47,20 @@ class Groups:
             if group in self.above and group not in reached:
                 reached.add(group)
                 waiting.extend(self.above[group])
+        return frozenset(reached)
+
+    def leading_to(self, named: Collection[str]) -> frozenset[str]:
+        """These groups, and all whose members are in one of them, also through others."""
+        below: dict[str, list[str]] = {}
+        for group, above in self.above.items():
+            for one in above:
+                below.setdefault(one, []).append(group)
+        waiting, reached = list(named), set[str]()
+        while waiting:
+            group = waiting.pop()
+            if group not in reached:
+                reached.add(group)
+                waiting.extend(below.get(group, ()))
         return frozenset(reached)
 
 

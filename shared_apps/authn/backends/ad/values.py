@@ -19,6 +19,10 @@ def moment(ticks: int) -> datetime | None:
         return None
 
 
+def file_time(at: datetime) -> int:
+    return (at - _EPOCH) // timedelta(microseconds=1) * _TICKS_PER_MICROSECOND
+
+
 def length_of_time(ticks: int) -> timedelta | None:
     """A length, stored as a negative number; None for an endless one."""
     if ticks >= 0 or ticks <= -(2**63):

@@ -1,7 +1,7 @@
 """Active Directory, against a real domain."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -9,6 +9,7 @@ import pytest
 
 from shared_apps.authn import errors
 from shared_apps.authn.backends.active_directory import ActiveDirectoryBackend
+from shared_apps.authn.backends.ad.values import file_time
 from shared_apps.authn.backends.base import Configuration
 from shared_apps.authn.backends.directory import DirectoryPerson
 from shared_apps.core.context import TenantIdentity
@@ -35,6 +36,23 @@ def configuration(samba: Domain, **options: object) -> Configuration:
         options={**samba.options, **options},
         secrets={"bind_password": samba.bind_password},
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Told:
+    """`Changes`, read to the end."""
+
+    people: tuple[DirectoryPerson, ...]
+    gone: frozenset[str]
+    is_complete: bool
+    position: str
+
+
+def changes_of(
+    backend: ActiveDirectoryBackend, *, since: Collection[str], at: datetime
+) -> Told:  # fmt: skip
+    with backend.list_changes(since=since, at=at) as told:
+        return Told(tuple(told.people), told.gone, told.is_complete, told.position)
 
 
 def nobody(configuration: Configuration, person: DirectoryPerson) -> "object":
@@ -173,11 +191,11 @@ def test_a_step_that_fails_says_why(samba: Domain, which: str) -> None:
 
 def test_what_changed_since(samba: Domain, backend: ActiveDirectoryBackend) -> None:
     at = datetime.now(UTC)
-    everybody = backend.list_changes(since=None, at=at)
+    everybody = changes_of(backend, since=(), at=at)
     assert everybody.is_complete
     assert set(everybody.people) == set(backend.list_people())
 
-    quiet = backend.list_changes(since=everybody.position, at=at)
+    quiet = changes_of(backend, since=[everybody.position], at=at)
     assert (quiet.is_complete, quiet.people, quiet.gone) == (False, (), frozenset())
 
     with samba.administration() as administration:
@@ -185,7 +203,7 @@ def test_what_changed_since(samba: Domain, backend: ActiveDirectoryBackend) -> N
         administration.add_person("leaver")
         leaver = administration.object_guid("leaver")
         administration.set("carol", displayName="Carol C.")
-    first = backend.list_changes(since=quiet.position, at=at)
+    first = changes_of(backend, since=[quiet.position], at=at)
     assert not first.is_complete
     assert {(person.username, person.name) for person in first.people} == {
         ("newcomer", "Newcomer"), ("leaver", "Leaver"), ("carol", "Carol C."),
@@ -193,7 +211,7 @@ def test_what_changed_since(samba: Domain, backend: ActiveDirectoryBackend) -> N
 
     with samba.administration() as administration:
         administration.remove("leaver")
-    second = backend.list_changes(since=first.position, at=at)
+    second = changes_of(backend, since=[first.position], at=at)
     assert (second.people, second.gone) == ((), frozenset({leaver}))
 
 
@@ -206,20 +224,20 @@ def test_whoever_moves_out_of_the_base_is_gone(samba: Domain) -> None:
     with samba.administration() as administration:
         administration.add_person("mover")
         mover = administration.object_guid("mover")
-        before = within.list_changes(since=None, at=at)
+        before = changes_of(within, since=(), at=at)
         administration.move("mover", f"CN=Computers,{samba.base_dn}")
 
-    after = within.list_changes(since=before.position, at=at)
+    after = changes_of(within, since=[before.position], at=at)
 
     assert (after.people, after.gone, after.is_complete) == ((), frozenset({mover}), False)
     assert within.find_person(external_id=mover) is None
 
 
-@pytest.mark.parametrize("case", ["group", "controller", "ahead", "old", "nonsense", "blind"])
+@pytest.mark.parametrize("case", ["controller", "ahead", "old", "nonsense", "blind"])
 def test_everybody_is_listed_where_the_numbers_do_not_tell(samba: Domain, case: str) -> None:
     at = datetime.now(UTC)
     backend = ActiveDirectoryBackend(configuration(samba), nobody)  # type: ignore[arg-type]  # never returns
-    position = backend.list_changes(since=None, at=at).position
+    position = changes_of(backend, since=(), at=at).position
     controller, number, told_at = position.split("/")
     since = {
         "controller": f"{uuid4()}/{number}/{told_at}",
@@ -227,16 +245,92 @@ def test_everybody_is_listed_where_the_numbers_do_not_tell(samba: Domain, case: 
         "old": f"{controller}/{number}/{(at - timedelta(days=31)).isoformat()}",
         "nonsense": "nonsense",
     }.get(case, position)
-    if case == "group":
-        with samba.administration() as administration:
-            administration.add_group("just-now")
     if case == "blind":  # an account that does not see what was deleted
         with samba.administration() as administration:
             administration.add_person("short-sighted")
         options = {"bind_dn": samba_people.dn("short-sighted")}
         backend = ActiveDirectoryBackend(configuration(samba, **options), nobody)  # type: ignore[arg-type]  # never returns
 
-    assert backend.list_changes(since=since, at=at).is_complete
+    assert changes_of(backend, since=[since], at=at).is_complete
+
+
+_GROUP_CHANGES = {
+    "nested in it gains somebody": True,
+    "nested in it loses somebody": True,
+    "leaves it": True,
+    "it is renamed": True,
+    "it is deleted": True,
+    "is a distribution list now": True,
+    "another one gains somebody": False,
+}
+
+
+@pytest.mark.parametrize("case", _GROUP_CHANGES)
+def test_everybody_is_listed_when_a_group_that_gives_a_role_has_changed(
+    samba: Domain, case: str
+) -> None:
+    role, nested, other, name = (f"{part}-{uuid4().hex[:8]}" for part in ("r", "n", "o", "p"))
+    with samba.administration() as administration:
+        for group in (role, nested, other):
+            administration.add_group(group)
+        administration.add_person(name)
+        administration.add_members(role, nested)
+        if case == "nested in it loses somebody":
+            administration.add_members(nested, name)
+        groups = {"viewer": [samba_people.dn(role).upper().replace(",", " , ")]}
+        backend = ActiveDirectoryBackend(
+            configuration(samba, role_groups=groups),
+            nobody,  # type: ignore[arg-type]  # never returns
+        )
+        at = datetime.now(UTC)
+        before = changes_of(backend, since=(), at=at)
+        match case:
+            case "nested in it gains somebody":
+                administration.add_members(nested, name)
+            case "nested in it loses somebody":
+                administration.remove_members(nested, name)
+            case "leaves it":
+                administration.remove_members(role, nested)
+            case "it is renamed":
+                administration.rename(role, f"{role}-2")
+            case "it is deleted":
+                administration.remove(role)
+            case "is a distribution list now":
+                administration.set(nested, groupType="2")
+            case _:
+                administration.add_members(other, name)
+
+    after = changes_of(backend, since=[before.position], at=at)
+
+    assert after.is_complete is _GROUP_CHANGES[case]
+
+
+def test_an_account_that_has_ended_meanwhile_is_a_change(samba: Domain) -> None:
+    backend = ActiveDirectoryBackend(configuration(samba), nobody)  # type: ignore[arg-type]  # never returns
+    name = f"ending-{uuid4().hex[:8]}"
+    at = datetime.now(UTC)
+    with samba.administration() as administration:
+        administration.add_person(name, accountExpires=str(file_time(at + timedelta(days=6))))
+    before = changes_of(backend, since=(), at=at)
+
+    quiet = changes_of(backend, since=[before.position], at=at)
+    later = changes_of(backend, since=[before.position], at=at + timedelta(days=6))
+
+    assert quiet.people == ()
+    assert [person.username for person in later.people] == [name]
+    assert not later.is_complete
+
+
+def test_the_position_at_the_controller_that_answers_counts(
+    backend: ActiveDirectoryBackend,
+) -> None:
+    at = datetime.now(UTC)
+    own = changes_of(backend, since=(), at=at).position
+    other = own.replace(own.partition("/")[0], str(uuid4()))
+
+    told = changes_of(backend, since=[other, own], at=at)
+
+    assert (told.is_complete, told.people) == (False, ())
 
 
 @pytest.mark.parametrize("state", ["must change", "expired", "disabled", "locked"])

@@ -18,11 +18,12 @@ from shared_apps.directory_sync import (
     applying,
     background,
     listing,
-    nightly,
     plans,
+    scheduled,
     selectors,
     services,
 )
+from shared_apps.directory_sync.choices import Schedule
 from shared_apps.directory_sync.errors import (
     ApplyFailedError,
     DriftError,
@@ -392,7 +393,8 @@ def test_one_list_at_a_time_and_one_that_was_not_finished_begins_again(bed: Bed)
 def test_by_night_only_where_it_is_wanted(bed: Bed, globex: TenantIdentity) -> None:
     bed.configure(schedule="nightly")
     with attribution.acting(attribution.UNKNOWN), context.operator():
-        assert nightly.request(at=NOW) == 1
+        assert scheduled.request(schedule=Schedule.HOURLY, at=NOW) == 0
+        assert scheduled.request(schedule=Schedule.NIGHTLY, at=NOW) == 1
         made = list(SyncPreview.objects.values_list("tenant_id", "state", "requested_by"))
     assert made == [(bed.tenant.id, "LISTING", None)]
 
