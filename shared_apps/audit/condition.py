@@ -12,6 +12,8 @@ from psycopg.rows import class_row
 from shared_apps.audit import backlog
 from shared_apps.audit.backlog import Backlog
 from shared_apps.audit.relay import heartbeat, outboxes, shards
+from shared_apps.core import databases
+from shared_apps.core.databases import Database
 
 _ALIVE = 6 * heartbeat.EVERY
 
@@ -73,10 +75,12 @@ def examine() -> Condition:
     Raises:
         psycopg.Error: a database cannot be reached.
     """
-    with psycopg.connect(settings.RELAY_DATABASE_URL, autocommit=True, connect_timeout=5) as source:
+    with databases.connect(
+        settings.RELAY_DATABASE_URL, Database.TENANTS, autocommit=True
+    ) as source:
         waiting = backlog.measure(source, now=datetime.now(UTC))
         closed = outboxes.list_closed_outboxes(source)
-    with psycopg.connect(settings.AUDIT_DATABASE_URL, autocommit=True, connect_timeout=5) as audit:
+    with databases.connect(settings.AUDIT_DATABASE_URL, Database.AUDIT, autocommit=True) as audit:
         return Condition(waiting, closed, list_relays(audit))
 
 

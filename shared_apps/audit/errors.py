@@ -33,6 +33,11 @@ class ExportError(InvalidError):
     message = "The audit trail cannot be exported."
 
 
+class ProofError(InvalidError):
+    code = "audit.proof"
+    message = "There is no proof of these entries."
+
+
 class AnchorKeyError(InvalidError):
     code = "audit.anchor_key"
     message = "The key of the anchors cannot be used."
@@ -41,6 +46,11 @@ class AnchorKeyError(InvalidError):
 class AnchorPlaceError(InvalidError):
     code = "audit.anchor_place"
     message = "AUDIT_ANCHOR_PLACES names a place that is not known."
+
+
+class AnchorPlaceUnavailableError(UnavailableError):
+    code = "audit.anchor_place_unavailable"
+    message = "A place of anchors does not answer."
 
 
 class AnchorBusyError(ConflictError):

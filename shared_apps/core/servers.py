@@ -12,6 +12,8 @@ import psycopg
 from django.conf import settings
 from psycopg import conninfo, sql
 
+from shared_apps.core import databases
+from shared_apps.core.databases import Database
 from shared_apps.core.errors import InvalidError
 from shared_apps.core.required import SettingMissingError
 
@@ -45,7 +47,8 @@ class Login:
 
 def connect(url: str, *, setting: str) -> psycopg.Connection[Any]:
     """Raises SettingMissingError: there is no URL."""
-    return psycopg.connect(_required(url, setting), autocommit=True, connect_timeout=10)
+    database = Database.AUDIT if setting.startswith("AUDIT_") else Database.TENANTS
+    return databases.connect(_required(url, setting), database, autocommit=True, connect_timeout=10)
 
 
 def _required(url: str, setting: str) -> str:

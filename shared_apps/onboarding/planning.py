@@ -1,6 +1,6 @@
 """What an apply would do: the declaration compared with the tenants that there are. Changes nothing."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -9,6 +9,8 @@ from uuid import UUID
 from django.db.models import Q
 
 from shared_apps.accounts import selectors as people
+from shared_apps.audit.sinks import declaring
+from shared_apps.audit.sinks.records import Sink
 from shared_apps.authn import configuring, registering
 from shared_apps.core import context
 from shared_apps.core.references import Secrets
@@ -80,6 +82,8 @@ class _Present:
     secrets: Secrets | None
     registrations: Mapping[UUID, list[str]]
     mail: Mapping[UUID, mail.Present]
+    sinks: Mapping[UUID, Sequence[Sink]]
+    """Of the tenants of which any are declared."""
 
     @classmethod
     def read(
@@ -95,6 +99,8 @@ class _Present:
         with context.operator():
             tenants = list(found.select_related("sign_in_policy").prefetch_related("domains"))
         ids = [tenant.id for tenant in tenants]
+        with_sinks = {spec.slug for spec in specs if spec.sinks is not None}
+        sending = [tenant.id for tenant in tenants if tenant.slug in with_sinks]
         return cls(
             by_slug={tenant.slug: tenant for tenant in tenants},
             owner_of={d.domain: tenant.slug for tenant in tenants for d in tenant.domains.all()},
@@ -105,6 +111,7 @@ class _Present:
             secrets=secrets,
             registrations=registering.list_email_domains(tenant_ids=ids),
             mail=mail.list_present(tenant_ids=ids),
+            sinks=declaring.list_present(sending) if sending else {},
         )
 
 
@@ -202,6 +209,7 @@ def _change(spec: TenantSpec, number: int, present: _Present) -> Change | None:
         *_of_lists(spec, tenant, present),
         *_of_auth(spec, tenant, present),
         *_of_mail(spec, present.mail.get(tenant.id), present.secrets),
+        *_of_sinks(spec, present.sinks.get(tenant.id, ()), present.secrets),
     ]
     action = Action.CHANGE
     if spec.state is not None and spec.state != tenant.state:
@@ -227,6 +235,7 @@ def _of_new(spec: TenantSpec) -> Iterable[Difference]:
         yield Difference(f"features.{name}", None, is_on)
     yield from _of_registration(spec, [])
     yield from _of_mail(spec, None, None)
+    yield from _of_sinks(spec, (), None)
     if spec.setup:
         yield Difference("setup", None, [flag.value for flag in spec.setup])
 
@@ -235,6 +244,15 @@ def _of_registration(spec: TenantSpec, domains: list[str]) -> Iterable[Differenc
     wanted = list(spec.registration)
     if wanted != domains:
         yield Difference("registration.email_domains", domains or None, wanted or None)
+
+
+def _of_sinks(
+    spec: TenantSpec, present: Sequence[Sink], secrets: Secrets | None
+) -> Iterable[Difference]:
+    if spec.sinks is None:
+        return
+    for field_name, old, new in declaring.differences(spec.wanted_sinks(secrets), present):
+        yield Difference(f"sinks.{field_name}", old, new)
 
 
 def _of_unfinished(spec: TenantSpec, tenant: Tenant) -> Iterable[Difference]:

@@ -87,29 +87,29 @@ def parse_claims(payload: bytes) -> Statement:
 
 def root(ends: Sequence[End]) -> str:
     """The Merkle tree hash of the ends in the order of their tenants (RFC 6962, 2.1)."""
-    return _tree([_leaf(end) for end in sorted(ends)]).hex()
+    return tree([leaf(end) for end in sorted(ends)]).hex()
 
 
-def _leaf(end: End) -> bytes:
+def leaf(end: End) -> bytes:
     return hashlib.sha256(
         b"\x00%b:%d:%b" % (str(end.tenant_id).encode(), end.sequence, end.hash)
     ).digest()
 
 
-def _node(left: bytes, right: bytes) -> bytes:
+def node(left: bytes, right: bytes) -> bytes:
     return hashlib.sha256(b"\x01" + left + right).digest()
 
 
-def _tree(leaves: Sequence[bytes]) -> bytes:
+def tree(leaves: Sequence[bytes]) -> bytes:
     if not leaves:
         return hashlib.sha256(b"").digest()
     if len(leaves) == 1:
         return leaves[0]
-    split = _split(len(leaves))
-    return _node(_tree(leaves[:split]), _tree(leaves[split:]))
+    half = split(len(leaves))
+    return node(tree(leaves[:half]), tree(leaves[half:]))
 
 
-def _split(count: int) -> int:
+def split(count: int) -> int:
     """The largest power of two below a count."""
     return int(1 << (count - 1).bit_length() - 1)
 

@@ -8,6 +8,8 @@ import psycopg
 from django.conf import settings
 
 from shared_apps.audit.anchors.places import naming
+from shared_apps.core import databases
+from shared_apps.core.databases import Database
 from shared_apps.core.doctor import Finding
 
 _SUBJECT = "anchors of the audit trail"
@@ -40,8 +42,8 @@ def find_problems() -> Iterator[Finding]:
             "set AUDIT_ANCHOR_KEY and AUDIT_ANCHOR_PLACES (docs/audit.md)",
         )
         return
-    with psycopg.connect(
-        settings.AUDIT_AUDITOR_DATABASE_URL, autocommit=True, connect_timeout=5
+    with databases.connect(
+        settings.AUDIT_AUDITOR_DATABASE_URL, Database.AUDIT, autocommit=True
     ) as connection:
         yield from _examine(connection)
 

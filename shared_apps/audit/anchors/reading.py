@@ -1,4 +1,4 @@
-"""Anchors as somebody kept them: files of a directory, or a syslog server's log. What is wrong with them is told."""
+"""Anchors as somebody kept them: in a directory, a bucket or a syslog server's log. What is wrong is told."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
@@ -9,20 +9,28 @@ from shared_apps.audit.anchors import documents, keys
 from shared_apps.audit.anchors.documents import End, Statement
 from shared_apps.audit.anchors.keys import PublicKey
 from shared_apps.audit.anchors.places import directory
-from shared_apps.audit.errors import AnchorKeyError, AnchorPlaceError
+from shared_apps.audit.anchors.places.s3.bucket import Bucket
+from shared_apps.audit.errors import (
+    AnchorKeyError,
+    AnchorPlaceError,
+    AnchorPlaceUnavailableError,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
     statement: Statement
     ends: tuple[End, ...]
+    """In the order in which they are hashed."""
+    signed: str
+    """The statement as it was signed."""
 
 
 @dataclass(slots=True)
 class Reader:
     """Iterate over it once: the anchors that are good; then `problems` are known, and `first` and `last`."""
 
-    paths: Iterable[Path]
+    sources: Iterable[Path | Bucket]
     keys: Mapping[str, PublicKey]
     problems: list[str] = field(default_factory=list)
     first: Statement | None = None
@@ -44,7 +52,7 @@ class Reader:
             if (len(fitting), documents.root(fitting)) != (statement.ends, statement.root):
                 self.problems.append(f"{name}: its ends are altered or not complete")
                 continue
-            yield Anchor(statement, fitting)
+            yield Anchor(statement, fitting, jws)
             self._follow(statement)
         self._find_gaps(seen)
 
@@ -68,10 +76,10 @@ class Reader:
     def _documents(self) -> Iterator[tuple[str, set[End]]]:
         """Signed statements with the ends of the same number; the same one twice is one."""
         done: set[bytes] = set()
-        for path in _files(self.paths):
+        for lines in _texts(self.sources):
             # An anchor's ends come after it. More than it speaks of are somebody else's.
             waiting: dict[str, tuple[int, int, set[End]]] = {}
-            for line in _lines(path):
+            for line in lines:
                 found = documents.parse_line(line)
                 if isinstance(found, str):
                     if documents.digest(found) not in done:
@@ -88,10 +96,9 @@ class Reader:
                 yield jws, ends
 
 
-def last_statement(path: Path) -> tuple[Statement, str] | None:
-    """The statement that a file begins with, unproven, and as it was signed; None: the file is something else."""
-    with path.open() as file:
-        found = documents.parse_line(file.readline())
+def first_statement(document: str) -> tuple[Statement, str] | None:
+    """What a document begins with, unproven, and as it was signed; None: it is something else."""
+    found = documents.parse_line(document.partition("\n")[0])
     if not isinstance(found, str):
         return None
     try:
@@ -100,14 +107,24 @@ def last_statement(path: Path) -> tuple[Statement, str] | None:
         return None
 
 
-def _files(paths: Iterable[Path]) -> Iterator[Path]:
-    for path in paths:
-        if path.is_dir():
-            yield from sorted(path.glob(directory.PATTERN))
-        elif path.exists():
-            yield path
+def _texts(sources: Iterable[Path | Bucket]) -> Iterator[Iterable[str]]:
+    """The lines of each file and object."""
+    for source in sources:
+        if isinstance(source, Bucket):
+            yield from map(str.splitlines, _objects(source))
+        elif source.is_dir():
+            yield from map(_lines, sorted(source.glob(directory.PATTERN)))
+        elif source.exists():
+            yield _lines(source)
         else:
-            raise AnchorPlaceError(f"{path}: there is no such file or directory")
+            raise AnchorPlaceError(f"{source}: there is no such file or directory")
+
+
+def _objects(bucket: Bucket) -> Iterator[str]:
+    try:
+        yield from bucket.documents()
+    except AnchorPlaceUnavailableError as error:
+        raise AnchorPlaceError(f"{bucket.name} cannot be read: {error.text}") from error
 
 
 def _lines(path: Path) -> Iterator[str]:

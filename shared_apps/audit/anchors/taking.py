@@ -18,7 +18,14 @@ from shared_apps.audit.anchors.documents import End, Statement
 from shared_apps.audit.anchors.keys import SigningKey
 from shared_apps.audit.anchors.places.directory import Directory
 from shared_apps.audit.anchors.places.naming import Place
-from shared_apps.audit.errors import AnchorBusyError, AnchorRefusedError
+from shared_apps.audit.anchors.places.s3.bucket import Bucket
+from shared_apps.audit.errors import (
+    AnchorBusyError,
+    AnchorPlaceUnavailableError,
+    AnchorRefusedError,
+)
+from shared_apps.core import databases
+from shared_apps.core.databases import Database
 from shared_apps.core.errors import explain
 
 _ENDS = """
@@ -94,8 +101,8 @@ def take(*, url: str, key: SigningKey, places: Sequence[Place], at: datetime) ->
 
 @contextmanager
 def _alone(url: str) -> Iterator[psycopg.Connection[Any]]:
-    with psycopg.connect(
-        url, autocommit=True, connect_timeout=5, application_name="freehold audit anchor"
+    with databases.connect(
+        url, Database.AUDIT, autocommit=True, application_name="freehold audit anchor"
     ) as connection:
         row = connection.execute(
             "SELECT pg_try_advisory_lock(hashtext('freehold.audit.anchor'))"
@@ -110,19 +117,27 @@ def _last(
 ) -> tuple[int, str, datetime | None]:
     """Number, digest and time of the newest anchor.
 
-    A directory that knows a newer one than the audit database is right: that was set back, and the anchors
-    go on so that it shows.
+    A directory or bucket that knows a newer one than the audit database is right: that was set back, and the
+    anchors go on so that it shows. One that does not answer now refuses its number twice later.
     """
     row = connection.execute(
         "SELECT counter, digest, taken_at FROM audit.anchor ORDER BY counter DESC LIMIT 1"
     ).fetchone()
     newest = (row[0], bytes(row[1]).hex(), row[2]) if row else (0, "", None)
     for place in places:
-        if isinstance(place, Directory) and (path := place.newest()) is not None:
-            found = reading.last_statement(path)
+        if isinstance(place, (Directory, Bucket)):
+            found = _newest_at(place, after=newest[0])
             if found is not None and found[0].counter > newest[0]:
                 newest = (found[0].counter, documents.digest(found[1]).hex(), None)
     return newest
+
+
+def _newest_at(place: Directory | Bucket, *, after: int) -> tuple[Statement, str] | None:
+    try:
+        document = place.newest(after=after)
+    except (OSError, AnchorPlaceUnavailableError):
+        return None  # told when it is given the anchor
+    return None if document is None else reading.first_statement(document)
 
 
 def _system(connection: psycopg.Connection[Any]) -> str:
@@ -150,7 +165,7 @@ def _deliver(connection: psycopg.Connection[Any], places: Sequence[Place]) -> di
                 continue
             try:
                 place.keep(counter, document)
-            except (OSError, AnchorRefusedError) as error:
+            except (OSError, AnchorPlaceUnavailableError, AnchorRefusedError) as error:
                 failures[place.name] = explain(error)
                 continue
             delivered.add(place.name)

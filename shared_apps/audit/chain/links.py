@@ -11,6 +11,9 @@ from uuid import UUID
 import psycopg
 from psycopg import sql
 
+from shared_apps.core import databases
+from shared_apps.core.databases import Database
+
 # What is hashed after tenant and number, in this order: as the first script of the audit database has it.
 _HASHED = (
     "uid::text",
@@ -85,10 +88,10 @@ def connect(url: str) -> psycopg.Connection[Any]:
         "enable_bitmapscan": "off",
         "max_parallel_workers_per_gather": "0",
     }
-    return psycopg.connect(
+    return databases.connect(
         url,
+        Database.AUDIT,
         autocommit=True,
-        connect_timeout=5,
         application_name="freehold audit verify",
         options=" ".join(f"-c {name}={value}" for name, value in options.items()),
     )

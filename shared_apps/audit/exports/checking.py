@@ -157,13 +157,14 @@ def _check_entry(outcome: Outcome, line: int, values: Mapping[str, Any]) -> None
         outcome.add(line, f"entry {sequence} does not follow entry {last}")
     if previous is None and last is not None:
         outcome.add(line, f"entry {sequence} does not say which hash it follows")
-    if previous is not None and _hash(values) != stored:
+    if previous is not None and entry_hash(values) != stored:
         outcome.add(line, f"entry {sequence} was changed")
     stretch.add(sequence, previous=previous, own=stored)
     outcome.expected.discard(stored)
 
 
-def _hash(values: Mapping[str, Any]) -> str:
+def entry_hash(values: Mapping[str, Any]) -> str:
+    """What the hash of an entry must be that is written as `rendering.as_fields` does, in hexadecimal."""
     content = b"".join(_netstring(_text(name, values[name])) for name in _HASHED)
     previous, tenant = bytes.fromhex(values["previous_hash"]), UUID(values["tenant_id"])
     return links.linked(previous, links.tenant_part(tenant), values["sequence"], content).hex()

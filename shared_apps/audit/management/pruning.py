@@ -36,8 +36,8 @@ def add_arguments(parser: ArgumentParser) -> None:
         "--tenant", action="append", metavar="SLUG|ID", help="this one alone; may be repeated"
     )
     parser.add_argument(
-        "--anchors", action="append", metavar="PATH", type=Path,
-        help="the anchors to prove it with (the directories of AUDIT_ANCHOR_PLACES)",
+        "--anchors", action="append", metavar="PATH|s3://BUCKET/PREFIX",
+        help="the anchors to prove it with (the directories and buckets of AUDIT_ANCHOR_PLACES)",
     )  # fmt: skip
     parser.add_argument("--public-key", metavar="FILE", type=Path, help="their JWK set")
     parser.add_argument("--plan", action="store_true", help="show what would go; change nothing")
@@ -83,14 +83,12 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
 
 
 def _plan(command: BaseCommand, options: dict[str, Any], names: Mapping[UUID, str]) -> Plan:
-    paths = options["anchors"] or naming.directories(settings.AUDIT_ANCHOR_PLACES)
-    if not paths:
-        raise CommandError("--anchors, or a directory in AUDIT_ANCHOR_PLACES, has the anchors")
+    sources = naming.sources(options["anchors"])
     tenants = options["tenant"] and [trails.id_of(text, names) for text in options["tenant"]]
     progress = Progress(command.stderr, unit="entries verified")
     plan = planning.plan(
         url=settings.AUDIT_AUDITOR_DATABASE_URL,
-        reader=Reader(paths, verifying.public_keys(options["public_key"])),
+        reader=Reader(sources, verifying.public_keys(options["public_key"])),
         tenants=tenants,
         asked=Asked(options["before"], options["older_than"], datetime.now(UTC)),
         jobs=2,

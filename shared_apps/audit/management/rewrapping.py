@@ -6,11 +6,12 @@ from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import psycopg
 from django.core.management.base import BaseCommand
 
 from shared_apps.audit import backlog
 from shared_apps.audit.sealing.rewrapping import rewrap
+from shared_apps.core import databases
+from shared_apps.core.databases import Database
 from shared_apps.core.progress import Progress
 from shared_apps.core.required import required
 
@@ -23,7 +24,7 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
     """Raises SealingKeyError, psycopg.Error: nothing was changed."""
     url = required("RELAY_DATABASE_URL")
     now = datetime.now(UTC)
-    with psycopg.connect(url, autocommit=True, connect_timeout=5) as source:
+    with databases.connect(url, Database.TENANTS, autocommit=True) as source:
         waiting = backlog.measure(source, now=now)
     oldest = now - timedelta(seconds=waiting[0].oldest_seconds) if waiting else None
     progress = Progress(command.stderr, unit="keys")

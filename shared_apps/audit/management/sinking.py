@@ -4,25 +4,20 @@ import json
 import os
 import signal
 from argparse import ArgumentParser
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
-import psycopg
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connections, transaction
 
-from shared_apps.audit import recording
 from shared_apps.audit.errors import SinkError
 from shared_apps.audit.management.trails import id_of, known_names
-from shared_apps.audit.sinks import records
+from shared_apps.audit.sinks import declaring, records
 from shared_apps.audit.sinks.delivering import Deliverer
-from shared_apps.audit.sinks.destinations import Destination
 from shared_apps.audit.sinks.records import Sink
-from shared_apps.core import context
+from shared_apps.core import databases
+from shared_apps.core.databases import Database
 from shared_apps.core.references import Reference, Secrets
 from shared_apps.core.required import required
 
@@ -91,7 +86,7 @@ def _deliver(command: BaseCommand, *, once: bool) -> None:
 def _list(command: BaseCommand, options: Mapping[str, Any]) -> None:
     names = known_names()
     tenants = options["tenant"] and [id_of(text, names) for text in options["tenant"]]
-    with psycopg.connect(required("AUDIT_AUDITOR_DATABASE_URL"), connect_timeout=5) as connection:
+    with databases.connect(required("AUDIT_AUDITOR_DATABASE_URL"), Database.AUDIT) as connection:
         sinks = records.list_sinks(connection, tenants)
     if options["json"]:
         described = [
@@ -116,19 +111,16 @@ def _list(command: BaseCommand, options: Mapping[str, Any]) -> None:
 
 def _add(command: BaseCommand, options: Mapping[str, Any]) -> None:
     tenant_id = id_of(options["tenant"], known_names())
-    destination = Destination.parse(options["destination"])
     secret = _reference(options)
-    if destination.is_webhook and secret is None:
-        raise SinkError("a webhook is signed: say --secret-env or --secret-file")
-    if secret is not None and not destination.is_webhook:
-        raise SinkError("syslog knows no secret")
+    declaring.require_possible(options["destination"], secret)
     if secret is not None and secret.file and not secret.file.startswith("/"):
         raise SinkError("the secret's file must be a path that begins with /")
     after = options["after"]
     if after is not None and after < 0:
         raise SinkError("--after must be 0 or more")
     described = {"name": options["name"], "destination": options["destination"]}
-    with _recorded(tenant_id, options["name"], old={}, new=described) as owner:
+    with declaring.recorded(tenant_id) as (owner, record):
+        record(options["name"], {}, described)
         sink = records.add(
             owner, tenant_id=tenant_id, name=options["name"], destination=options["destination"],
             entry_format=options["format"], secret=secret, after=after,
@@ -149,11 +141,12 @@ def _change(command: BaseCommand, action: str, options: Mapping[str, Any]) -> No
     after = options.get("after")
     if after is not None and after < 0:
         raise SinkError("--after must be 0 or more")
-    with psycopg.connect(required("AUDIT_MIGRATION_DATABASE_URL"), connect_timeout=5) as owner:
+    with databases.connect(required("AUDIT_MIGRATION_DATABASE_URL"), Database.AUDIT) as owner:
         sink = records.find_sink(owner, tenant_id, options["name"])
     if sink is None:
         raise SinkError(f"there is no sink {options['name']}")
-    with _recorded(tenant_id, sink.name, old=_described(sink), new={"action": action}) as owner:
+    with declaring.recorded(tenant_id) as (owner, record):
+        record(sink.name, _described(sink), {"action": action})
         match action:
             case "remove":
                 records.remove(owner, sink)
@@ -166,25 +159,3 @@ def _change(command: BaseCommand, action: str, options: Mapping[str, Any]) -> No
 
 def _described(sink: Sink) -> dict[str, Any]:
     return {"name": sink.name, "destination": sink.destination, "sequence": sink.sequence}
-
-
-@contextmanager
-def _recorded(
-    tenant_id: UUID, name: str, *, old: Mapping[str, Any], new: Mapping[str, Any]
-) -> Iterator[psycopg.Connection[Any]]:
-    """A change of sinks is an entry in the trail of the tenant whose entries they are sent."""
-    owner = {"tenant_id": str(tenant_id)}
-    with (
-        context.operator(),
-        transaction.atomic(using="migration"),
-        psycopg.connect(required("AUDIT_MIGRATION_DATABASE_URL"), connect_timeout=5) as connection,
-    ):
-        with connections["migration"].cursor() as cursor:
-            recording.record_update(
-                cursor,
-                table="audit.sink",
-                record_id=name,
-                old=owner | dict(old),
-                new=owner | dict(new),
-            )
-        yield connection

@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from shared_apps.audit.anchors import comparing, keys
 from shared_apps.audit.anchors.comparing import Comparison
 from shared_apps.audit.anchors.keys import PublicKey, SigningKey
+from shared_apps.audit.anchors.places import naming
 from shared_apps.audit.anchors.reading import Reader
 from shared_apps.audit.chain import verifying
 from shared_apps.audit.chain.verifying import Verdict
@@ -32,8 +33,8 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--jobs", type=_positive, default=2, help="processes at work (2)")
     parser.add_argument(
-        "--anchors", action="append", metavar="PATH", type=Path,
-        help="a directory of anchors or a syslog server's log to compare with; may be repeated",
+        "--anchors", action="append", metavar="PATH|s3://BUCKET/PREFIX",
+        help="a directory of anchors, a bucket or a syslog server's log to compare with; may be repeated",
     )  # fmt: skip
     parser.add_argument(
         "--public-key", metavar="FILE", type=Path,
@@ -80,12 +81,13 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
 def _compare(url: str, options: dict[str, Any], tenants: Sequence[UUID] | None) -> Comparison:
     """Before the chains are followed: what is written meanwhile must not look like something cut off."""
     try:
-        reader = Reader(options["anchors"], public_keys(options["public_key"]))
+        sources = naming.sources(options["anchors"])
+        reader = Reader(sources, public_keys(options["public_key"]))
         compared = comparing.compare(url=url, reader=reader, tenants=tenants)
     except AppError as error:
         raise CommandError(explain(error)) from error
     if compared.last is None and not compared.of_anchors:
-        raise CommandError(f"no anchor in {', '.join(map(str, options['anchors']))}")
+        raise CommandError(f"no anchor in {', '.join(options['anchors'])}")
     return compared
 
 

@@ -19,6 +19,7 @@ from shared_apps.audit.relay import heartbeat
 from shared_apps.audit.relay.sessions import Patience, opened
 from shared_apps.audit.relay.shift import Progress, Shift
 from shared_apps.audit.relay.turns import Turns
+from shared_apps.core.databases import Database
 from shared_apps.core.errors import explain
 
 logger = logging.getLogger(__name__)
@@ -88,8 +89,8 @@ class Relay:
     @contextmanager
     def _opened(self) -> Iterator[Shift]:
         with (
-            opened(self.source_url, patience=self.patience) as source,
-            opened(self.target_url, patience=self.patience) as target,
+            opened(self.source_url, Database.TENANTS, patience=self.patience) as source,
+            opened(self.target_url, Database.AUDIT, patience=self.patience) as target,
         ):
             yield self.shift(source, target)
 

@@ -8,6 +8,9 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import make_conninfo
 
+from shared_apps.core import databases
+from shared_apps.core.databases import Database
+
 
 @dataclass(frozen=True, slots=True)
 class Patience:
@@ -31,16 +34,17 @@ _USER_TIMEOUT_MS = 25_000
 
 
 @contextmanager
-def opened(url: str, *, patience: Patience) -> Iterator[psycopg.Connection[Any]]:
+def opened(
+    url: str, database: Database, *, patience: Patience
+) -> Iterator[psycopg.Connection[Any]]:
     """A session to an outbox database or the audit database, in autocommit."""
     address = make_conninfo(
         url,
-        connect_timeout=5,
         application_name=_NAME,
         tcp_user_timeout=_USER_TIMEOUT_MS,
         **{f"keepalives_{name}": value for name, value in _KEEPALIVE.items()},
     )
-    with psycopg.connect(address, autocommit=True) as session:
+    with databases.connect(address, database, autocommit=True) as session:
         # As a statement: poolers refuse them among the options of the connection.
         values = {
             "TimeZone": "UTC",

@@ -13,6 +13,8 @@ from shared_apps.audit.anchors.comparing import Comparison
 from shared_apps.audit.anchors.reading import Reader
 from shared_apps.audit.chain import verifying
 from shared_apps.audit.chain.verifying import Report, Verdict
+from shared_apps.core import databases
+from shared_apps.core.databases import Database
 
 # The stricter of what is asked for and what the tenant's trail is kept for; the first entry that stays.
 _LIMITS = """
@@ -87,7 +89,7 @@ def plan(
     }
     steps: list[Step] = []
     refused: dict[UUID, str] = {}
-    with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
+    with databases.connect(url, Database.AUDIT, autocommit=True) as connection:
         for tenant_id, hold, kept_from, first_kept, has_leftovers in _limits(
             connection, list(verdicts), asked
         ):

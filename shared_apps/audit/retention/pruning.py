@@ -16,6 +16,8 @@ from django.db import connections, transaction
 from shared_apps.audit import recording
 from shared_apps.audit.errors import RetentionPendingError, RetentionRefusedError
 from shared_apps.audit.retention.planning import Plan, Step
+from shared_apps.core import databases
+from shared_apps.core.databases import Database
 from shared_apps.core.errors import explain
 
 ENTITY = "audit.retention"
@@ -49,10 +51,10 @@ def prune(
         psycopg.Error: a database does not answer.
     """
     new = [step for step in plan.steps if step.entries]
-    with psycopg.connect(auditor_url, autocommit=True, connect_timeout=5) as auditor:
+    with databases.connect(auditor_url, Database.AUDIT, autocommit=True) as auditor:
         _tell(auditor, new, plan.anchor)
         _await(auditor, new, wait)
-        with psycopg.connect(retention_url, autocommit=True, connect_timeout=5) as retention:
+        with databases.connect(retention_url, Database.AUDIT, autocommit=True) as retention:
             for step in new:
                 _set_checkpoint(retention, step)
             return _remove(auditor, retention, plan.steps, report)

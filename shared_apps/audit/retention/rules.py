@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import psycopg
 from django.conf import settings
 from django.db import connections, transaction
 
 from shared_apps.audit import recording
 from shared_apps.audit.retention.pruning import ENTITY
+from shared_apps.core import databases
+from shared_apps.core.databases import Database
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Rule:
 
 def list_rules(*, url: str) -> tuple[str, list[Rule]]:
     """The age below which nothing goes, and the tenants' rules."""
-    with psycopg.connect(url, autocommit=True, connect_timeout=5) as connection:
+    with databases.connect(url, Database.AUDIT, autocommit=True) as connection:
         row = connection.execute("SELECT minimum_age::text FROM audit.retention_limit").fetchone()
         rules = connection.execute(
             "SELECT tenant_id, keep::text, hold FROM audit.retention"
@@ -35,7 +36,7 @@ def list_rules(*, url: str) -> tuple[str, list[Rule]]:
 
 def set_minimum_age(*, url: str, interval: str) -> None:
     """Told in the installation's trail; if the telling fails nothing is changed."""
-    with psycopg.connect(url, connect_timeout=5) as owner:
+    with databases.connect(url, Database.AUDIT) as owner:
         row = owner.execute(
             "SELECT minimum_age::text FROM audit.retention_limit FOR UPDATE"
         ).fetchone()
@@ -58,7 +59,7 @@ def set_hold(*, url: str, tenant_id: UUID, reason: str | None) -> None:
 
 def _set(url: str, tenant_id: UUID, column: str, value: str | None) -> None:
     """Told in the tenant's trail; if the telling fails nothing is changed."""
-    with psycopg.connect(url, connect_timeout=5) as owner:
+    with databases.connect(url, Database.AUDIT) as owner:
         row = owner.execute(
             "SELECT keep::text, hold FROM audit.retention WHERE tenant_id = %s FOR UPDATE",
             [tenant_id],

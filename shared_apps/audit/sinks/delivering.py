@@ -25,6 +25,8 @@ from shared_apps.audit.exports.entries import ChainRead, StoredEntry, pages
 from shared_apps.audit.sinks import records, syslog, webhooks
 from shared_apps.audit.sinks.destinations import Destination
 from shared_apps.audit.sinks.records import Sink
+from shared_apps.core import databases
+from shared_apps.core.databases import Database
 from shared_apps.core.errors import AppError, explain
 from shared_apps.core.references import Secrets
 
@@ -82,8 +84,8 @@ class Deliverer:
         return self.delivered
 
     def _connected(self) -> psycopg.Connection[Any]:
-        return psycopg.connect(
-            self.url, autocommit=True, connect_timeout=5, application_name="freehold sinks"
+        return databases.connect(
+            self.url, Database.AUDIT, autocommit=True, application_name="freehold sinks"
         )
 
     def _wait_for_turn(self, connection: psycopg.Connection[Any]) -> bool:

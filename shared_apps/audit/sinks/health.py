@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 
-import psycopg
 from django.conf import settings
 
 from shared_apps.audit.sinks import records
 from shared_apps.audit.sinks.records import Sink
+from shared_apps.core import databases
+from shared_apps.core.databases import Database
 from shared_apps.core.doctor import Finding
 
 _WORTH_TELLING = 5  # failures, one after another
@@ -15,7 +16,7 @@ _WORTH_TELLING = 5  # failures, one after another
 def find_problems() -> list[Finding]:
     if not settings.AUDIT_AUDITOR_DATABASE_URL:
         return []
-    with psycopg.connect(settings.AUDIT_AUDITOR_DATABASE_URL, connect_timeout=5) as connection:
+    with databases.connect(settings.AUDIT_AUDITOR_DATABASE_URL, Database.AUDIT) as connection:
         return [finding for sink in records.list_sinks(connection) for finding in _judge(sink)]
 
 

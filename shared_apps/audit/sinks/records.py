@@ -139,6 +139,29 @@ def remove(owner: psycopg.Connection[Any], sink: Sink) -> None:
     owner.execute("DELETE FROM audit.sink WHERE id = %s", [sink.id])
 
 
+def change(
+    owner: psycopg.Connection[Any],
+    sink: Sink,
+    *,
+    destination: str,
+    entry_format: str,
+    secret: Reference | None,
+) -> None:
+    """It goes on where it was, and is tried at once; one that its failures disabled is enabled."""
+    owner.execute(
+        "UPDATE audit.sink SET destination = %(destination)s, format = %(format)s, secret = %(secret)s,"
+        " disabled_at = CASE WHEN failures < %(most)s THEN disabled_at END,"
+        " failures = 0, last_error = NULL, retry_at = now() WHERE id = %(id)s",
+        {
+            "id": sink.id,
+            "destination": destination,
+            "format": entry_format,
+            "secret": json.dumps(secret.as_declared) if secret else None,
+            "most": MOST_FAILURES,
+        },
+    )
+
+
 def disable(owner: psycopg.Connection[Any], sink: Sink) -> None:
     owner.execute(
         "UPDATE audit.sink SET disabled_at = coalesce(disabled_at, now()) WHERE id = %s", [sink.id]

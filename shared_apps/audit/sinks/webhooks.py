@@ -8,7 +8,6 @@ import hashlib
 import hmac
 import http.client
 import socket
-import threading
 from collections.abc import Sequence
 from contextlib import closing
 from datetime import datetime
@@ -19,6 +18,7 @@ from shared_apps.audit.exports.rendering import as_event, as_line
 from shared_apps.audit.sinks import destinations
 from shared_apps.audit.sinks.destinations import Destination
 from shared_apps.audit.sinks.records import Sink
+from shared_apps.core.deadlines import deadline
 
 
 class _Connection(http.client.HTTPConnection):
@@ -53,18 +53,16 @@ def send(
         # The same entries again have the same key, in whichever batch each uid tells it.
         "Idempotency-Key": f"{sink.id}:{entries[0].sequence}-{entries[-1].sequence}",
     }
-    with destinations.connect(destination) as plain, plain.dup() as watched:
-        # Ends also what comes a byte at a time, for which the timeout of each byte never comes.
-        is_late = threading.Event()
-        timer = threading.Timer(seconds, _shut, [watched, is_late])
-        timer.start()
+    with (
+        destinations.connect(destination) as plain,
+        plain.dup() as watched,
+        deadline(watched, seconds) as is_late,
+    ):
         try:
             status = _post(destination, plain, body, headers, seconds)
         except (OSError, http.client.HTTPException, ValueError) as error:
             reason = str(error).strip() or type(error).__name__
             raise DeliveryError(f"{destination.host}: {reason}") from error
-        finally:
-            timer.cancel()
     if is_late.is_set():
         # What was cut off may read like an answer.
         raise DeliveryError(f"{destination.host} took longer than {seconds:.0f} s")
@@ -98,11 +96,3 @@ def _body(sink: Sink, entries: Sequence[StoredEntry]) -> bytes:
     if sink.format == "ocsf":
         return b"[" + b",".join(as_event(entry).rstrip(b"\n") for entry in entries) + b"]"
     return b"".join(map(as_line, entries))
-
-
-def _shut(connection: socket.socket, is_late: threading.Event) -> None:
-    is_late.set()
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        pass  # it has just ended by itself

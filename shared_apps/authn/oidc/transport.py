@@ -6,15 +6,13 @@ lead away from the address that the installation's settings name.
 
 import http.client
 import json
-import socket
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from shared_apps.authn.errors import BackendUnavailableError
+from shared_apps.core.deadlines import deadline
 
 _SECONDS = 5.0
 """For each read and write."""
@@ -76,7 +74,7 @@ def _exchange(
     connection = kind(parts.netloc, timeout=_SECONDS)
     try:
         connection.connect()
-        with _deadline(connection.sock, seconds) as is_late:
+        with deadline(connection.sock, seconds) as is_late:
             connection.request(method, path, body, headers)
             # It keeps the socket of an answer without a length, and closes it by itself at its end only.
             with connection.getresponse() as response:
@@ -103,24 +101,3 @@ def _parsed(content: bytes, host: str) -> Mapping[str, Any]:
     if not isinstance(body, dict):
         raise BackendUnavailableError(f"{host} does not answer with a JSON object")
     return body
-
-
-@contextmanager
-def _deadline(connection: socket.socket, seconds: float) -> Iterator[threading.Event]:
-    """Ends also what comes a byte at a time, for which the timeout of each byte never comes."""
-    is_late = threading.Event()
-
-    def shut() -> None:
-        is_late.set()
-        try:
-            connection.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # it has just ended by itself
-
-    timer = threading.Timer(seconds, shut)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield is_late
-    finally:
-        timer.cancel()

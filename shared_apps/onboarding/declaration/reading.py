@@ -21,6 +21,7 @@ from shared_apps.onboarding.declaration.specs import (
     AuthSpec,
     LimitsSpec,
     MailSpec,
+    SinkSpec,
     TenantSpec,
 )
 from shared_apps.tenants import names
@@ -169,6 +170,7 @@ def _spec(tenant: dict[str, Any]) -> TenantSpec:
         registration=tuple(sorted(tenant.get("registration", {}).get("email_domains", []))),
         mail=_mail(tenant.get("mail")),
         setup=tuple(SetupFlag(flag) for flag in tenant.get("setup", [])),
+        sinks=_sinks(tenant["sinks"]) if "sinks" in tenant else None,
     )
 
 
@@ -180,6 +182,17 @@ def _mail(declared: dict[str, Any] | None) -> MailSpec:
     options["security"] = MailSecurity(options.get("security", MailSecurity.TLS))
     password = declared.get("secrets", {}).get("password")
     return MailSpec(MailServer(**options), Reference.of(password) if password else None)
+
+
+def _sinks(declared: dict[str, Any]) -> dict[str, SinkSpec]:
+    return {
+        name: SinkSpec(
+            url=sink["url"],
+            format=sink.get("format", "jsonl"),
+            secret=Reference.of(sink["secret"]) if "secret" in sink else None,
+        )
+        for name, sink in sorted(declared.items())
+    }
 
 
 def _auth(declared: dict[str, Any] | None) -> AuthSpec:

@@ -18,6 +18,7 @@ _TITLES = {
     "auth": "auth",
     "limits": "limits",
     "mail": "mail",
+    "sink": "A sink",
     "secret": "A secret",
     "directory": "auth.options of openldap, oracle_oid and active_directory",
     "entra": "auth.options of entra_id",

@@ -12,8 +12,10 @@ from django.conf import settings
 
 from shared_apps.accounts.emails import validated_email
 from shared_apps.accounts.errors import EmailError
+from shared_apps.audit.errors import SinkError
+from shared_apps.audit.sinks import declaring
 from shared_apps.core.errors import AppError
-from shared_apps.core.references import REMOTE_NAME
+from shared_apps.core.references import REMOTE_NAME, Reference
 from shared_apps.core.text import has_unusable_characters
 from shared_apps.onboarding.choices import SetupFlag
 from shared_apps.onboarding.declaration.problems import Path
@@ -35,6 +37,7 @@ def examine_tenant(tenant: Any, path: Path, *, is_remote: bool) -> Found:
     yield from _transport(tenant, path)
     yield from _mail(tenant.get("mail"), (*path, "mail"))
     yield from _lifetimes(tenant.get("limits"), (*path, "limits"))
+    yield from _sinks(tenant.get("sinks"), (*path, "sinks"), is_remote=is_remote)
     if is_remote:
         yield from _remote_secrets(tenant, path)
 
@@ -165,6 +168,23 @@ def _lifetimes(limits: Any, path: Path) -> Found:
         value = limits.get(name) if isinstance(limits, dict) else None
         if isinstance(value, int) and value > longest:
             yield (*path, name), f"must not be more than {longest}, which this installation allows"
+
+
+def _sinks(sinks: Any, path: Path, *, is_remote: bool) -> Found:
+    if sinks is not None and is_remote:
+        # They are the audit database's owner's business, whose login serves no requests.
+        yield path, "are declared in a file on the server, by manage.py tenant apply"
+        return
+    for name, sink in (sinks if isinstance(sinks, dict) else {}).items():
+        url = sink.get("url") if isinstance(sink, dict) else None
+        if not isinstance(url, str):
+            continue
+        secret = sink.get("secret")
+        try:
+            reference = Reference.of(secret) if isinstance(secret, dict) else None
+            declaring.require_possible(url, reference)
+        except SinkError as error:
+            yield (*path, name, "url"), error.text
 
 
 def _is_production() -> bool:

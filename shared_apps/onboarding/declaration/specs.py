@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from shared_apps.audit.sinks.declaring import Wanted
 from shared_apps.authn.lifetimes import Declared
 from shared_apps.core.limits import QueryLogMode, TenantLimits
-from shared_apps.core.references import Reference
+from shared_apps.core.references import Reference, Secrets
 from shared_apps.mail.configuring import MailServer
 from shared_apps.onboarding.choices import SetupFlag
 from shared_apps.tenants.choices import TenantState
@@ -80,6 +81,22 @@ class LimitsSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class SinkSpec:
+    """Where entries of the tenant's trail are sent on to."""
+
+    url: str
+    format: str
+    secret: Reference | None
+
+    def wanted(self, secrets: Secrets | None) -> Wanted:
+        """As it is stored: a file's path no longer depends on where the declaration lies."""
+        found = self.secret
+        if found is not None and found.file and secrets is not None:
+            found = Reference(file=str(secrets.directory / found.file))
+        return Wanted(self.url, self.format, found)
+
+
+@dataclass(frozen=True, slots=True)
 class TenantSpec:
     slug: str
     name: str
@@ -95,3 +112,8 @@ class TenantSpec:
     """Of whose addresses people may register themselves; empty: nobody."""
     mail: MailSpec = field(default_factory=MailSpec)
     setup: tuple[SetupFlag, ...] = ()
+    sinks: Mapping[str, SinkSpec] | None = None
+    """By their names; None: nothing is declared, and those that there are stay."""
+
+    def wanted_sinks(self, secrets: Secrets | None) -> dict[str, Wanted]:
+        return {name: sink.wanted(secrets) for name, sink in (self.sinks or {}).items()}

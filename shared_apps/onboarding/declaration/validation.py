@@ -171,12 +171,14 @@ _SECRET_DEPTH = len(("tenants", 0, "auth", "secrets", "name"))
 
 
 def is_secret(path: Path) -> bool:
-    return len(path) >= _SECRET_DEPTH and path[0] == "tenants" and path[2:4] in _SECRETS
+    if len(path) < _SECRET_DEPTH or path[0] != "tenants":
+        return False
+    return path[2:4] in _SECRETS or (path[2], path[4]) == ("sinks", "secret")
 
 
 def _quoted(error: ValidationError, path: Path) -> str:
     """The value, unless it is large or where somebody may have put a secret by mistake."""
-    if {"auth", "mail"} & {*path} or not isinstance(error.instance, str | int | float):
+    if {"auth", "mail", "sinks"} & {*path} or not isinstance(error.instance, str | int | float):
         return ""
     text = json.dumps(error.instance, ensure_ascii=True)
     return f", not {text}" if len(text) <= _LONGEST_QUOTE else ""

@@ -13,8 +13,10 @@ from django.db import connections
 
 from shared_apps.accounts import errors as accounts_errors
 from shared_apps.accounts import services as accounts
+from shared_apps.audit.sinks import declaring
 from shared_apps.core.errors import explain
 from shared_apps.core.references import SecretMissingError, Secrets
+from shared_apps.core.required import required
 from shared_apps.onboarding import sign_in
 from shared_apps.onboarding.choices import PROVISIONING, Step
 from shared_apps.onboarding.declaration.problems import DeclarationError, Problem
@@ -78,12 +80,15 @@ def check_secrets(plan: Plan, secrets: Secrets) -> None:
 
     Raises:
         DeclarationError: with every one that is missing or not acceptable.
+        SettingMissingError: sinks are declared, and this process has not the login that makes them.
     """
     problems: list[Problem] = []
     for change in plan.changes:
         if change.action == Action.ARCHIVE:
             continue
         spec = plan.spec_of(change)
+        if spec.sinks is not None:
+            required("AUDIT_MIGRATION_DATABASE_URL")
         is_new = change.action in PROVISIONED
         needed = spec.auth.secrets if is_new else sign_in.stored_references(spec.auth)
         for name, reference in needed.items():
@@ -168,7 +173,8 @@ def _carry_out(change: Change, plan: Plan, run_id: UUID, options: Options) -> Ou
     try:
         if change.action in PROVISIONED:
             work = Work(plan.spec_of(change), options.secrets, options.clock())
-            engine.provision(work=work, recorder=recorder)
+            tenant = engine.provision(work=work, recorder=recorder)
+            _declare_sinks(work, tenant.id)
         else:
             _change(change, plan, recorder, options)
     except ProvisioningError as failure:
@@ -188,8 +194,16 @@ def _change(change: Change, plan: Plan, recorder: Recorder, options: Options) ->
         changing.archive_tenant(slug=change.slug, reason=PRUNED, at=options.clock())
     else:
         work = Work(plan.spec_of(change), options.secrets, options.clock())
-        changing.change_tenant(work=work)
+        tenant = changing.change_tenant(work=work)
+        _declare_sinks(work, tenant.id)
     recorder.complete()
+
+
+def _declare_sinks(work: Work, tenant_id: UUID) -> None:
+    """In another database, so after the tenant: where that is away, the next apply does it."""
+    if work.spec.sinks is not None:
+        wanted = work.spec.wanted_sinks(work.secrets)
+        declaring.declare(tenant_id=tenant_id, wanted=wanted)
 
 
 def _undo(slug: str, error: str) -> tuple[str, bool]:

@@ -15,7 +15,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.backends.postgresql import base as postgresql
 from psycopg import IsolationLevel
 
-from shared_apps.core import context
+from shared_apps.core import context, databases
+from shared_apps.core.databases import Database
 from shared_apps.tenants.database import probe, recycling
 from shared_apps.tenants.database.connection import TenantConnection
 from shared_apps.tenants.database.cursor import TenantCursor, TenantServerSideCursor
@@ -64,13 +65,23 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
         return parameters
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> TenantConnection:
-        probe.require_safe_route(self)
+        try:
+            probe.require_safe_route(self)
+        except psycopg.OperationalError as error:
+            raise databases.unreachable(error, Database.TENANTS, conn_params) from error
         isolation = self.settings_dict["OPTIONS"].get("isolation_level")
         self.isolation_level = IsolationLevel(isolation or IsolationLevel.READ_COMMITTED)
-        connection = self._from_pool() if self.pool else TenantConnection.connect(**conn_params)
+        connection = self._from_pool() if self.pool else self._connect(conn_params)
         if isolation:
             connection.isolation_level = self.isolation_level
         return connection
+
+    @staticmethod
+    def _connect(parameters: dict[str, Any]) -> TenantConnection:
+        try:
+            return TenantConnection.connect(**parameters)
+        except psycopg.OperationalError as error:
+            raise databases.unreachable(error, Database.TENANTS, parameters) from error
 
     @property
     def pool(self) -> Any:

@@ -41,9 +41,12 @@ class Directory:
             beside.unlink()
         self._sync()
 
-    def newest(self) -> Path | None:
-        """The file of the highest number."""
-        return max(self.path.glob(PATTERN), default=None)
+    def newest(self, *, after: int) -> str | None:
+        """The document of the highest number above one; None: there is none."""
+        path = max(self.path.glob(PATTERN), default=None)
+        if path is None or path.name <= f"anchor-{after:012d}.jsonl":
+            return None
+        return path.read_text(errors="replace")
 
     def _sync(self) -> None:
         """Names too survive a loss of power."""

@@ -1,14 +1,24 @@
 """Places outside the audit database that anchors are given to, each named by a URL."""
 
+import re
 from collections.abc import Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Protocol
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
+
+from django.conf import settings
 
 from shared_apps.audit.anchors.places.directory import Directory
+from shared_apps.audit.anchors.places.s3.bucket import Bucket
+from shared_apps.audit.anchors.places.s3.signing import Credentials
+from shared_apps.audit.anchors.places.s3.store import Store
 from shared_apps.audit.anchors.places.syslog import Syslog
 from shared_apps.audit.errors import AnchorPlaceError
-from shared_apps.core.required import SettingMissingError
+from shared_apps.core.required import SettingMissingError, required
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]", re.ASCII)
+_PREFIX = re.compile(r"(?:[A-Za-z0-9!_'()*-][A-Za-z0-9!_.'()*-]*/)*", re.ASCII)
 
 
 class Place(Protocol):
@@ -22,7 +32,7 @@ class Place(Protocol):
         """Return when the anchor is there to stay; again for the same one changes nothing.
 
         Raises:
-            OSError: the place cannot be reached or written.
+            OSError, AnchorPlaceUnavailableError: the place cannot be reached or written.
             AnchorRefusedError: it holds another anchor of this number.
         """
 
@@ -34,9 +44,37 @@ def places(urls: Sequence[str]) -> list[Place]:
     return [_place(url) for url in urls]
 
 
-def directories(urls: Sequence[str]) -> list[Path]:
-    """Those that can be read again on this machine."""
-    return [place.path for place in map(_place, urls) if isinstance(place, Directory)]
+def sources(named: Sequence[str] | None) -> list[Path | Bucket]:
+    """Where to read anchors: what is named, else those of `AUDIT_ANCHOR_PLACES` that can be read again from here.
+
+    Raises:
+        SettingMissingError, AnchorPlaceError: there is none, or one that cannot be.
+    """
+    if named:
+        return [source(text) for text in named]
+    found = [
+        place.path if isinstance(place, Directory) else place
+        for place in map(_place, settings.AUDIT_ANCHOR_PLACES)
+        if isinstance(place, (Directory, Bucket))
+    ]
+    if not found:
+        raise AnchorPlaceError(
+            "--anchors, or a directory or bucket in AUDIT_ANCHOR_PLACES, has the anchors"
+        )
+    return found
+
+
+def source(text: str) -> Path | Bucket:
+    """Where somebody has kept anchors: `s3://BUCKET/PREFIX`, or a path of this machine.
+
+    Raises:
+        SettingMissingError, AnchorPlaceError: it is no bucket, or there is no key to it.
+    """
+    if not text.startswith("s3://"):
+        return Path(text)
+    place = _place(text)
+    assert isinstance(place, Bucket)
+    return place
 
 
 def _place(url: str) -> Place:
@@ -54,9 +92,43 @@ def _place(url: str) -> Place:
                 )
             case "syslog+unix" if parts.path and not parts.netloc:
                 return Syslog(socket_path=parts.path)
+            case "s3":
+                return _bucket(parts)
     except ValueError:
         pass  # a port that is no number
     raise AnchorPlaceError(
-        f"AUDIT_ANCHOR_PLACES: {parts.scheme or url}: must be file:///DIRECTORY, syslog://HOST[:PORT],"
-        " syslog+tcp://HOST[:PORT] or syslog+unix:///SOCKET"
+        f"AUDIT_ANCHOR_PLACES: {parts.scheme or url}: must be file:///DIRECTORY, s3://BUCKET/PREFIX,"
+        " syslog://HOST[:PORT], syslog+tcp://HOST[:PORT] or syslog+unix:///SOCKET"
     )
+
+
+def _bucket(parts: SplitResult) -> Bucket:
+    prefix = f"{parts.path.strip('/')}/".lstrip("/")
+    if parts.query or parts.fragment or not _BUCKET.fullmatch(parts.netloc):
+        raise AnchorPlaceError("AUDIT_ANCHOR_PLACES: s3: must be s3://BUCKET/PREFIX")
+    if not _PREFIX.fullmatch(prefix):
+        raise AnchorPlaceError(
+            "AUDIT_ANCHOR_PLACES: s3: the prefix has characters that keys should not have"
+        )
+    return Bucket(
+        Store(
+            bucket=parts.netloc,
+            credentials=Credentials(
+                required("AUDIT_ANCHOR_S3_KEY_ID"), required("AUDIT_ANCHOR_S3_SECRET_KEY")
+            ),
+            region=settings.AUDIT_ANCHOR_S3_REGION,
+            endpoint=_endpoint(settings.AUDIT_ANCHOR_S3_ENDPOINT),
+            authorities=settings.AUDIT_ANCHOR_S3_AUTHORITIES,
+        ),
+        prefix=prefix,
+        retention=timedelta(days=settings.AUDIT_ANCHOR_S3_LOCK_DAYS),
+    )
+
+
+def _endpoint(url: str) -> str:
+    """`host[:port]`; empty: AWS."""
+    parts = urlsplit(url)
+    is_bare = not (parts.username or parts.query or parts.fragment or parts.path.strip("/"))
+    if url and not (parts.hostname and parts.port != 0 and is_bare):
+        raise AnchorPlaceError("AUDIT_ANCHOR_S3_ENDPOINT must be https://HOST[:PORT]")
+    return parts.netloc
