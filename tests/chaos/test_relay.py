@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.conf import settings
 
 from shared_apps.core.context import TenantIdentity
 from tests.installation import Installation
@@ -64,6 +65,8 @@ def test_killed_before_every_statement(system: Installation, tenants: list[Tenan
             change_vendors(tenant, count=1)
         child = fork(lambda: _empty_until(count))  # noqa: B023 (called at once, in the child)
         code = exit_code(child)
+        # Its sessions end a moment after it, and hold what it had claimed until then.
+        wait_until(lambda: _sessions_of_relays(system) == 0, "the sessions of the dead have ended")
         survived = code == 0
         assert survived or code == -signal.SIGKILL
         count += 1
@@ -71,6 +74,17 @@ def test_killed_before_every_statement(system: Installation, tenants: list[Tenan
 
     assert assert_each_is_in_the_trail_once(tenants) == 2 * (10 + count) * CHANGES_OF_A_VENDOR
     assert count > 20
+
+
+def _sessions_of_relays(system: Installation) -> int:
+    urls = (settings.RELAY_DATABASE_URL, settings.AUDIT_DATABASE_URL)
+    logins = [psycopg.conninfo.conninfo_to_dict(url)["user"] for url in urls]
+    with system.owner() as connection:
+        found = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE usename = ANY(%s)", [logins]
+        ).fetchone()
+    assert found is not None
+    return int(found[0])
 
 
 class _Doomed(psycopg.Connection[Any]):

@@ -85,6 +85,30 @@ def test_a_batch_of_several_outboxes_is_moved_whole_or_not_at_all(
     assert assert_each_is_in_the_trail_once(tenants) == 40
 
 
+@pytest.mark.parametrize("names", [[], ["hashjoin", "mergejoin", "hashagg", "material", "sort"]])
+def test_a_claim_takes_no_more_than_it_says_however_it_is_planned(
+    system: Installation, tenants: list[TenantIdentity], names: list[str]
+) -> None:
+    for tenant in tenants:
+        change_vendors(tenant, count=5)
+    with (
+        psycopg.connect(settings.RELAY_DATABASE_URL, autocommit=True) as source,
+        psycopg.connect(settings.AUDIT_DATABASE_URL, autocommit=True) as target,
+    ):
+        source.execute("SET timezone = 'UTC'")
+        for name in names:
+            source.execute(f"SET enable_{name} = off")
+        moved = move_batch(
+            source=source, target=target, claims=_claims(tenants, 15),
+            entities=triggers.entity_names(),
+        )  # fmt: skip
+
+    assert moved == {tenant.schema: 15 for tenant in tenants}
+    assert [waiting(tenant) for tenant in tenants] == [5, 5]
+    system.relay()
+    assert assert_each_is_in_the_trail_once(tenants) == 40
+
+
 def test_trails_are_taken_in_one_order_whatever_that_of_the_outboxes(
     system: Installation, tenants: list[TenantIdentity]
 ) -> None:
