@@ -69,7 +69,7 @@ class MailServers:
         return line in self.own_lines
 
     def of(self, line: UUID) -> Server:
-        """Raises ServerDownError: its password cannot be opened."""
+        """Raises ServerDownError: its password cannot be opened, or it has been taken away meanwhile."""
         key = line if self.is_own(line) else None
         if key not in self._open:
             self._open[key] = _default() if key is None else _of_tenant(key)
@@ -91,7 +91,10 @@ def _default() -> Server:
 
 
 def _of_tenant(tenant_id: UUID) -> Server:
-    row = TenantMailServer.objects.get(tenant_id=tenant_id)
+    row = TenantMailServer.objects.filter(tenant_id=tenant_id).first()
+    if row is None:
+        # The next run asks anew where this tenant's mails leave.
+        raise ServerDownError("it has been taken away")
     try:
         password = sealing.open_password(row)
     except SealBrokenError as error:

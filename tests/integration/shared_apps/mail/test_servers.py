@@ -1,7 +1,7 @@
 """Mail of tenants that have a server of their own."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from io import StringIO
 from pathlib import Path
 
@@ -117,6 +117,31 @@ def test_a_tenant_has_its_own_server_where_the_installation_has_none(
         assert deliver() == (1, 0)
 
     assert (row(mine).state, row(other).state) == ("SENT", "PENDING")
+
+
+def test_a_server_that_is_taken_away_meanwhile_stops_nobody(
+    acme: TenantIdentity,
+    globex: TenantIdentity,
+    own: Mailbox,
+    authority: Authority,
+    mailbox: Mailbox,
+) -> None:
+    give(acme, own, authority)
+    mine, other = post(acme), post(globex, "ida@globex.example")
+    times = iter([NOW])
+
+    def take_away_once_read() -> datetime:
+        if next(times, None):
+            configuring.configure(tenant_id=acme.id, server=None, at=NOW)
+        return NOW
+
+    done = delivery.deliver_due(clock=take_away_once_read)
+
+    assert (done.sent, done.failed) == (1, 1)
+    assert (row(mine).state, row(mine).attempts, row(other).state) == ("PENDING", 0, "SENT")
+    assert deliver(NOW + timedelta(minutes=1)) == (1, 0)
+    assert [mail["To"] for mail in mailbox.mails] == ["ida@globex.example", "ida@acme.example"]
+    assert own.mails == []
 
 
 def test_the_password_is_sealed_for_this_tenant(
