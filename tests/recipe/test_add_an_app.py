@@ -11,8 +11,10 @@ from tests.recipe.tree import Tree
 PAGE = ROOT / "docs/how-to/add-an-app.md"
 # The suite's own, run again where the app is.
 META_TESTS = (
+    "tests/architecture/test_every_app.py",
     "tests/architecture/test_boundaries.py",
     "tests/architecture/test_context_rules.py",
+    "tests/architecture/test_layers.py",
     "tests/architecture/test_personal_data.py",
     "tests/architecture/test_repeatable_requests.py",
     "tests/attacks/test_route_permissions.py::test_every_address_is_in_the_table",
