@@ -14,13 +14,6 @@ from shared_apps.core.rate_limits.classes import class_of
 from shared_apps.core.rate_limits.rates import RateClass
 from tests.attacks.test_route_permissions import bare, methods_of, routes
 
-# By hand, with the reason: nobody is kept from asking these too often.
-UNLIMITED = {
-    "metrics": "a scraper with its own token",
-    "health-live": "the supervisor asks it",
-    "health-ready": "the load balancer asks it",
-    "health-startup": "the supervisor asks it",
-}
 # Tables of tenants that leave no entries, and why.
 UNRECORDED = {
     "idempotency.StoredAnswer": "a copy of what was answered; what was written has its own entries",
@@ -54,7 +47,7 @@ def test_every_address_is_limited() -> None:
     found = {**routes("config.urls"), **routes("config.urls_public")}
 
     assert len(found) > 100
-    assert unlimited(found) <= set(UNLIMITED)
+    assert unlimited(found) == set()
 
 
 def test_an_address_without_a_limit_is_noticed() -> None:

@@ -100,7 +100,8 @@ class TextFieldExtension(OpenApiSerializerFieldExtension):
         if direction == "response":
             return {"type": "string"}
         if self.target.allow_blank:
-            return {"type": "string", "pattern": r"^[^\u0000]*$"}
+            # The generator adds the empty one, and not both may fit.
+            return {"type": "string", "pattern": r"^[^\u0000]+$"}
         return {"type": "string", "minLength": 1, "pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}
 
 

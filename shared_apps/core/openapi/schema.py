@@ -17,6 +17,7 @@ from shared_apps.core.api.conditional import ConditionalRequests
 from shared_apps.core.api.viewsets import ServiceViewSet, StrictBodies, VersionedShapes
 from shared_apps.core.execution import Execution, execution_of
 from shared_apps.core.openapi import problems
+from shared_apps.core.openapi.hooks import BODY_OF
 from shared_apps.core.serializers import InputSerializer
 
 Schema = dict[str, Any]
@@ -159,6 +160,8 @@ class EndpointSchema(AutoSchema):
             taken = {name: one for name, one in shown.items() if not one.get("readOnly")}
             needed = taken if self._is_whole(serializer) else schema.get("required", [])
             schema["properties"] = taken
+            shown_as: str = super()._get_serializer_name(serializer, "response")
+            schema[BODY_OF] = shown_as.removeprefix("Patched")
             schema["required"] = sorted(name for name in needed if name in taken)
             if not schema["required"]:
                 del schema["required"]
