@@ -126,7 +126,7 @@ PUBLIC: Mapping[str, Mapping[str, str]] = {
 # Addresses beside the API.
 UNVERSIONED = {
     "pages:home", "pages:login", "pages:logout", "authn-mail-pages:reset", "authn-mail-pages:registration",
-    "tenants:file", "health-live", "health-ready", "health-startup",
+    "tenants:file", "health-live", "health-ready", "health-startup", "metrics",
 }  # fmt: skip
 ALLOWED = {
     "viewer": {"read"},

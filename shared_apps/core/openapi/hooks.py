@@ -39,7 +39,7 @@ def leave_out(endpoints: list[Endpoint]) -> list[Endpoint]:
 
 def name_enums(result: Schema, generator: Any, **options: Any) -> Schema:
     """By the field, or by what it is shown in: a body that takes what is shown is no second place of its enums."""
-    schemas = result["components"]["schemas"]
+    schemas = result.get("components", {}).get("schemas", {})
     bodies = [schema for schema in schemas.values() if BODY_OF in schema]
     shown = [(schema, schemas.get(schema.pop(BODY_OF))) for schema in bodies]
     apart = {
@@ -48,7 +48,8 @@ def name_enums(result: Schema, generator: Any, **options: Any) -> Schema:
         if any(schemas[name] is body for body, base in shown if base is not None)
     }
     result = postprocess_schema_enums(result, generator, **options)
-    result["components"]["schemas"].update(apart)
+    if apart:
+        result["components"]["schemas"].update(apart)
     for body, base in shown:
         for name in body["properties"] if base else ():
             # A list of them has them as its items.
