@@ -18,7 +18,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_NO_READ_ONLY_REQUIRED": False,
     "PREPROCESSING_HOOKS": ["shared_apps.core.openapi.hooks.leave_out"],
     "POSTPROCESSING_HOOKS": [
-        "drf_spectacular.hooks.postprocess_schema_enums",
+        "shared_apps.core.openapi.hooks.name_enums",
         "shared_apps.core.openapi.hooks.complete",
     ],
     "PATH_CONVERTER_OVERRIDES": {"slug": {"type": "string", "pattern": "^[-a-zA-Z0-9_]+$"}},

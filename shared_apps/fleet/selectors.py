@@ -96,6 +96,6 @@ def find_template(*, fingerprint: str) -> SchemaTemplate | None:
         return SchemaTemplate.objects.using(MIGRATION_ALIAS).filter(fingerprint=fingerprint).first()
 
 
-def relations_of(cursor: Any, schema: str) -> Relations:
+def relations_of(cursor: Any, *, schema: str) -> Relations:
     """The tables and sequences of a schema, at the same cost however many other tenants there are."""
     return Relations.of(cursor, schema)

@@ -212,7 +212,7 @@ def working_on(schema: str) -> AbstractContextManager[None]:
     return locks.schema(schema)
 
 
-def forget_schema(cursor: Any, schema: str) -> None:
+def forget_schema(cursor: Any, *, schema: str) -> None:
     """Take a schema that is being dropped out of the ledger."""
     cursor.execute("DELETE FROM public.fleet_schemaversion WHERE schema_name = %s", [schema])
 

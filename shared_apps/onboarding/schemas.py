@@ -51,7 +51,7 @@ def drop_schema(identity: TenantIdentity) -> None:
         connections[MIGRATION_ALIAS].cursor() as cursor,
     ):
         dropping.drop_schema_and_role(cursor, schema=identity.schema, role=identity.role)
-        fleet.forget_schema(cursor, identity.schema)
+        fleet.forget_schema(cursor, schema=identity.schema)
 
 
 def close_for_good(identity: TenantIdentity) -> bool:

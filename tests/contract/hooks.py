@@ -5,6 +5,7 @@ Loaded by the runs of `tests/contract/fuzzing.py`, which say by the environment 
 
 import json
 import os
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ _EMAIL = os.environ["CONTRACT_EMAIL"]
 _PASSWORD = os.environ["CONTRACT_PASSWORD"]
 # What belongs to another tenant: ids and texts of its rows.
 _FOREIGN = json.loads(os.environ["CONTRACT_FOREIGN"])
+_TAG = re.compile(r'\*|(W/)?"[!#-~]*"')
 # Names that the run needs to stay what they are.
 _KEPT = set(json.loads(os.environ["CONTRACT_KEPT"]))
 
@@ -55,6 +57,13 @@ def before_call(context: Any, case: Any, kwargs: Any) -> None:
     for name, value in case.path_parameters.items():
         if str(value) in _KEPT:
             case.path_parameters[name] = str(uuid4())
+
+
+@schemathesis.hook
+def filter_case(context: Any, case: Any) -> bool:
+    """Whether a text is an entity tag the coverage phase misjudges; test_entity_tags.py sends those that are none."""
+    sent = (case.headers or {}).get("If-Match")
+    return sent is None or bool(_TAG.fullmatch(str(sent)))
 
 
 @schemathesis.check

@@ -50,7 +50,7 @@ def list_of_person(*, impersonator_id: UUID) -> QuerySet[Impersonation]:
     return found.select_related("user", "tenant").order_by("-started_at", "id")
 
 
-def require_open(found: QuerySet[Impersonation], impersonation_id: UUID) -> None:
+def require_open(found: QuerySet[Impersonation], *, impersonation_id: UUID) -> None:
     """Raises ImpersonationNotFoundError: not among these, or it has ended."""
     with context.operator():
         if not found.filter(id=impersonation_id, ended_at=None).exists():

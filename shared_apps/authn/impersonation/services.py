@@ -87,13 +87,17 @@ def start(
 
 def end_in_tenant(*, tenant_id: UUID, impersonation_id: UUID, by: UUID, at: datetime) -> None:
     """For the tenant's administrators. Raises ImpersonationNotFoundError: none that is going on."""
-    selectors.require_open(selectors.list_of_tenant(tenant_id=tenant_id), impersonation_id)
+    selectors.require_open(
+        selectors.list_of_tenant(tenant_id=tenant_id), impersonation_id=impersonation_id
+    )
     _end(impersonation_id, by=by, at=at)
 
 
 def end_own(*, impersonation_id: UUID, by: UUID, at: datetime) -> None:
     """For whoever began it. Raises ImpersonationNotFoundError: none of theirs that is going on."""
-    selectors.require_open(selectors.list_of_person(impersonator_id=by), impersonation_id)
+    selectors.require_open(
+        selectors.list_of_person(impersonator_id=by), impersonation_id=impersonation_id
+    )
     _end(impersonation_id, by=by, at=at)
 
 

@@ -7,9 +7,12 @@ it does not say is not offered: its parameter is refused by name (parameters.py)
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from django import forms
+from django.core.exceptions import ValidationError as InvalidValueError
+from django.db import models
 from django.db.models import QuerySet
-from django_filters.filters import MultipleChoiceFilter
-from django_filters.rest_framework import DjangoFilterBackend
+from django_filters.filters import BooleanFilter, MultipleChoiceFilter
+from django_filters.rest_framework import DjangoFilterBackend, FilterSet
 from rest_framework.exceptions import ValidationError
 from rest_framework.filters import OrderingFilter, SearchFilter
 from rest_framework.request import Request
@@ -18,6 +21,32 @@ from shared_apps.core.api.parameters import given
 from shared_apps.core.fields import OrderingField, TextField
 
 _SEARCH = TextField(max_length=200)
+
+
+class _BooleanField(forms.Field):
+    widget = forms.TextInput
+
+    def to_python(self, value: Any) -> bool | None:
+        known = {"true": True, "false": False, "": None}
+        text = str(value or "").lower()
+        if text not in known:
+            raise InvalidValueError("Send true or false.")
+        return known[text]
+
+
+class ExactBooleanFilter(BooleanFilter):  # type: ignore[misc]  # the package has no types
+    """`true` or `false`. The package's own takes anything else for "not asked", and shows everything."""
+
+    field_class = _BooleanField
+
+
+class FieldFilters(FilterSet):  # type: ignore[misc]  # the package has no types
+    """What `filterset_fields` become."""
+
+    FILTER_DEFAULTS = {
+        **FilterSet.FILTER_DEFAULTS,
+        models.BooleanField: {"filter_class": ExactBooleanFilter},
+    }
 
 
 class DeclaredFilters(DjangoFilterBackend):  # type: ignore[misc]  # the package has no types

@@ -170,7 +170,9 @@ def _filtered_by(viewset: type[Any]) -> dict[str, Any]:
         raise ImproperlyConfigured(
             f"{viewset.__name__}: filterset_fields needs `queryset`; declare filterset_class instead"
         )
-    return {"filterset_class": filterset_factory(model, fields=fields)}
+    return {
+        "filterset_class": filterset_factory(model, filterset=filters.FieldFilters, fields=fields)
+    }
 
 
 def _model_of(viewset: type[Any]) -> Any:

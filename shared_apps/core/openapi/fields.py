@@ -100,5 +100,27 @@ class TextFieldExtension(OpenApiSerializerFieldExtension):
         if direction == "response":
             return {"type": "string"}
         if self.target.allow_blank:
-            return {"type": "string", "pattern": r"^[^\u0000]*$"}
+            # The generator adds the empty one, and not both may fit.
+            return {"type": "string", "pattern": r"^[^\u0000]+$"}
         return {"type": "string", "minLength": 1, "pattern": r"^[^\u0000]*[^\s\u0000][^\u0000]*$"}
+
+
+class PlainTextExtension(TextFieldExtension):
+    """What a `ModelSerializer` makes of a model's texts."""
+
+    target_class = "rest_framework.fields.CharField"
+    match_subclasses = False
+
+
+class PlainDecimalExtension(OpenApiSerializerFieldExtension):
+    """What a `ModelSerializer` makes of a model's decimals, as `core/serializers.py` takes it."""
+
+    target_class = "rest_framework.fields.DecimalField"
+
+    def map_serializer_field(self, auto_schema: Any, direction: str) -> Schema:
+        field = self.target
+        if direction == "response" or field.max_digits is None or field.decimal_places is None:
+            return dict(_AMOUNT)
+        whole, places = field.max_digits - field.decimal_places, field.decimal_places
+        fraction = f"(\\.[0-9]{{1,{places}}})?" if places else ""
+        return {**_AMOUNT, "pattern": f"^-?[0-9]{{1,{whole}}}{fraction}$"}

@@ -8,7 +8,7 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.plumbing import force_instance, get_lib_doc_excludes
+from drf_spectacular.plumbing import force_instance, get_lib_doc_excludes, is_list_serializer
 from drf_spectacular.utils import Direction, OpenApiParameter
 from rest_framework.permissions import AllowAny
 from rest_framework.settings import api_settings
@@ -17,6 +17,7 @@ from shared_apps.core.api.conditional import ConditionalRequests
 from shared_apps.core.api.viewsets import ServiceViewSet, StrictBodies, VersionedShapes
 from shared_apps.core.execution import Execution, execution_of
 from shared_apps.core.openapi import problems
+from shared_apps.core.openapi.hooks import BODY_OF
 from shared_apps.core.serializers import InputSerializer
 
 Schema = dict[str, Any]
@@ -143,13 +144,40 @@ class EndpointSchema(AutoSchema):
         component = self.resolve_serializer(serializer, direction)
         return component.ref, bool(component.schema.get("required"))
 
+    def _get_serializer_name(
+        self, serializer: Any, direction: Direction, bypass_extensions: bool = False
+    ) -> str:
+        name: str = super()._get_serializer_name(serializer, direction, bypass_extensions)
+        if not self._is_strict(serializer, direction) or is_list_serializer(serializer):
+            return name
+        # What is taken is less than what is shown, and PUT takes all of it.
+        return f"{name}{'Replacement' if self._is_whole(serializer) else 'Input'}"
+
     def _map_basic_serializer(self, serializer: Any, direction: Direction) -> Schema:
         schema: Schema = super()._map_basic_serializer(serializer, direction)
-        if isinstance(serializer, InputSerializer):
+        if self._is_strict(serializer, direction):
+            shown: Schema = schema.get("properties", {})
+            taken = {name: one for name, one in shown.items() if not one.get("readOnly")}
+            needed = taken if self._is_whole(serializer) else schema.get("required", [])
+            schema["properties"] = taken
+            shown_as: str = super()._get_serializer_name(serializer, "response")
+            schema[BODY_OF] = shown_as.removeprefix("Patched")
+            schema["required"] = sorted(name for name in needed if name in taken)
+            if not schema["required"]:
+                del schema["required"]
+        if self._is_strict(serializer, direction) or isinstance(serializer, InputSerializer):
             # Unknown fields are refused.
             schema.setdefault("properties", {})
             schema["additionalProperties"] = False
         return schema
+
+    def _is_strict(self, serializer: Any, direction: Direction) -> bool:
+        """Whether it is the body of a plain viewset, as StrictBodies reads it."""
+        is_body = direction == "request" and isinstance(self.view, StrictBodies)
+        return is_body and not isinstance(serializer, InputSerializer)
+
+    def _is_whole(self, serializer: Any) -> bool:
+        return self.method == "PUT" and getattr(serializer, "parent", None) is None
 
     def _get_response_bodies(self, direction: Direction = "response") -> Schema:
         responses: Schema = super()._get_response_bodies(direction)

@@ -10,7 +10,7 @@ LEFT_OUT = ("audit_outbox", "django_migrations")
 
 def columns_of(cursor: Any, schema: str) -> dict[str, tuple[str, ...]]:
     """Of every table, those that can be written again: a generated one makes itself."""
-    tables = fleet.relations_of(cursor, schema).tables
+    tables = fleet.relations_of(cursor, schema=schema).tables
     cursor.execute(
         "SELECT c.relname, array_agg(a.attname::text ORDER BY a.attnum)"
         " FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid"

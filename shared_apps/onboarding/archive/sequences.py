@@ -29,7 +29,7 @@ def owned(cursor: Any, *, schema: str) -> list[Owned]:
         " JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = d.refobjsubid"
         " WHERE s.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s)"
         " AND s.relkind = 'S' AND s.relname = ANY(%s) AND NOT t.relname = ANY(%s) ORDER BY s.relname",
-        [schema, list(fleet.relations_of(cursor, schema).sequences), list(LEFT_OUT)],
+        [schema, list(fleet.relations_of(cursor, schema=schema).sequences), list(LEFT_OUT)],
     )
     return [Owned(*row) for row in cursor.fetchall()]
 

@@ -46,9 +46,9 @@ def create_invoice(
         due_date=due_date,
         created_by=created_by,
     )
-    totals = set_totals(invoice, items)
+    totals = set_totals(invoice, lines=items)
     invoice.save(force_insert=True)
-    insert_items(invoice, items, totals)
+    insert_items(invoice, lines=items, totals=totals)
     return selectors.get_invoice(invoice_id=invoice.id)
 
 
@@ -84,9 +84,9 @@ def change_invoice(
     if items is not None or currency is not None or rounding is not None:
         lines = [as_line(item) for item in invoice.items.all()] if items is None else items
         _refuse_negative(lines)
-        totals = set_totals(invoice, lines)
+        totals = set_totals(invoice, lines=lines)
         InvoiceItem.objects.filter(invoice=invoice).delete()
-        insert_items(invoice, lines, totals)
+        insert_items(invoice, lines=lines, totals=totals)
     invoice.save(
         update_fields=["vendor", "due_date", "currency", "rounding", "net", "tax", "amount"]
     )
@@ -117,7 +117,7 @@ def as_line(item: InvoiceItem) -> Line:
     )
 
 
-def set_totals(invoice: Invoice, lines: Sequence[Line]) -> Totals:
+def set_totals(invoice: Invoice, *, lines: Sequence[Line]) -> Totals:
     """Compute before anything is written, so that one INSERT has it all."""
     totals = compute_totals(
         lines, currency=invoice.currency, rounding=VatRounding(invoice.rounding)
@@ -126,7 +126,7 @@ def set_totals(invoice: Invoice, lines: Sequence[Line]) -> Totals:
     return totals
 
 
-def insert_items(invoice: Invoice, lines: Sequence[Line], totals: Totals) -> None:
+def insert_items(invoice: Invoice, *, lines: Sequence[Line], totals: Totals) -> None:
     InvoiceItem.objects.bulk_create(
         InvoiceItem(
             invoice=invoice,

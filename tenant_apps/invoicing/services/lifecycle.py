@@ -116,9 +116,9 @@ def credit_invoice(
     lines = [as_line(item) for item in original.items.all()]
     # HALF_UP rounds away from zero, so the mirror image comes to exactly the opposite amounts.
     mirrored = [replace(line, quantity=-line.quantity) for line in lines]
-    totals = set_totals(note, mirrored)
+    totals = set_totals(note, lines=mirrored)
     note.save(force_insert=True)
-    insert_items(note, mirrored, totals)
+    insert_items(note, lines=mirrored, totals=totals)
     _issue(note, issued_at)
 
     original.status = InvoiceStatus.CREDITED
