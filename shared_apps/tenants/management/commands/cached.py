@@ -3,6 +3,7 @@
 import json
 from argparse import ArgumentParser
 from typing import Any
+from uuid import UUID
 
 import redis
 from django.conf import settings
@@ -10,8 +11,8 @@ from django.core.management.base import BaseCommand, CommandError
 
 from shared_apps.core import context, spaces
 from shared_apps.core.caching.sizes import sizes
+from shared_apps.core.errors import AppError
 from shared_apps.tenants import selectors
-from shared_apps.tenants.models import Tenant
 
 
 class Command(BaseCommand):
@@ -22,11 +23,11 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true")
 
     def handle(self, *args: Any, tenant: str | None, **options: Any) -> None:
-        with context.operator():
-            if tenant is None:
-                known = dict(Tenant.objects.order_by("slug").values_list("slug", "id"))
-            else:
-                known = {tenant: selectors.get_tenant(slug=tenant).id}
+        try:
+            with context.operator():
+                known = _tenants(tenant)
+        except AppError as error:
+            raise CommandError(error.text) from error
         try:
             with redis.Redis.from_url(
                 settings.REDIS_URL, socket_timeout=10, socket_connect_timeout=2
@@ -47,3 +48,10 @@ class Command(BaseCommand):
             )
         if not rows:
             self.stdout.write("Nothing is kept.")
+
+
+def _tenants(slug: str | None) -> dict[str, UUID]:
+    """Raises TenantNotFoundError."""
+    if slug is not None:
+        return {slug: selectors.get_tenant(slug=slug).id}
+    return dict(selectors.list_tenants().order_by("slug").values_list("slug", "id"))
