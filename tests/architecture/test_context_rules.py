@@ -24,6 +24,8 @@ PROCESS_MEMORY = {
     "shared_apps/audit/hints.py:_sender": "names of schemas, on their way to Redis",
     "shared_apps/audit/projections.py:_projections": "functions, registered at start",
     "shared_apps/audit/reader.py:_pool": "connections; each transaction names its tenant",
+    "shared_apps/core/unnamed_proxies.py:_next_at": "when a proxy is looked for again",
+    "shared_apps/core/unnamed_proxies.py:_client": "the installation's Redis; no tenant's data",
     "shared_apps/audit/sealing/fields.py:personal_tables": "what models declare",
     "shared_apps/audit/sealing/wrapping.py:_derived": "from secrets of the settings; no person's key",
     "shared_apps/audit/tracking.py:changeable": "of models, which are code",
@@ -73,6 +75,7 @@ PROCESS_MEMORY = {
     "shared_apps/onboarding/openapi.py:_DECLARED": "the schema of tenants.yaml, for every tenant the same",
     "shared_apps/tenants/routing.py:_memory": "keyed by host name, which is what it answers",
     "tenant_apps/idempotency/guarding.py:_class": "of views, which are code",
+    "tenant_apps/idempotency/guarding.py:_view": "of views, which are code",
 }
 _CACHES = {"cache", "lru_cache"}
 _MUTABLE = (ast.Dict, ast.List, ast.Set, ast.DictComp, ast.ListComp, ast.SetComp)
