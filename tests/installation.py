@@ -115,6 +115,8 @@ class Installation:
         with redis.Redis.from_url(settings.REDIS_URL) as client:
             for key in client.scan_iter(match=f"{redis_keys.installation('limits*')}:*"):
                 client.delete(key)
+            for key in client.scan_iter(match=f"{redis_keys.installation('results')}:*"):
+                client.delete(key)  # the tables were emptied past the ORM
             client.delete(redis_keys.installation("unnamed-proxy"))
         shutil.rmtree(settings.MEDIA_ROOT, ignore_errors=True)
         routing.announce_change()

@@ -3,6 +3,7 @@
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from config.env import env
 from config.settings.database import REDIS_URL
 
 _redis = {
@@ -32,6 +33,9 @@ CACHES = {
         "KEY_PREFIX": "sessions",
     },
 }
+
+# For how long Redis is waited for where results are kept (shared_apps/core/caching); then they are computed.
+CACHE_TIMEOUT_MS = env.integer("CACHE_TIMEOUT_MS", default=100, low=10, high=10_000)
 
 # Of browsers; a token's session is a row (authn). No middleware reads it yet.
 SESSION_ENGINE = "shared_apps.tenants.sessions"

@@ -31,6 +31,7 @@ MAIL_EGRESS_ALLOW = AUTH_EGRESS_ALLOW
 # What tests do is more than people do; those that are about the limits set them. No answer of a loaded
 # machine is too late for them.
 RATE_LIMITS = rates_from(env, times=1000)
+CACHE_TIMEOUT_MS = env.integer("CACHE_TIMEOUT_MS", default=5000, low=10, high=10_000)
 RATE_LIMIT_TIMEOUT_MS = env.integer("RATE_LIMIT_TIMEOUT_MS", default=5000, low=10, high=10_000)
 
 env.finish()

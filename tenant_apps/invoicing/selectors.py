@@ -1,10 +1,15 @@
 """Reads of vendors, invoices and the policy."""
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC
+from decimal import Decimal
 from uuid import UUID
 
-from django.db.models import Prefetch, QuerySet
+from django.db.models import Count, Prefetch, QuerySet, Sum
+from django.db.models.functions import TruncMonth
 
+from shared_apps.core import caching
 from tenant_apps.invoicing.choices import InvoiceStatus
 from tenant_apps.invoicing.errors import InvoiceNotFoundError, VendorNotFoundError
 from tenant_apps.invoicing.models import (
@@ -14,6 +19,22 @@ from tenant_apps.invoicing.models import (
     InvoicingPolicy,
     Vendor,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class InvoiceGroup:
+    """Invoices of one currency, status and month of issue (`2026-11`, UTC; None: drafts), and their sums."""
+
+    currency: str
+    status: str
+    month: str | None
+    count: int
+    net: Decimal
+    tax: Decimal
+    amount: Decimal
+
+
+SUMMARY = caching.declare("invoicing.summary", reads=("invoicing.Invoice", "invoicing.Vendor"))
 
 
 def list_vendors() -> QuerySet[Vendor]:
@@ -58,6 +79,21 @@ def get_invoice(*, invoice_id: UUID, for_update: bool = False) -> Invoice:
     if invoice is None:
         raise InvoiceNotFoundError
     return invoice
+
+
+def summarize_invoices(invoices: QuerySet[Invoice]) -> list[InvoiceGroup]:
+    groups = (
+        invoices.select_related(None)
+        .prefetch_related(None)
+        .annotate(month=TruncMonth("issued_at", tzinfo=UTC))
+        .values_list("currency", "status", "month")
+        .annotate(count=Count("id"), nets=Sum("net"), taxes=Sum("tax"), amounts=Sum("amount"))
+        .order_by("currency", "status", "month")
+    )
+    return [
+        InvoiceGroup(currency, status, month and f"{month:%Y-%m}", count, net, tax, amount)
+        for currency, status, month, count, net, tax, amount in groups
+    ]
 
 
 def get_policy() -> InvoicingPolicy:

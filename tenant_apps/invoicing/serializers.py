@@ -143,6 +143,42 @@ class InvoiceV2Serializer(serializers.Serializer[Any]):
         return credit_note_of(invoice)
 
 
+class InvoiceGroupSerializer(serializers.Serializer[Any]):
+    currency = serializers.CharField()
+    status = serializers.ChoiceField(choices=InvoiceStatus.choices)
+    month = serializers.RegexField(
+        r"^\d{4}-\d{2}$", allow_null=True, help_text="Of the issue, in UTC; drafts have none."
+    )
+    count = serializers.IntegerField()
+    net = AmountField()
+    tax = AmountField()
+    amount = AmountField()
+
+
+class InvoiceGroupTotalsSerializer(serializers.Serializer[Any]):
+    net = MoneyField()
+    tax = MoneyField()
+    gross = MoneyField(source="amount")
+
+
+class InvoiceGroupV2Serializer(serializers.Serializer[Any]):
+    currency = serializers.CharField()
+    status = serializers.ChoiceField(choices=InvoiceStatus.choices)
+    month = serializers.RegexField(
+        r"^\d{4}-\d{2}$", allow_null=True, help_text="Of the issue, in UTC; drafts have none."
+    )
+    count = serializers.IntegerField()
+    totals = InvoiceGroupTotalsSerializer(source="*")
+
+
+class InvoiceSummarySerializer(serializers.Serializer[Any]):
+    groups = InvoiceGroupSerializer(many=True)
+
+
+class InvoiceSummaryV2Serializer(serializers.Serializer[Any]):
+    groups = InvoiceGroupV2Serializer(many=True)
+
+
 class InvoiceItemInput(InputSerializer):
     description = TextField(max_length=500)
     quantity = ExactDecimalField(digits=QUANTITY, above=Decimal(0))

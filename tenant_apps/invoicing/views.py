@@ -1,6 +1,7 @@
 """Vendors, invoices and the invoicing policy over HTTP."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -15,7 +16,10 @@ from rest_framework.status import HTTP_201_CREATED, HTTP_204_NO_CONTENT
 from rest_framework.views import APIView
 
 from shared_apps.accounts.choices import Permission
+from shared_apps.core.api import remembered
+from shared_apps.core.api.filters import DeclaredFilters
 from shared_apps.core.api.viewsets import ServiceViewSet
+from shared_apps.core.caching import Tier
 from tenant_apps.invoicing import selectors, serializers
 from tenant_apps.invoicing.filters import InvoiceFilter
 from tenant_apps.invoicing.models import Invoice, Vendor
@@ -135,6 +139,30 @@ class InvoiceViewSet(ListModelMixin, RetrieveModelMixin, ServiceViewSet[Invoice]
             expected=self.expected,
         )
         return self.show(note)
+
+    @extend_schema(parameters=[remembered.X_CACHE])
+    @action(
+        detail=False,
+        filter_backends=(DeclaredFilters,),
+        is_filtered=True,
+        serializer_classes={
+            "v1": serializers.InvoiceSummarySerializer,
+            "v2": serializers.InvoiceSummaryV2Serializer,
+        },
+    )
+    def summary(self, request: Request) -> Response:
+        """Numbers and sums of the invoices that the filters choose, by currency, status and month of issue."""
+        chosen = remembered.choose(self, selectors.list_invoices())
+        found = remembered.remember(
+            request,
+            selectors.SUMMARY,
+            tier=Tier.RESULTS,
+            filters=chosen.filters,
+            compute=lambda: [asdict(one) for one in selectors.summarize_invoices(chosen.rows)],
+        )
+        groups = [selectors.InvoiceGroup(**group) for group in found.value]
+        shown = self.get_serializer({"groups": groups})
+        return Response(shown.data, headers={remembered.HEADER: found.state})
 
 
 class PolicyView(APIView):

@@ -88,6 +88,7 @@ TENANT: Mapping[str, Mapping[str, str]] = {
     "invoicing:vendor-detail": {"GET": "read", "PATCH": "write", "DELETE": "delete"},
     "invoicing:invoice-list": {"GET": "read", "POST": "write"},
     "invoicing:invoice-detail": {"GET": "read", "PATCH": "write", "DELETE": "delete"},
+    "invoicing:invoice-summary": {"GET": "read"},
     "invoicing:invoice-issue": {"POST": "write"},
     "invoicing:invoice-pay": {"POST": "write"},
     "invoicing:invoice-void": {"POST": "write"},

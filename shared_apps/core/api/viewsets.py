@@ -89,6 +89,8 @@ class ServiceViewSet(VersionedShapes, ConditionalRequests, GenericViewSet[M], Ge
     """Action → what its body must be; one without takes none."""
     success_status: int | None = None
     """Of an action that does not answer with 200: `@action(success_status=201)`."""
+    is_filtered: bool = False
+    """Of an action that takes the list's filters though it shows no rows: `@action(is_filtered=True)`."""
 
     def body(self) -> dict[str, Any]:
         """Raises ValidationError, field by field."""

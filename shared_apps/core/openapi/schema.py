@@ -95,6 +95,12 @@ class EndpointSchema(AutoSchema):
         found = super().get_response_serializers()
         return found if status is None else {status: found}
 
+    def get_filter_backends(self) -> list[Any]:
+        if getattr(self.view, "is_filtered", False):
+            return list(getattr(self.view, "filter_backends", ()))
+        found: list[Any] = super().get_filter_backends()
+        return found
+
     def get_override_parameters(self) -> list[Any]:
         given: list[Any] = list(super().get_override_parameters())
         if self._changes_versioned():

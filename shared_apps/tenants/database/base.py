@@ -16,6 +16,7 @@ from django.db.backends.postgresql import base as postgresql
 from psycopg import IsolationLevel
 
 from shared_apps.core import context, databases
+from shared_apps.core.caching.invalidation import OpenWrites
 from shared_apps.core.databases import Database
 from shared_apps.tenants.database import probe, recycling, usage
 from shared_apps.tenants.database.connection import TenantConnection
@@ -35,8 +36,9 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
         # Asked for by an alias that names a tenant (owned_alias.py), it serves all of them.
         super().__init__(settings_dict, str(alias))
         self.profile = Profile.from_settings(settings_dict)
-        if self.profile.is_sharded:
-            self.ops.compiler_module = "shared_apps.tenants.database.values_compiler"
+        self.open_writes = OpenWrites()
+        kind = "values_compiler" if self.profile.is_sharded else "compilers"
+        self.ops.compiler_module = f"shared_apps.tenants.database.{kind}"
 
     # -- what django-tenants' commands and router ask a connection ------------------------------
 
@@ -137,6 +139,7 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
                 self.connection.close()  # the pool makes another one
             elif self.is_exhausted:
                 recycling.discard(self.connection)
+        self.open_writes.lost()
         goes_back = self.connection is not None and self.pool is not None
         super()._close()
         if goes_back:
@@ -208,12 +211,16 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
             return self.cursor()
         return super().chunked_cursor()
 
-    # -- after a commit the relay is told where to look -----------------------------------------
+    # -- after a commit the relay is told where to look; the cache knows how writes ended --------
 
     def _commit(self) -> None:
         super()._commit()
         if self.connection is not None:
             self.connection.session.announce_writes()
+
+    def _rollback(self) -> None:
+        super()._rollback()
+        self.open_writes.rolled_back()
 
     def _savepoint_rollback(self, sid: str) -> None:
         try:

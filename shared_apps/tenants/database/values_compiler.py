@@ -1,15 +1,17 @@
-"""Django's compilers for PostgreSQL, with many rows of an INSERT as VALUES.
+"""The same compilers, with many rows of an INSERT as VALUES.
 
 Citus cannot plan the `INSERT … SELECT * FROM UNNEST(…)` that Django makes of them.
 """
 
-from django.db.backends.postgresql.compiler import (
+from django.db.models.sql import compiler
+
+from shared_apps.tenants.database.compilers import (
+    Announced,
     SQLAggregateCompiler,
     SQLCompiler,
     SQLDeleteCompiler,
     SQLUpdateCompiler,
 )
-from django.db.models.sql.compiler import SQLInsertCompiler
 
 __all__ = [
     "SQLAggregateCompiler",
@@ -18,3 +20,7 @@ __all__ = [
     "SQLInsertCompiler",
     "SQLUpdateCompiler",
 ]
+
+
+class SQLInsertCompiler(Announced, compiler.SQLInsertCompiler):
+    pass

@@ -7,10 +7,11 @@ import pytest
 from django.test import override_settings
 
 from config.settings.limits import plans_in
-from shared_apps.core.rate_limits.counting import PAUSE_SECONDS, Counter
+from shared_apps.core.rate_limits.counting import Counter
 from shared_apps.core.rate_limits.local import LocalWindows
 from shared_apps.core.rate_limits.rates import RateClass, Rates
 from shared_apps.core.rate_limits.windows import Full, Level, RedisWindows, Taken, Window
+from shared_apps.core.resilience.leaving_alone import PAUSE_SECONDS
 
 
 class Clock:

@@ -18,7 +18,7 @@ CONFIGURATIONS = ("config.urls", "config.urls_public")
 # Not lists, though a GET of them takes nothing: what they answer is one thing.
 SINGLE = {
     "authn:user", "authn:password-info", "authn:oidc-start", "authn:oidc-callback", "version-info", "version",
-    "invoicing:policy-detail", "onboarding:schema", "audit:export", "directory_sync:status", "schema", "docs", "redoc",
+    "invoicing:invoice-summary", "invoicing:policy-detail", "onboarding:schema", "audit:export", "directory_sync:status", "schema", "docs", "redoc",
 }  # fmt: skip
 # What a test fills to more than a page.
 FULL = {
