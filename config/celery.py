@@ -32,8 +32,9 @@ def answer_prometheus(**_: Any) -> None:
 
 
 @worker_ready.connect
-def answer_prometheus_without_children(sender: Any, **_: Any) -> None:
-    if type(sender.pool).__module__ != "celery.concurrency.prefork":
+def answer_prometheus_from_threads(sender: Any, **_: Any) -> None:
+    """The pool of threads has no children, and does not say so as the solo pool does."""
+    if type(sender.pool).__module__ == "celery.concurrency.thread":
         answer_prometheus()
 
 

@@ -12,7 +12,7 @@ api: list[URLPattern | URLResolver] = [
     path("", include("shared_apps.authn.members.urls")),
     path("", include("shared_apps.authn.impersonation.urls")),
     path("", include("shared_apps.authn.people_urls")),
-    path("directory-sync/", include("shared_apps.directory_sync.urls")),
+    path("", include("shared_apps.directory_sync.urls")),
     path("audit/", include("shared_apps.audit.urls")),
     path("", include("tenant_apps.invoicing.urls")),
     *system_urls,

@@ -37,10 +37,11 @@ def running_worker(
     also: tuple[str, ...] = (),
     concurrency: int = 2,
     environment: Mapping[str, str] | None = None,
+    options: tuple[str, ...] = (),
 ) -> Iterator[Worker]:
-    """A worker that is ready."""
+    """A worker that is ready; `options` are Celery's own."""
     command = [
-        "worker", "-l", "INFO", "-I", "tests.probes",
+        *options, "worker", "-l", "INFO", "-I", "tests.probes",
         "--pool", pool, "--concurrency", str(concurrency), "-Q", ",".join([queue, *also]),
         "--without-gossip", "--without-mingle", "-n", f"{queue}@%h",
     ]  # fmt: skip
@@ -70,7 +71,7 @@ def _running(
     """Started once a line ends with `ready`; stopped, or else killed, at the end of the block."""
     with log.open("wb") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "celery", "-A", "config.celery_app", "--quiet", *command],
+            [sys.executable, "-m", "celery", "-A", "config.celery_app", *command],
             cwd=ROOT,
             env={**os.environ, **(environment or {}), "PYTHONUNBUFFERED": "1"},
             stdin=subprocess.DEVNULL,

@@ -94,6 +94,7 @@ class State:
             self.anchors,
             self.directories,
             self.mail,
+            self.metrics,
         ):
             if directory.exists():
                 shutil.rmtree(directory)

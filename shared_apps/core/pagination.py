@@ -78,14 +78,17 @@ class PagePagination(PageNumberPagination):
         return self._link(max(0, before))
 
     def get_schema_operation_parameters(self, view: APIView) -> list[Any]:
-        texts = {
-            self.limit_query_param: "Number of results, instead of pages.",
-            self.offset_query_param: "How many results to leave out first, instead of pages.",
-        }
-        return super().get_schema_operation_parameters(view) + [
+        pages = super().get_schema_operation_parameters(view)
+        for parameter in pages:
+            parameter["schema"]["minimum"] = 1
+        texts = (
+            (self.limit_query_param, 1, "Number of results, instead of pages."),
+            (self.offset_query_param, 0, "How many results to leave out first, instead of pages."),
+        )
+        return pages + [
             {"name": name, "required": False, "in": "query", "description": text,
-             "schema": {"type": "integer"}}
-            for name, text in texts.items()
+             "schema": {"type": "integer", "minimum": least}}
+            for name, least, text in texts
         ]  # fmt: skip
 
     def _window(self, request: Request, view: APIView | None) -> Window:

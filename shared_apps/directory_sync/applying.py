@@ -244,7 +244,7 @@ def _keep_result(preview: SyncPreview, items: list[SyncItem], told: dict[str, To
             if now:
                 said = comparing.wanted(standing, now.values) | _undecided(preview, item)
             agreed.append(listing.agreed_record(preview, item.external_id, said))
-    SyncItem.objects.bulk_update(items, ["user_id", "before", "applied_fingerprint"])
+    plans.keep_results(items)
     listing.keep_agreed(agreed)
 
 

@@ -2,10 +2,11 @@ from shared_apps.core.urls import endpoint
 from shared_apps.directory_sync import views
 
 app_name = "directory_sync"
-_ONE = "previews/<uuid:preview_id>/"
+_HOME = "directory-sync/"
+_ONE = f"{_HOME}previews/<uuid:preview_id>/"
 urlpatterns = [
-    *endpoint("", views.StatusView.as_view(), name="status"),
-    *endpoint("previews/", views.PreviewListView.as_view(), name="preview-list"),
+    *endpoint(_HOME, views.StatusView.as_view(), name="status"),
+    *endpoint(f"{_HOME}previews/", views.PreviewListView.as_view(), name="preview-list"),
     *endpoint(_ONE, views.PreviewView.as_view(), name="preview"),
     *endpoint(f"{_ONE}items/", views.ItemListView.as_view(), name="item-list"),
     *endpoint(f"{_ONE}items/<uuid:item_id>/", views.ItemView.as_view(), name="item"),

@@ -79,6 +79,21 @@ class MomentInvalidError(InvalidError):
     message = "The tenant cannot be restored to that moment."
 
 
+class PassphraseWrongError(InvalidError):
+    code = "onboarding.passphrase_wrong"
+    message = "The secrets of the archive do not open with this passphrase."
+
+
+class PassphraseMissingError(InvalidError):
+    code = "onboarding.passphrase_missing"
+    message = "The archive holds no secrets, so there is nothing that a passphrase would open."
+
+
+class SecretsUnreadableError(UnavailableError):
+    code = "onboarding.secrets_unreadable"
+    message = "The tenant's secrets were sealed with a key that is not in AUTH_ENCRYPTION_KEYS."
+
+
 class ArchiveVersionError(ConflictError):
     code = "onboarding.archive_version"
     message = "The archive is of another version of the schema; restore it with that version, then migrate."

@@ -10,7 +10,7 @@ from shared_apps.core.references import SecretMissingError, Secrets
 from shared_apps.mail import configuring
 from shared_apps.mail.configuring import MailServer, Present
 from shared_apps.onboarding.declaration.specs import MailSpec
-from shared_apps.onboarding.sign_in import CHANGED
+from shared_apps.onboarding.sign_in import CHANGED, PLACEHOLDER
 
 
 def configure(*, tenant_id: UUID, spec: MailSpec, secrets: Secrets, at: datetime) -> None:
@@ -43,6 +43,21 @@ def differences(
             yield "mail.secrets.password", None, CHANGED
     except SecretMissingError:
         return  # an apply that needs it says so
+
+
+def of_archive(declared: Any) -> Any:
+    """What an archive says, which holds no password, as it would be declared."""
+    if not isinstance(declared, dict) or "user" not in declared:
+        return declared
+    return {**declared, "secrets": {"password": PLACEHOLDER}}
+
+
+def restore(*, tenant_id: UUID, spec: MailSpec, password: str | None, at: datetime) -> bool:
+    """Whether its mails leave as they did: not before the password is known, if there is one."""
+    if spec.server is not None and spec.password is not None and not password:
+        return False
+    configuring.configure(tenant_id=tenant_id, server=spec.server, password=password or "", at=at)
+    return True
 
 
 def describe(present: Present) -> dict[str, Any]:

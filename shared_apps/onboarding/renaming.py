@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from shared_apps.authn import configuring
+from shared_apps.onboarding.archive import secrets
 from shared_apps.onboarding.archive.exporting import Report, export_tenant
 from shared_apps.onboarding.archive.restoring import restore_tenant
 from shared_apps.onboarding.errors import DomainMissingError
@@ -83,10 +83,10 @@ def clone_tenant(
     with tempfile.TemporaryDirectory(prefix="freehold-clone-", dir=directory) as own_directory:
         path = Path(own_directory) / f"{slug}.tar.gz"
         export_tenant(slug=slug, path=path, at=at, report=report)
-        signs_in = configuring.list_present(tenant_ids=[tenant.id])[tenant.id]
         return restore_tenant(
-            path=path, slug=to, domains=hosts, at=at, auth_secrets=signs_in.secrets, report=report
-        )
+            path=path, slug=to, domains=hosts, at=at, report=report,
+            secrets=secrets.present(tenant_id=tenant.id),
+        )  # fmt: skip
 
 
 def _given(domains: tuple[str, ...]) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from shared_apps.tenants.choices import UNFINISHED, TenantState
 from shared_apps.tenants.errors import StateTransitionError
 from shared_apps.tenants.models import Tenant
 
-_PLACEHOLDER = {"env": "TENANT_SECRET_OF_AN_ARCHIVE"}
+PLACEHOLDER = {"env": "TENANT_SECRET_OF_AN_ARCHIVE"}
 CHANGED = "changed"
 """All that a plan says of a secret."""
 
@@ -94,7 +94,7 @@ def of_archive(declared: Any) -> AuthSpec:
         DeclarationError: it cannot be, or there is no such backend here.
     """
     kind = configuring.list_kinds().get(declared.get("backend"))
-    needed = {names[0]: _PLACEHOLDER for names in kind.required_secrets} if kind else {}
+    needed = {names[0]: PLACEHOLDER for names in kind.required_secrets} if kind else {}
     admins = declared.get("break_glass", [])
     spec = reading.read_remote_auth({**declared, "secrets": needed}, admins=admins)
     if not configuring.is_available(spec.backend):

@@ -32,7 +32,9 @@ def _guarded(pattern: Pattern) -> Pattern:
     return URLPattern(pattern.pattern, _view(pattern.callback), pattern.default_args, pattern.name)
 
 
+@cache
 def _view(callback: Callable[..., Any]) -> Callable[..., Any]:
+    """The same one for each address and version that leads to it."""
     cls: Any = getattr(callback, "cls", None)
     if cls is None:
         return callback  # a page; the API's views all derive from APIView

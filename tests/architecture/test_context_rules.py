@@ -24,6 +24,8 @@ PROCESS_MEMORY = {
     "shared_apps/audit/hints.py:_sender": "names of schemas, on their way to Redis",
     "shared_apps/audit/projections.py:_projections": "functions, registered at start",
     "shared_apps/audit/reader.py:_pool": "connections; each transaction names its tenant",
+    "shared_apps/core/unnamed_proxies.py:_next_at": "when a proxy is looked for again",
+    "shared_apps/core/unnamed_proxies.py:_client": "the installation's Redis; no tenant's data",
     "shared_apps/audit/sealing/fields.py:personal_tables": "what models declare",
     "shared_apps/audit/sealing/wrapping.py:_derived": "from secrets of the settings; no person's key",
     "shared_apps/audit/tracking.py:changeable": "of models, which are code",
@@ -71,6 +73,7 @@ PROCESS_MEMORY = {
     "tenant_apps/jobs/kinds.py:_kinds": "kinds of jobs, registered at start",
     "tenant_apps/jobs/queueing.py:_executor": "what is waiting in it carries its own context",
     "tenant_apps/idempotency/guarding.py:_class": "of views, which are code",
+    "tenant_apps/idempotency/guarding.py:_view": "of views, which are code",
 }
 _CACHES = {"cache", "lru_cache"}
 _MUTABLE = (ast.Dict, ast.List, ast.Set, ast.DictComp, ast.ListComp, ast.SetComp)

@@ -113,7 +113,7 @@ def test_21_what_a_failed_request_leaves_behind(
         ("/api/v1/nowhere/", 404),
         ("/api/v1/vendors/%00/", 404),
         ("/api/v1/users/00000000-0000-0000-0000-000000000000/", 404),
-        ("/api/v1/vendors/?page=nonsense", 404),
+        ("/api/v1/vendors/?page=nonsense", 400),
         ("/api/v1/auth/login/", 405),
     ]
     for path, expected in failures:

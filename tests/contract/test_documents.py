@@ -47,12 +47,9 @@ def expected_operations(host: str, version: str) -> set[tuple[str, str]]:
                 f"{{{part[1:-1].rpartition(':')[2]}}}" if part.startswith("<") else part
                 for part in route.split("/")
             )
-            handled = getattr(view, "actions", None) or METHODS
-            found |= {
-                (address, method)
-                for method in METHODS
-                if method in handled and hasattr(view.cls, method)
-            }
+            actions = getattr(view, "actions", None)
+            handled = actions or [method for method in METHODS if hasattr(view.cls, method)]
+            found |= {(address, method) for method in METHODS if method in handled}
     return found
 
 
@@ -80,7 +77,7 @@ def test_each_operation_says_what_it_takes_gives_and_how_it_fails(version: str, 
         for status, answer in answers.items():
             if status < "400":
                 assert "X-Request-ID" in answer["headers"], where
-                is_empty = status in ("202", "204", "302") or "content" in answer
+                is_empty = status in ("202", "204", "302", "304") or "content" in answer
                 assert is_empty, f"{where}: nothing is said of {status}"
             else:
                 assert answer["$ref"].startswith("#/components/responses/"), where

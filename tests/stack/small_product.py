@@ -58,6 +58,10 @@ async def application(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"ready"})
 """
+_GUNICORN = """
+worker_class = "asgi"
+control_socket_disable = True
+"""
 _CELERY = """
 import os
 from celery import Celery
@@ -76,6 +80,7 @@ def make_clone(path: Path) -> Path:
         (package / "__init__.py").touch()
     (path / "manage.py").write_text(_MANAGE)
     (path / "config" / "asgi.py").write_text(_ASGI)
+    (path / "config" / "gunicorn.py").write_text(_GUNICORN)
     (path / "config" / "celery.py").write_text(_CELERY)
     (settings / "local.py").write_text('SECRET_KEY = "of no use"\n')
     (path / ".venv").symlink_to(ROOT / ".venv")

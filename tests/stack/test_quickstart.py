@@ -117,13 +117,17 @@ def test_start_while_running_shows_the_table(quickstart: Quickstart) -> None:
     assert quickstart.supervisor == supervisor
 
 
-def test_start_again_keeps_data(quickstart: Quickstart) -> None:
+def test_start_again_keeps_data_and_begins_to_count_anew(quickstart: Quickstart) -> None:
     quickstart("--detach")
     quickstart("--stop")
+    counted = quickstart.state / "metrics" / "counter_1.db"
+    counted.touch()
 
     quickstart("--detach")
 
     assert quickstart.starts() == 2
+    assert not counted.exists()
+    assert counted.parent.stat().st_mode & 0o777 == 0o700
 
 
 def test_stop_is_fine_when_nothing_runs(quickstart: Quickstart) -> None:

@@ -11,6 +11,13 @@ Schema = dict[str, Any]
 _DECIMAL = r"-?[0-9]+(\.[0-9]+)?"
 _AMOUNT = {"type": "string", "format": "decimal", "pattern": f"^{_DECIMAL}$", "examples": ["10.50"]}
 
+_CURRENCY = {
+    "type": "string",
+    "pattern": "^[A-Z]{3}$",
+    "description": "A code of ISO 4217.",
+    "examples": ["EUR"],
+}
+
 
 class OpaqueFieldExtension(OpenApiSerializerFieldExtension):
     target_class = "shared_apps.core.fields.OpaqueField"
@@ -30,11 +37,10 @@ class MoneyFieldExtension(OpenApiSerializerFieldExtension):
     target_class = "shared_apps.core.fields.MoneyField"
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> Schema:
-        currency = {"type": "string", "pattern": "^[A-Z]{3}$", "examples": ["EUR"]}
         return {
             "type": "object",
             "required": ["amount", "currency"],
-            "properties": {"amount": dict(_AMOUNT), "currency": currency},
+            "properties": {"amount": dict(_AMOUNT), "currency": dict(_CURRENCY)},
         }
 
 
@@ -68,12 +74,7 @@ class CurrencyFieldExtension(OpenApiSerializerFieldExtension):
     target_class = "shared_apps.core.fields.CurrencyField"
 
     def map_serializer_field(self, auto_schema: Any, direction: str) -> Schema:
-        return {
-            "type": "string",
-            "pattern": "^[A-Z]{3}$",
-            "description": "A code of ISO 4217.",
-            "examples": ["EUR"],
-        }
+        return dict(_CURRENCY)
 
 
 class OrderingFieldExtension(OpenApiSerializerFieldExtension):

@@ -16,12 +16,44 @@ HEADERS: dict[str, Schema] = {
         "description": "Seconds after which to try again.",
         "schema": {"type": "integer", "minimum": 0},
     },
+    "RateLimit-Limit": {
+        "description": "Requests that the narrowest window holds (docs/rate-limits.md).",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "RateLimit-Remaining": {
+        "description": "Requests that it still has room for.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "RateLimit-Reset": {
+        "description": "Seconds after which there is room for one more.",
+        "schema": {"type": "integer", "minimum": 0},
+    },
+    "Idempotency-Replayed": {
+        "description": "`true` on the stored answer to a request that was carried out before.",
+        "schema": {"type": "string", "const": "true"},
+    },
     "WWW-Authenticate": {
         "description": "How to prove who asks (RFC 9110).",
         "schema": {"type": "string", "examples": ["Bearer"]},
     },
+    "ETag": {
+        "description": "The row's version and what is shown of it, for `If-Match` and `If-None-Match`.",
+        "schema": {"type": "string"},
+    },
+    "Deprecation": {
+        "description": "Since when nobody should begin to use this version (RFC 9745).",
+        "schema": {"type": "string", "pattern": "^@[0-9]+$"},
+    },
+    "Sunset": {
+        "description": "When this version ends (RFC 8594).",
+        "schema": {"type": "string"},
+    },
+    "Link": {
+        "description": '`rel="successor-version"`: the same in the next version.',
+        "schema": {"type": "string"},
+    },
 }
-EVERY_ANSWER = ("X-Request-ID",)
+EVERY_ANSWER = ("X-Request-ID", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset")
 _HEADERS_OF = {401: ("WWW-Authenticate",), 429: ("Retry-After",), 503: ("Retry-After",)}
 
 PROBLEM: Schema = {

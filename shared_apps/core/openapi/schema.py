@@ -6,6 +6,7 @@ What an endpoint takes and gives it says itself, by `@extend_schema` beside the 
 from typing import Any
 
 from django.apps import apps
+from django.conf import settings
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import force_instance, get_lib_doc_excludes
 from drf_spectacular.utils import Direction, OpenApiParameter
@@ -25,6 +26,24 @@ _WITH_BODY = ("POST", "PUT", "PATCH")
 _OWN_BASES = (ConditionalRequests, ServiceViewSet, StrictBodies, VersionedShapes)
 _VERB_OF_LIST = {"GET": "list", "POST": "create", "DELETE": "delete_all"}
 _VERB = {"GET": "get", "PUT": "replace", "PATCH": "update", "DELETE": "delete"}
+
+_TAG = {"type": "string", "pattern": r'^(\*|(W/)?"[!#-~]*")$'}
+_IF_MATCH = OpenApiParameter(
+    "If-Match", _TAG, OpenApiParameter.HEADER, description="`ETag` of what is to be changed."
+)
+_IF_NONE_MATCH = OpenApiParameter(
+    "If-None-Match", str, OpenApiParameter.HEADER, description="`ETag` of what is known already."
+)
+
+
+def _key(*, is_required: bool) -> OpenApiParameter:
+    return OpenApiParameter(
+        "Idempotency-Key", {"type": "string", "pattern": r"^[!#-+\--\[\]-~]{1,255}$"}, OpenApiParameter.HEADER,
+        description="Makes the request safe to repeat (docs/idempotency.md).", required=is_required,
+    )  # fmt: skip
+
+
+_KEY, _KEY_REQUIRED = _key(is_required=False), _key(is_required=True)
 
 
 class EndpointSchema(AutoSchema):
@@ -55,11 +74,20 @@ class EndpointSchema(AutoSchema):
         words: str = self.get_operation_id().replace("_", " ")
         return words.capitalize()
 
+    def is_deprecated(self) -> bool:
+        return bool(self._version_headers())
+
+    def _version_headers(self) -> tuple[str, ...]:
+        """Of a version that has a successor."""
+        name = getattr(self.view.request, "version", None)
+        version = settings.API_VERSIONS.find(int(name[1:])) if name else None
+        return ("Deprecation", "Sunset", "Link") if version and version.announcement else ()
+
     def get_request_serializer(self) -> Any:
-        inputs = getattr(self.view, "input_classes", None)
-        if inputs is None:
+        shapes = getattr(self.view, "input_classes", None)
+        if shapes is None:
             return super().get_request_serializer()
-        return inputs.get(getattr(self.view, "action", "")) if self.method in _WITH_BODY else None
+        return shapes.get(getattr(self.view, "action", None))
 
     def get_response_serializers(self) -> Any:
         status = getattr(self.view, "success_status", None)
@@ -68,20 +96,23 @@ class EndpointSchema(AutoSchema):
 
     def get_override_parameters(self) -> list[Any]:
         given: list[Any] = list(super().get_override_parameters())
-        if self._is_conditional() and self.method in _WRITING:
-            given.append(
-                _header("If-Match", "The `ETag` that was read, so that nothing newer is changed.")
-            )
-        elif self._is_conditional() and self.method == "GET":
-            given.append(_header("If-None-Match", "The `ETag` that is known already."))
+        if self._changes_versioned():
+            given.append(_IF_MATCH)
+        elif self._shows_one():
+            given.append(_IF_NONE_MATCH)
         if self._takes_key():
-            text = "Makes the request safe to repeat; at most 255 visible characters."
             is_required = execution_of(self.view) is Execution.KEY_REQUIRED
-            given.append(_header("Idempotency-Key", text, required=is_required))
+            given.append(_KEY_REQUIRED if is_required else _KEY)
         return given
 
     def _is_conditional(self) -> bool:
         return isinstance(self.view, ConditionalRequests) and "{" in self.path
+
+    def _changes_versioned(self) -> bool:
+        return self._is_conditional() and self.method in _WRITING
+
+    def _shows_one(self) -> bool:
+        return self._is_conditional() and self.method == "GET"
 
     def _takes_key(self) -> bool:
         is_guarded = getattr(self.view, "is_guarded", False)
@@ -127,13 +158,17 @@ class EndpointSchema(AutoSchema):
                 # A failure that was declared without a shape of its own has everybody's.
                 responses[status] = problems.response_to(int(status))
                 continue
+            names = [*problems.EVERY_ANSWER, *self._version_headers()]
+            names += ["Idempotency-Replayed"] if self._takes_key() else []
+            if "content" in response and isinstance(self.view, ConditionalRequests):
+                names += [] if self._is_list_view() else ["ETag"]
             response.setdefault("headers", {}).update(
-                {name: problems.header_ref(name) for name in problems.EVERY_ANSWER}
+                {name: problems.header_ref(name) for name in names}
             )
             response["description"] = response.get("description") or "Done."
-        if self._is_conditional() and self.method == "GET":
+        if self._shows_one():
             responses["304"] = {
-                "description": "It is still what this tag stands for.",
+                "description": "It is what `If-None-Match` names.",
                 "headers": {name: problems.header_ref(name) for name in problems.EVERY_ANSWER},
             }
         for failure in self._failures():
@@ -152,19 +187,15 @@ class EndpointSchema(AutoSchema):
             failures |= {414}
         if self.method in _WRITING:
             failures |= {409}
+        if self._changes_versioned():
+            failures |= {412, 428} if getattr(self.view, "if_match_required", False) else {412}
+        if self._version_headers():
+            failures |= {410}
         if self.method in _WITH_BODY:
             failures |= {413, 415}
-        if self._is_conditional() and self.method in _WRITING:
-            failures |= {412, 428} if getattr(self.view, "if_match_required", False) else {412}
         if self._takes_key():
             failures |= {422}
         return failures
-
-
-def _header(name: str, description: str, *, required: bool = False) -> OpenApiParameter:
-    return OpenApiParameter(
-        name, str, OpenApiParameter.HEADER, description=description, required=required
-    )
 
 
 def undescribed_bases() -> list[type]:

@@ -5,6 +5,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from django.conf import settings
+from django.core.management.base import CommandError
 from django.utils import timezone
 
 from shared_apps.onboarding import services
@@ -14,17 +16,26 @@ from shared_apps.onboarding.archive.manifest import Manifest
 from shared_apps.onboarding.archive.replaying import parse_moment
 from shared_apps.onboarding.errors import MomentInvalidError
 
+PASSPHRASE = "ARCHIVE_PASSPHRASE"  # noqa: S105 (a variable's name)
+_SHORTEST_PASSPHRASE = 16
+
 
 def _add_export_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("slug")
     parser.add_argument("-o", "--output", required=True, type=Path, help="a new file")
+    parser.add_argument(
+        "--with-secrets",
+        action="store_true",
+        help=f"of its sign-in and mail, sealed with the passphrase in {PASSPHRASE}",
+    )
     parser.add_argument("--json", action="store_true")
 
 
 def _export(options: Options, *, stdout: Any, stderr: Any) -> None:
     manifest = services.export_tenant(
-        slug=options["slug"], path=options["output"], at=timezone.now(), report=stderr.write
-    )
+        slug=options["slug"], path=options["output"], at=timezone.now(), report=stderr.write,
+        passphrase=_passphrase() if options["with_secrets"] else "",
+    )  # fmt: skip
     _show(manifest, options, stdout=stdout)
 
 
@@ -42,6 +53,11 @@ def _add_restore_arguments(parser: ArgumentParser) -> None:
         type=_moment,
         metavar="TIME",
         help="rows as of this later moment, from the audit trail: 2026-05-04T10:30:00+02:00",
+    )
+    parser.add_argument(
+        "--with-secrets",
+        action="store_true",
+        help=f"that the archive holds; the passphrase is in {PASSPHRASE}",
     )
     parser.add_argument(
         "--despite-lost-key",
@@ -65,10 +81,21 @@ def _restore(options: Options, *, stdout: Any, stderr: Any) -> None:
         domains=tuple(options["domain"]),
         until=options["until"],
         despite_lost_key=options["despite_lost_key"],
+        passphrase=_passphrase() if options["with_secrets"] else "",
         at=timezone.now(),
         report=stderr.write,
     )
     show_tenant(tenant, options, stdout=stdout)
+
+
+def _passphrase() -> str:
+    """Never an argument, which everybody on the machine can read."""
+    found: str = settings.ARCHIVE_PASSPHRASE
+    if not found:
+        raise CommandError(f"{PASSPHRASE} is not set (nor {PASSPHRASE}_FILE)")
+    if len(found) < _SHORTEST_PASSPHRASE:
+        raise CommandError(f"{PASSPHRASE} needs at least {_SHORTEST_PASSPHRASE} characters")
+    return found
 
 
 def _add_verify_arguments(parser: ArgumentParser) -> None:
@@ -95,6 +122,7 @@ def _show(manifest: Manifest, options: Options, *, stdout: Any) -> None:
         "people": manifest.people,
         "audit_entries": manifest.audit_entries,
         "audit_pending": manifest.audit_pending,
+        "secrets": bool(manifest.secrets),
     }
     if options["json"]:
         write_json(stdout, described)

@@ -27,7 +27,7 @@ from shared_apps.core.version import product_version
 from shared_apps.fleet import selectors as fleet
 from shared_apps.fleet.services import MIGRATION_ALIAS
 from shared_apps.onboarding import planning, selectors
-from shared_apps.onboarding.archive import sequences
+from shared_apps.onboarding.archive import secrets, sequences
 from shared_apps.onboarding.archive.catalogue import columns_of
 from shared_apps.onboarding.archive.manifest import (
     AUDIT,
@@ -62,17 +62,20 @@ class _Contents:
 
 
 def export_tenant(
-    *, slug: str, path: Path, at: datetime, report: Report = lambda line: None
-) -> Manifest:
+    *, slug: str, path: Path, at: datetime, passphrase: str = "",
+    report: Report = lambda line: None,
+) -> Manifest:  # fmt: skip
     """Write a tenant into a new file, which has its name once it was read back and proven.
 
     Rows are those of one moment. Files and the trail are read after it: suspend the tenant first
-    where they must belong to the same moment.
+    where they must belong to the same moment. With a passphrase the secrets of its sign-in and mail go
+    along, sealed with it.
 
     Raises:
         TenantNotFoundError, TenantNotReadyError: there is nothing to export.
         SchemaNotCurrentError: its schema is not at this code's version.
-        FilesPlaceMissingError, ArchiveExistsError, ArchiveWriteError: nothing was written.
+        FilesPlaceMissingError, ArchiveExistsError, ArchiveWriteError, SecretsUnreadableError: nothing was
+            written.
     """
     tenant = tenants_read.get_tenant(slug=slug)
     if tenant.state in UNFINISHED:
@@ -84,6 +87,10 @@ def export_tenant(
     fingerprint = _require_current(slug)
     with context.operator():
         declared = planning.describe(tenant)
+    sealed = ""
+    if passphrase:
+        own = secrets.read(tenant_id=identity.id)
+        sealed = secrets.seal(own, passphrase=passphrase, tenant_id=identity.id)
     setups = selectors.list_setups(tenant_ids=[identity.id])
     with writing(path) as writer:
         contents = _rows(identity, writer, path.parent, report)
@@ -107,6 +114,7 @@ def export_tenant(
             audit_entries=entries,
             audit_pending=contents.pending,
             members=dict(writer.members),
+            secrets=sealed,
         )
         writer.close(manifest)
         report("reading it back")

@@ -63,7 +63,7 @@ class Manifest:
     moment: Moment
     state: str
     declared: dict[str, Any]
-    """The tenant as its declaration would be written; no secrets."""
+    """The tenant as its declaration would be written; secrets are in `secrets` alone."""
     setups: tuple[str, ...]
     """What it was filled with when it was made, so that it is not filled again."""
     tables: tuple[Table, ...]
@@ -76,6 +76,8 @@ class Manifest:
     audit_pending: int
     """Changes that the relay had not moved into the audit database, so not in the audit slice."""
     members: dict[str, Member]
+    secrets: str = ""
+    """Of sign-in and mail, sealed (secrets.py); empty: left out."""
     format: int = FORMAT
 
     def as_json(self) -> bytes:
@@ -111,6 +113,7 @@ class Manifest:
                     values.text(name): _member(member)
                     for name, member in values.any_mapping(raw["members"]).items()
                 },
+                secrets=values.text(raw["secrets"]),
             )
         except (ValueError, KeyError):
             raise ArchiveInvalidError("The archive's manifest cannot be read.") from None

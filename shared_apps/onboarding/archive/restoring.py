@@ -4,10 +4,11 @@ Until then it is FAILED: what a killed process leaves is never served, and `undo
 """
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from uuid import UUID
 
 from django.db import Error, transaction
 
@@ -18,12 +19,14 @@ from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.core.errors import explain
 from shared_apps.fleet import selectors as fleet
-from shared_apps.onboarding import planning, schemas, sign_in
+from shared_apps.onboarding import mail_servers, planning, schemas, sign_in
 from shared_apps.onboarding.archive import replaying
 from shared_apps.onboarding.archive.exporting import Report
 from shared_apps.onboarding.archive.loading import load, source_of
 from shared_apps.onboarding.archive.manifest import FILES, Manifest, Member
 from shared_apps.onboarding.archive.people import Person, read_people
+from shared_apps.onboarding.archive.secrets import UNKNOWN, TenantSecrets
+from shared_apps.onboarding.archive.secrets import opened as opened_secrets
 from shared_apps.onboarding.archive.verifying import opened, verify
 from shared_apps.onboarding.choices import HALF_RESTORED, SetupFlag
 from shared_apps.onboarding.declaration import reading
@@ -36,6 +39,7 @@ from shared_apps.onboarding.errors import (
     ArchiveVersionError,
     ArchiveWriteError,
     DomainMissingError,
+    PassphraseMissingError,
     RestoreError,
     TombstoneUnreadableError,
 )
@@ -70,18 +74,21 @@ def restore_tenant(
     domains: tuple[str, ...] = (),
     until: datetime | None = None,
     despite_lost_key: bool = False,
-    auth_secrets: Mapping[str, str] | None = None,
+    secrets: TenantSecrets = UNKNOWN,
+    passphrase: str = "",
     report: Report = lambda line: None,
 ) -> Tenant:
     """Make the tenant of an archive, a new one with its own id; under another name if `slug` is given.
 
     With `until` its rows are those of that later moment: the trail says what became of the archive's.
     Files and people are the archive's. Whoever was erased since does not come back;
-    `despite_lost_key` leaves that to chance where it can no longer be told. An archive holds no
-    secrets: without `auth_secrets` a directory is not asked before it is given them again.
+    `despite_lost_key` leaves that to chance where it can no longer be told. Where neither `secrets` nor
+    the archive, by its passphrase, tells what its sign-in and its mail server need, these are not asked
+    before they are given it again.
 
     Raises:
         ArchiveInvalidError, ArchiveVersionError, DomainMissingError: nothing was changed.
+        PassphraseWrongError, PassphraseMissingError: nothing was changed.
         MomentInvalidError, TrailPendingError, TrailUnfitError: so, for what `until` asks.
         TombstoneUnreadableError: whom it must leave out cannot be told; nothing was changed.
         ErasureRunningError: a person is being erased; nothing was changed.
@@ -102,6 +109,7 @@ def restore_tenant(
     declaration = _declaration(manifest, slug, domains)
     spec = declaration.tenants[0]
     auth = _auth(manifest)
+    known = _secrets(manifest, passphrase) if passphrase else secrets
     people = read_people(path, roles=manifest.roles)
     _require_usable(manifest)
     if until is not None:
@@ -115,8 +123,12 @@ def restore_tenant(
         tenant = _begin(spec, at)
         try:
             _fill(tenant.identity, path, manifest, people, gone, until, at, report)
-            if not sign_in.restore(tenant_id=tenant.id, spec=auth, secrets=auth_secrets, at=at):
+            if not sign_in.restore(tenant_id=tenant.id, spec=auth, secrets=known.auth, at=at):
                 report(f"sign-in: {auth.backend} needs its secrets: `tenant auth set {spec.slug}`")
+            if not mail_servers.restore(
+                tenant_id=tenant.id, spec=spec.mail, password=known.mail, at=at
+            ):
+                report("mail: leaves by the installation's server until `mail` is declared again")
             _finish(tenant.identity, spec, manifest, at)
         except BaseException as error:
             _take_back(tenant, error)
@@ -136,13 +148,22 @@ def _declaration(
     try:
         declared = {**manifest.declared, "slug": slug or own, **given}
         # Without its secrets it is no declaration: it is brought about by itself.
-        for name in reading.WITH_SECRETS:
-            declared.pop(name, None)
-        return reading.read_tenant(declared, keeps=reading.WITH_SECRETS)
+        declared.pop("auth", None)
+        if "mail" in declared:
+            declared["mail"] = mail_servers.of_archive(declared["mail"])
+        return reading.read_tenant(declared, keeps=["auth"])
     except DeclarationError as error:
         raise ArchiveInvalidError(
             "The tenant cannot be made as it is declared.", **error.details
         ) from None
+
+
+def _secrets(manifest: Manifest, passphrase: str) -> TenantSecrets:
+    if not manifest.secrets:
+        raise PassphraseMissingError
+    return opened_secrets(
+        manifest.secrets, passphrase=passphrase, tenant_id=UUID(manifest.tenant_id)
+    )
 
 
 def _auth(manifest: Manifest) -> AuthSpec:

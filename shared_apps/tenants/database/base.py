@@ -65,7 +65,10 @@ class DatabaseWrapper(postgresql.DatabaseWrapper):
         return parameters
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> TenantConnection:
-        probe.require_safe_route(self)
+        try:
+            probe.require_safe_route(self)
+        except psycopg.OperationalError as error:
+            raise databases.unreachable(error, Database.TENANTS, conn_params) from error
         isolation = self.settings_dict["OPTIONS"].get("isolation_level")
         self.isolation_level = IsolationLevel(isolation or IsolationLevel.READ_COMMITTED)
         connection = self._from_pool() if self.pool else self._connect(conn_params)

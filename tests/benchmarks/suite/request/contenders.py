@@ -45,6 +45,20 @@ STOCK_LIMITED = RequestContender(
     "the same with TENANT_LIMIT_SET_CALLS",
     settings=f"{_SETTINGS}.stock_limited",
 )
+UNLIMITED = RequestContender(
+    "ours, signed in",
+    Part.INFORMATION,
+    "the product's settings without its rate limits",
+    settings=f"{_SETTINGS}.unlimited",
+    signs_in=True,
+)
+WHOLE = RequestContender(
+    "ours, whole endpoint",
+    Part.INFORMATION,
+    "the product's settings untouched: signature and session of the access token are checked",
+    settings="config.settings.local",
+    signs_in=True,
+)
 CONTENDERS = (
     PLAIN,
     RequestContender(
@@ -55,11 +69,5 @@ CONTENDERS = (
     ),
     STOCK_LIMITED,
     OURS,
-    RequestContender(
-        "ours, whole endpoint",
-        Part.INFORMATION,
-        "the product's settings untouched: signature and session of the access token are checked",
-        settings="config.settings.local",
-        signs_in=True,
-    ),
+    WHOLE,
 )

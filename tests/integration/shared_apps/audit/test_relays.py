@@ -22,6 +22,7 @@ from shared_apps.audit.relay.sessions import opened
 from shared_apps.audit.relay.shards import COUNT, Shards, shard_of
 from shared_apps.audit.transfer import Claim, OwnerChangedError, move_batch
 from shared_apps.core.context import TenantIdentity
+from shared_apps.core.databases import Database
 from tests.audit_chains import administrator
 from tests.installation import Installation
 from tests.relays import (
@@ -143,7 +144,7 @@ def test_a_relay_that_was_stopped_within_a_pipeline_loses_its_shards(
     system: Installation, tenants: list[TenantIdentity]
 ) -> None:
     """Its session counts as busy, and no timeout of the server's ends it."""
-    with opened(settings.AUDIT_DATABASE_URL, patience=QUICK) as stopped:
+    with opened(settings.AUDIT_DATABASE_URL, Database.AUDIT, patience=QUICK) as stopped:
         shards = Shards(stopped)
         shards.join()
         shards.balance()

@@ -25,9 +25,9 @@ Credentials = tuple[TenantIdentity | None, str, str]
 # still, session and tokens, COMMIT; and a SET for each of nobody and of the person.
 SEVEN_WAITS = Traffic(statements=9, round_trips=7)
 # Places before, and back afterwards.
-OURS = ["EVAL", "EVAL"]
+OURS = ["EVALSHA", "EVALSHA"]
 # Besides, whether the server is left alone, and places of the person whom it has found.
-OF_A_DIRECTORY = ["EVAL", "GET", "EVAL", "EVAL", "EVAL"]
+OF_A_DIRECTORY = ["EVALSHA", "GET", "EVALSHA", "EVALSHA", "EVALSHA"]
 # In a test's process more than the sign-in may ask Redis.
 _OF_SIGN_INS = (":limits", ":directory:")
 
@@ -132,6 +132,10 @@ def test_a_token_is_checked_by_one_question(
     with asked_of_redis(settings.DATABASES["default"]["NAME"]) as asked:
         counted = traced(lambda: client.get("auth/user/"))
 
-    assert (counted.round_trips, asked) == (1, [])
+    # The limits of who asks; a hint of the sign-in, that the audit trail has something to move, may come late.
+    assert (counted.round_trips, [command for command in asked if command != "SADD"]) == (
+        1,
+        ["EVALSHA"],
+    )
     other.get("auth/user/")
     assert traced(lambda: client.get("auth/user/")).round_trips == 1

@@ -88,7 +88,7 @@ def test_mail(acme: TenantIdentity, globex: TenantIdentity) -> None:
                 at=datetime.now(UTC) - timedelta(hours=1),
             )  # fmt: skip
 
-    assert _difference(post, "freehold_mails", state="waiting") == 2
+    assert _difference(post, "freehold_mails", state="pending") == 2
     assert 3600 <= (_now().get("freehold_mail_oldest_waiting_seconds") or 0) < 3900
 
 

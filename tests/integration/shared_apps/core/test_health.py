@@ -2,11 +2,11 @@
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import psycopg
 import pytest
 from django.test import Client
 
@@ -15,6 +15,7 @@ from shared_apps.core.context import TenantIdentity
 from shared_apps.core.deadline import DeadlineError, Inquiry
 from shared_apps.fleet import readiness
 from tests.installation import Installation
+from tests.waiting import wait_until
 
 OK = {"database": "ok", "audit_database": "ok", "redis": "ok", "schema": "ok"}
 
@@ -24,6 +25,11 @@ def _ask(what: str) -> tuple[int, dict[str, str]]:
     with context.nobody():
         response = Client(HTTP_HOST="10.1.2.3").get(f"/health/{what}")
     return response.status_code, response.json().get("checks", {})
+
+
+def _await(what: str, expected: tuple[int, dict[str, str]]) -> None:
+    """A loaded machine may not answer in the time that is given to a server that hangs."""
+    wait_until(lambda: _ask(what) == expected, f"{what} to say {expected}")
 
 
 @contextmanager
@@ -36,8 +42,8 @@ def _silent_server() -> Iterator[str]:
 
 
 def test_ready_says_that_all_is_there(acme: TenantIdentity, globex: TenantIdentity) -> None:
-    assert _ask("ready") == (200, OK)
-    assert _ask("startup") == (200, OK)
+    _await("ready", (200, OK))
+    _await("startup", (200, OK))
     assert _ask("live") == (200, {})
 
 
@@ -46,7 +52,7 @@ def test_a_redis_that_hangs_is_named_and_the_process_is_alive(
 ) -> None:
     with _silent_server() as address:
         settings.REDIS_URL = f"redis://{address}/0"
-        assert _ask("ready") == (503, {**OK, "redis": "unavailable"})
+        _await("ready", (503, {**OK, "redis": "unavailable"}))
         assert _ask("live") == (200, {})
 
 
@@ -55,28 +61,28 @@ def test_an_audit_database_that_hangs_is_named_and_requests_are_served(
 ) -> None:
     with _silent_server() as address:
         settings.AUDIT_READER_DATABASE_URL = f"postgresql://nobody@{address}/none"
-        assert _ask("ready") == (200, {**OK, "audit_database": "unavailable"})
+        _await("ready", (200, {**OK, "audit_database": "unavailable"}))
 
 
 def test_a_database_that_does_not_answer_is_not_waited_for(
-    acme: TenantIdentity, system: Installation
+    acme: TenantIdentity, system: Installation, settings: Any
 ) -> None:
     """Its table is locked: the statement would wait for as long as statements may."""
     with system.owner() as owner:
         owner.execute("LOCK TABLE django_migrations IN ACCESS EXCLUSIVE MODE")
-        assert _ask("ready") == (503, {**OK, "schema": "unavailable"})
-        with system.owner() as other:
+        _await("ready", (503, {**OK, "schema": "unavailable"}))
+        # Only a superuser sees what others wait for.
+        with psycopg.connect(settings.ADMIN_DATABASE_URL) as other:
             waiting = other.execute(
                 "SELECT count(*) FROM pg_stat_activity"
-                " WHERE wait_event_type = 'Lock' AND query LIKE '%public.django_migrations%'"
+                " WHERE datname = %s AND wait_event_type = 'Lock' AND query LIKE '%%public.django_migrations%%'",
+                [settings.DATABASES["default"]["NAME"]],
             ).fetchone()
         assert waiting == (1,)  # the answer came before the statement's end
         assert _ask("live") == (200, {})
         owner.rollback()
     # Once whoever was asked first has answered.
-    until = time.monotonic() + 20
-    while _ask("ready") != (200, OK):
-        assert time.monotonic() < until
+    _await("ready", (200, OK))
 
 
 def test_a_pending_migration_is_not_ready_and_alive(
@@ -87,12 +93,12 @@ def test_a_pending_migration_is_not_ready_and_alive(
         owner.autocommit = True
         owner.execute(rename, ["0001_else", "0001_initial"])
         try:
-            assert _ask("ready") == (503, {**OK, "schema": "behind"})
-            assert _ask("startup") == (503, {**OK, "schema": "behind"})
+            _await("ready", (503, {**OK, "schema": "behind"}))
+            _await("startup", (503, {**OK, "schema": "behind"}))
             assert _ask("live") == (200, {})
         finally:
             owner.execute(rename, ["0001_initial", "0001_else"])
-    assert _ask("ready") == (200, OK)
+    _await("ready", (200, OK))
 
 
 def test_a_question_that_hangs_holds_one_thread_however_often_it_is_asked() -> None:

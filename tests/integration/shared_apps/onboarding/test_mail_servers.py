@@ -1,16 +1,20 @@
 """A tenant's own mail server, declared in tenants.yaml."""
 
 import json
+import tarfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.mail import configuring
 from shared_apps.mail.configuring import Present
+from shared_apps.tenants.models import Tenant
 from tests.client import Api
+from tests.ended import Ended
 from tests.installation import Installation
 from tests.integration.shared_apps.onboarding.console import Console, tenant
 
@@ -137,15 +141,48 @@ def test_operators_who_change_something_else_leave_it(
     assert answer.status_code == 200, answer.content
 
 
-def test_the_archive_does_not_hold_it(
-    console: Console, globex: TenantIdentity, acme: TenantIdentity, tmp_path: Path
+def test_an_archive_holds_secrets_for_whoever_asks_and_knows_the_passphrase(
+    console: Console, acme: TenantIdentity, globex: TenantIdentity, tmp_path: Path, settings: Any
 ) -> None:
     console.declare(globex_with(_MAIL))
     assert console.apply().code == 0
-    path = tmp_path / "globex.tar.gz"
+    bare, full = tmp_path / "bare.tar.gz", tmp_path / "full.tar.gz"
+    settings.ARCHIVE_PASSPHRASE = ""
+    refused = console.run("export", "globex", "-o", str(full), "--with-secrets")
+    assert (refused.code, full.exists()) == (1, False)
+    assert "ARCHIVE_PASSPHRASE is not set" in refused.err
+    settings.ARCHIVE_PASSPHRASE = "a passphrase for the archive"
+    assert console.run("export", "globex", "-o", str(bare)).code == 0
+    assert console.run("export", "globex", "-o", str(full), "--with-secrets").code == 0
+    for path in (bare, full):
+        with tarfile.open(path) as tar:
+            content = b"".join(tar.extractfile(one).read() for one in tar if one.isfile())  # type: ignore[union-attr]  # a file
+        assert PASSWORD.encode() not in content
+        assert b"mail.globex.example" in content
 
-    assert console.run("export", "globex", "-o", str(path)).code == 0
-    restored = console.run("restore", str(path), "--as", "initech", "--domain", "initech.localhost")
+    settings.ARCHIVE_PASSPHRASE = "another passphrase altogether"
+    refused = restore(console, full, "initech", "--with-secrets")
+    assert (refused.code, "do not open" in refused.err) == (1, True)
+    assert restored("initech") is None
+    refused = restore(console, bare, "initech", "--with-secrets")
+    assert (refused.code, "holds no secrets" in refused.err) == (1, True)
+    assert restored("initech") is None
 
-    assert restored.code == 0, restored.err
-    assert PASSWORD.encode() not in path.read_bytes()
+    settings.ARCHIVE_PASSPHRASE = "a passphrase for the archive"
+    assert restore(console, full, "initech", "--with-secrets").code == 0
+    assert "until `mail` is declared again" in restore(console, bare, "hooli").err
+    found = restored("initech")
+    assert found is not None
+    assert (found.server.user, found.password) == ("globex", PASSWORD)
+    assert restored("hooli") is None
+    assert restored("globex") == found
+
+
+def restore(console: Console, path: Path, slug: str, *more: str) -> Ended:
+    return console.run("restore", str(path), "--as", slug, "--domain", f"{slug}.localhost", *more)
+
+
+def restored(slug: str) -> Present | None:
+    with context.operator():
+        found = Tenant.objects.filter(slug=slug).first()
+    return configuring.list_present(tenant_ids=[found.id]).get(found.id) if found else None

@@ -129,7 +129,7 @@ def test_another_request_with_the_key_is_refused(
         answer = send(editor, "vendors/", other, key="k")
         assert (answer.status_code, answer.json()["code"]) == (422, "idempotency.key_reused")
         assert answer["Content-Type"] == "application/problem+json"
-        assert answer["Link"] == '</api/v1/docs/>; rel="describedby"; type="text/html"'
+        assert '</api/v1/docs/>; rel="describedby"; type="text/html"' in answer["Link"]
     assert send(editor, "vendors/?a=b", PAPER, key="k").status_code == 422
     assert names(acme) == ["Paper AG"]
     # Another method or address is another request altogether.

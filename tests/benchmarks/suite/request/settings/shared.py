@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from config.settings.local import *
 from config.settings.local import DATABASES as _PRODUCT
 from config.settings.local import REST_FRAMEWORK as _REST_FRAMEWORK
+from tests.benchmarks.suite.request.settings.unlimited import *
 
 REST_FRAMEWORK = {
     **_REST_FRAMEWORK,
