@@ -17,8 +17,9 @@ from config.celery import app
 from shared_apps.core import attribution, context
 from shared_apps.tenants import selectors as tenants
 from shared_apps.tenants.context_task import ContextTask
+from tests import job_kinds
 
-__all__ = ["app"]
+__all__ = ["app", "job_kinds"]
 
 
 def describe_context() -> dict[str, Any]:

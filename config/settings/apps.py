@@ -22,6 +22,7 @@ TENANT_APPS = [
     # Its migrations make the outbox, which every schema has; it has no models.
     "shared_apps.audit",
     "tenant_apps.idempotency",
+    "tenant_apps.jobs",
     "tenant_apps.invoicing",
 ]
 INSTALLED_APPS = [*SHARED_APPS, *(app for app in TENANT_APPS if app not in SHARED_APPS)]

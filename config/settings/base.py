@@ -15,6 +15,7 @@ from config.settings.entra import *
 from config.settings.files import *
 from config.settings.fleet import *
 from config.settings.idempotency import *
+from config.settings.jobs import *
 from config.settings.lifecycle import *
 from config.settings.limits import *
 from config.settings.logging import *

@@ -95,6 +95,12 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 24 * 60 * 60,
         "options": {"headers": {"scope": "operator"}},
     },
+    "jobs.tidy": {
+        "task": "tenants.fan_out",
+        "kwargs": {"task": "jobs.tidy"},
+        "schedule": 2 * 60,
+        "options": {"headers": {"scope": "operator"}, "expires": 2 * 60},
+    },
     "invoicing.check_books": {
         "task": "tenants.fan_out",
         "kwargs": {"task": "invoicing.check_books"},

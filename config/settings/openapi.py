@@ -29,6 +29,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "DirectorySyncState": "shared_apps.directory_sync.choices.State",
         "DirectorySyncKind": "shared_apps.directory_sync.choices.Kind",
+        "JobStatus": "tenant_apps.jobs.choices.JobState",
+        "JobPhase": "tenant_apps.jobs.choices.JobPhase",
         "InvoiceKind": "tenant_apps.invoicing.choices.InvoiceKind",
         "InvoiceStatus": "tenant_apps.invoicing.choices.InvoiceStatus",
         "VatRounding": "tenant_apps.invoicing.choices.VatRounding",

@@ -19,6 +19,8 @@ CELERY_TASK_ROUTES = {
         "audit.take_anchor",
     )
 }
+# Tests that are about workers start them.
+CELERY_TASK_ROUTES["jobs.run"] = {"queue": f"{DATABASES['default']['NAME']}_jobs"}
 # Tests take anchors themselves; without them nothing is overdue.
 AUDIT_ANCHOR_SECONDS = 86_400
 # Tests that are about the pool fill it.

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import IO, Any
@@ -23,14 +24,14 @@ class BoundedASGIHandler(ASGIHandler):
     An answer that is held back (answer_floor.py) waits here, where it keeps no thread.
     """
 
-    async def read_body(self, receive: Receive) -> Any:
-        """The body; of one that is too large only so much that it is seen to be.
+    async def handle(self, scope: Any, receive: Receive, send: Any) -> None:
+        """Of a body that is too large only so much is kept that it is seen to be.
 
         Django writes all of it into a temporary file before it looks who sends it, so that anybody
         could fill the disk. The rest is received and dropped: a sender who is cut off in the middle
         would see a broken connection and not our answer.
         """
-        return await super().read_body(_bounded(receive, settings.DATA_UPLOAD_MAX_MEMORY_SIZE + 1))
+        await super().handle(scope, bounded(receive, scope), send)
 
     async def send_response(self, response: HttpResponseBase, send: Any) -> None:
         if wait := answer_floor.seconds_left(response, now=time.monotonic()):
@@ -53,8 +54,20 @@ def get_application() -> BoundedASGIHandler:
     return BoundedASGIHandler()
 
 
-def _bounded(receive: Receive, limit: int) -> Receive:
-    left = limit
+def _largest_body(scope: Mapping[str, Any]) -> int:
+    """More than usual where files are uploaded, for whoever shows some token or cookie."""
+    usual: int = settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+    if not any(name in (b"authorization", b"cookie") for name, _ in scope["headers"]):
+        return usual
+    for address, most in settings.UPLOAD_LIMITS.items():
+        if re.fullmatch(address, scope["path"]):
+            return max(usual, most)
+    return usual
+
+
+def bounded(receive: Receive, scope: Mapping[str, Any]) -> Receive:
+    """What is received, up to one byte more than the request may send."""
+    left = _largest_body(scope) + 1
 
     async def receive_bounded() -> Message:
         nonlocal left

@@ -34,14 +34,30 @@ def hint(task_name: str, **arguments: Any) -> None:
     transaction.on_commit(_sending(task_name, arguments), robust=True)
 
 
-def _sending(task_name: str, arguments: dict[str, Any]) -> Callable[[], None]:
+def dispatch(task_name: str, *, task_id: str, time_limit: float, **arguments: Any) -> None:
+    """As `hint`, under an id that the caller has kept, and killed after so many seconds."""
+    options = {"task_id": task_id, "time_limit": time_limit}
+    transaction.on_commit(_sending(task_name, arguments, **options), robust=True)
+
+
+def run_here(task_name: str, *, task_id: str, **arguments: Any) -> None:
+    """Run a registered task in this process and in the present context; how it ends is its own affair."""
+    _find(task_name).apply(kwargs=arguments, task_id=task_id, throw=False)
+
+
+def revoke(task_id: str) -> None:
+    """Tell the workers after the commit not to begin a task; one that has begun goes on."""
+    transaction.on_commit(lambda: current_app.control.revoke(task_id), robust=True)
+
+
+def _sending(task_name: str, arguments: dict[str, Any], **options: Any) -> Callable[[], None]:
     task = _find(task_name)
     context.require()
     # Captured now: at commit time the caller's context may have been left.
     captured = contextvars.copy_context()
 
     def send() -> None:
-        captured.run(task.apply_async, kwargs=arguments)
+        captured.run(task.apply_async, kwargs=arguments, **options)
 
     return send
 

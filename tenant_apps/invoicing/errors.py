@@ -48,3 +48,9 @@ class LineInvalidError(InvalidError):
 
 class AmountTooLargeError(InvalidError):
     code = "invoicing.amount_too_large"
+
+
+class ImportFileError(InvalidError):
+    """An uploaded file cannot be read as a table of invoices."""
+
+    code = "invoicing.import_file"

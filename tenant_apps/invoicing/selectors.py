@@ -46,6 +46,11 @@ def find_vendor(*, vendor_id: UUID) -> Vendor | None:
     return Vendor.objects.filter(id=vendor_id).first()
 
 
+def list_vendor_ids_by_name(*, name: str) -> list[UUID]:
+    """Two at most: several may have the same."""
+    return list(Vendor.objects.filter(name=name).values_list("id", flat=True)[:2])
+
+
 def get_vendor(*, vendor_id: UUID, for_update: bool = False) -> Vendor:
     """Raises VendorNotFoundError. `for_update` locks the row until the transaction ends."""
     vendors = Vendor.objects.select_for_update() if for_update else Vendor.objects.all()

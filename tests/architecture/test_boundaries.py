@@ -35,6 +35,10 @@ OFFERED = {
     "shared_apps.fleet.sharding.cluster": "what a Citus cluster says of itself; onboarding moves tenants",
     "shared_apps.fleet.sharding.preparing": "what the installer makes of a cluster",
     "shared_apps.fleet.sharding.rules": "whether a schema can be moved",
+    "tenant_apps.jobs.kinds": "where an app registers its kind of job, and what that is given",
+    "tenant_apps.jobs.serializers": "the form of jobs; an app's own adds what its result holds",
+    "tenant_apps.jobs.urls": "the addresses of a kind of job; an app includes them",
+    "tenant_apps.jobs.views": "the answers of a kind of job; an app derives its own from them",
     "shared_apps.portfolio.sources": "the facts that a tenant app turns its rows into",
     "shared_apps.portfolio.projections": "where a tenant app registers them",
 }

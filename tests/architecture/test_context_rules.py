@@ -74,6 +74,8 @@ PROCESS_MEMORY = {
     "shared_apps/core/openapi/hooks.py:_offered": "schemas of the code, offered when it is loaded",
     "shared_apps/onboarding/openapi.py:_DECLARED": "the schema of tenants.yaml, for every tenant the same",
     "shared_apps/tenants/routing.py:_memory": "keyed by host name, which is what it answers",
+    "tenant_apps/jobs/kinds.py:_kinds": "kinds of jobs, registered at start",
+    "tenant_apps/jobs/queueing.py:_executor": "what is waiting in it carries its own context",
     "tenant_apps/idempotency/guarding.py:_class": "of views, which are code",
     "tenant_apps/idempotency/guarding.py:_view": "of views, which are code",
 }

@@ -94,6 +94,13 @@ TENANT: Mapping[str, Mapping[str, str]] = {
     "invoicing:invoice-void": {"POST": "write"},
     "invoicing:invoice-credit-note": {"POST": "write"},
     "invoicing:policy-detail": {"GET": "read", "PATCH": "admin"},
+    "invoicing:invoice-import-create": {"POST": "write"},
+    "invoicing:invoice-import-list": {"GET": "read"},
+    "invoicing:invoice-import-status": {"GET": "read"},
+    "invoicing:invoice-import-results": {"GET": "read"},
+    "invoicing:invoice-import-download-results": {"GET": "read"},
+    "invoicing:invoice-import-delete": {"DELETE": "delete"},
+    "invoicing:invoice-import-cancel": {"POST": "write"},
     "tenants:file": {"GET": OPEN},  # the address itself is signed
 }
 PUBLIC: Mapping[str, Mapping[str, str]] = {

@@ -1,6 +1,7 @@
 """Drafts: made, changed and deleted. What happens to an invoice after that is in lifecycle.py."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from uuid import UUID
 
@@ -50,6 +51,44 @@ def create_invoice(
     invoice.save(force_insert=True)
     insert_items(invoice, lines=items, totals=totals)
     return selectors.get_invoice(invoice_id=invoice.id)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A draft that is to be made, whose vendor is known to be the tenant's."""
+
+    id: UUID
+    vendor_id: UUID
+    currency: str
+    due_date: date | None
+    lines: Sequence[Line]
+
+
+@transaction.atomic
+def insert_drafts(*, drafts: Sequence[Draft], rounding: VatRounding, created_by: UUID) -> None:
+    """Many drafts in two statements.
+
+    Raises:
+        LineInvalidError, AmountTooLargeError: as for `create_invoice`.
+        IntegrityError: a vendor was deleted meanwhile.
+    """
+    invoices, items = [], []
+    for draft in drafts:
+        _refuse_negative(draft.lines)
+        invoice = Invoice(
+            id=draft.id,
+            kind=InvoiceKind.INVOICE,
+            vendor_id=draft.vendor_id,
+            currency=draft.currency,
+            rounding=rounding,
+            due_date=draft.due_date,
+            created_by=created_by,
+        )
+        totals = set_totals(invoice, lines=draft.lines)
+        items += as_items(invoice, lines=draft.lines, totals=totals)
+        invoices.append(invoice)
+    Invoice.objects.bulk_create(invoices)
+    InvoiceItem.objects.bulk_create(items)
 
 
 @transaction.atomic
@@ -127,7 +166,12 @@ def set_totals(invoice: Invoice, *, lines: Sequence[Line]) -> Totals:
 
 
 def insert_items(invoice: Invoice, *, lines: Sequence[Line], totals: Totals) -> None:
-    InvoiceItem.objects.bulk_create(
+    InvoiceItem.objects.bulk_create(as_items(invoice, lines=lines, totals=totals))
+
+
+def as_items(invoice: Invoice, *, lines: Sequence[Line], totals: Totals) -> list[InvoiceItem]:
+    """Not saved yet."""
+    return [
         InvoiceItem(
             invoice=invoice,
             position=position,
@@ -139,7 +183,7 @@ def insert_items(invoice: Invoice, *, lines: Sequence[Line], totals: Totals) -> 
             tax=amounts.tax,
         )
         for position, (line, amounts) in enumerate(zip(lines, totals.lines, strict=True), start=1)
-    )
+    ]
 
 
 def _find_vendor(vendor_id: UUID) -> Vendor:

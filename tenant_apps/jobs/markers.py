@@ -1,0 +1,15 @@
+"""A job for the leak laboratory."""
+
+from datetime import datetime
+from uuid import UUID, uuid4
+
+from tenant_apps.jobs.choices import JobState
+from tenant_apps.jobs.models import Job
+
+
+def plant(*, marker: str, person: UUID, at: datetime) -> None:
+    Job(
+        kind="invoice-import", state=JobState.FAILED, celery_task_id=str(uuid4()), requested_by=person,
+        limit_seconds=60, lease_until=at, file_name=marker[:255], error_message=marker,
+        result={"errors": [{"value": marker}]}, created_at=at, finished_at=at,
+    ).save(force_insert=True)  # fmt: skip
