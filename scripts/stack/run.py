@@ -1,6 +1,7 @@
 """Bring the system up in this process and keep it running."""
 
 import os
+import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -69,6 +70,7 @@ def run(
         # First, because it says to others that the system is healthy.
         state.summary.unlink(missing_ok=True)
         supervisor.stop()
+        shutil.rmtree(state.metrics, ignore_errors=True)
 
 
 def _start(

@@ -5,6 +5,7 @@ that dies is a failure.
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import threading
@@ -83,6 +84,7 @@ class System:
         if self._watcher.is_alive():
             self._watcher.join()
         self._supervisor.stop()
+        shutil.rmtree(self.state.metrics, ignore_errors=True)
         self.redis.stop()
         self.postgres.stop()
 
