@@ -35,8 +35,10 @@ def _sign_in() -> str:
         signed_in = answer.json()
         _KEPT.add(signed_in["user"]["id"])
         headers = {"Host": _HOST, "Authorization": f"Bearer {signed_in['access']}"}
-        own = session.get(f"{_URL}/api/v1/auth/sessions/", headers=headers, timeout=30).json()
-        _KEPT.update(one["id"] for one in own["results"])
+        # Own sign-ins, and whoever was here before.
+        for address in ("auth/sessions/", "users/?page_size=500"):
+            found = session.get(f"{_URL}/api/v1/{address}", headers=headers, timeout=30)
+            _KEPT.update(one["id"] for one in found.json().get("results", ()))
     return str(signed_in["access"])
 
 

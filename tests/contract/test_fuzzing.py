@@ -42,6 +42,9 @@ def test_the_document_holds_for_each_edge_of_its_schemas(
     version: str,
     chosen: tuple[str, ...],
 ) -> None:
+    with target(acme).client() as admin:
+        people = admin.get("users/").json()
+
     done = fuzz(
         target=target(acme),
         foreign=rows_of(target(globex)),
@@ -50,6 +53,10 @@ def test_the_document_holds_for_each_edge_of_its_schemas(
     )
 
     assert done.returncode == 0, done.stdout[-20_000:] + done.stderr[-5_000:]
+    with target(acme).client() as admin:
+        assert {one["email"] for one in people["results"]} <= {
+            one["email"] for one in admin.get("users/", params={"page_size": 500}).json()["results"]
+        }
 
 
 @pytest.mark.parametrize("chosen", PUBLIC_RUNS)

@@ -66,8 +66,7 @@ def history(tenant: TenantIdentity, record_id: UUID) -> list[dict[str, Any]]:
     found = list_entries(tenant_id=tenant.id, where=where, limit=100)
     differences = [json.loads(entry.diff) for entry in reversed(found)]
     return [
-        {name: value for name, value in diff.items() if name not in _COUNTS}
-        for diff in differences
+        {name: value for name, value in diff.items() if name not in _COUNTS} for diff in differences
     ]
 
 
