@@ -24,8 +24,8 @@ from tenant_apps.invoicing.models import (
     InvoicingPolicy,
     Vendor,
 )
-from tenant_apps.jobs.models import Job
 from tenant_apps.invoicing.services import drafts, lifecycle, vendors
+from tenant_apps.jobs.models import Job
 from tests.audit_chains import administrator
 from tests.installation import PASSWORD, Installation
 from tests.integration.tenant_apps.invoicing.lines import line
