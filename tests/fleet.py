@@ -33,6 +33,7 @@ from shared_apps.tenants.choices import TenantState
 from shared_apps.tenants.models import Tenant
 from tests.installation import Installation
 
+_SHIPPED = Path(tenant_apps.invoicing.migrations.__file__).parent
 _HEAD = """from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
 
@@ -50,12 +51,11 @@ class Fleet:
     _override: Any = None
 
     def release(self, **migrations: str) -> None:
-        """`_0003_note="operations = [...]"`: the body of a migration that follows the one before."""
+        """`_0004_note="operations = [...]"`: the body of a migration that follows the one before."""
         self.has_released = True
         package = f"release_{uuid4().hex[:8]}"
         folder = self.directory / package
-        source = Path(tenant_apps.invoicing.migrations.__file__).parent
-        shutil.copytree(source, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(_SHIPPED, folder, ignore=shutil.ignore_patterns("__pycache__"))
         before = max(path.stem for path in folder.glob("0*.py"))
         for name, body in migrations.items():
             stem = name.removeprefix("_")
@@ -195,6 +195,7 @@ def of_a_test(system: Installation, directory: Path) -> Iterator[Fleet]:
                 moulds.forget()
                 # Django notes tenants' migrations in the shared schema too.
                 cursor.execute(
-                    "DELETE FROM django_migrations WHERE app = 'invoicing' AND name > '0003'"
+                    "DELETE FROM django_migrations WHERE app = 'invoicing' AND NOT name = ANY(%s)",
+                    [[path.stem for path in _SHIPPED.glob("0*.py")]],
                 )
             sys.path.remove(str(directory))

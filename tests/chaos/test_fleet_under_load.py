@@ -28,13 +28,13 @@ from tests.stack.processes import wait_until
 _TENANTS = int(os.environ.get("FREEHOLD_TEST_FLEET", "30"))
 _EDITOR = "editor@acme.example"
 _RELEASE = {
-    "_0003_note": """
+    "_0004_note": """
 operations = [migrations.AddField("vendor", "note", models.CharField(max_length=20, db_default="none"))]
 """,
-    "_0004_index": """
+    "_0005_index": """
 operations = [migrations.AddIndex("vendor", models.Index(fields=["note"], name="vendor_by_note"))]
 """,
-    "_0005_unique": """
+    "_0006_unique": """
 contracts = True
 operations = [migrations.AddConstraint("vendor", models.UniqueConstraint(fields=["name"], name="vendor_once"))]
 """,

@@ -84,7 +84,7 @@ def test_the_document_can_ask_for_a_sign_in(
         assert viewer.get(page).status_code == 200
         assert elsewhere.get(page).status_code == 401
     asset = stranger.get("docs/assets/swagger.js")
-    assert (asset.status_code, b"SwaggerUI" in b"".join(asset.streaming_content)) == (200, True)
+    assert (asset.status_code, b"SwaggerUI" in asset.content) == (200, True)
 
 
 def test_where_it_is_open_a_token_that_is_no_longer_good_changes_nothing(

@@ -28,10 +28,10 @@ def _operations(text: str) -> str:
     ],
 )  # fmt: skip
 def test_it_is_refused(fleet: Fleet, operation: str, says: str) -> None:
-    fleet.release(_0003_breaking=_operations(operation))
+    fleet.release(_0004_breaking=_operations(operation))
     with pytest.raises(CommandError) as raised:
         fleet.migrate()
-    assert "invoicing.0003_breaking" in str(raised.value)
+    assert "invoicing.0004_breaking" in str(raised.value)
     assert says in str(raised.value)
     assert "--allow-breaking" in str(raised.value)
 
@@ -48,13 +48,13 @@ def test_it_is_refused(fleet: Fleet, operation: str, says: str) -> None:
     ],
 )
 def test_it_passes(fleet: Fleet, operation: str) -> None:
-    fleet.release(_0003_adding=_operations(operation))
+    fleet.release(_0004_adding=_operations(operation))
     assert fleet.migrate("--only", "acme")["exit"] == ""
 
 
 def test_a_contract_that_says_so_passes_and_so_does_one_that_is_allowed(fleet: Fleet) -> None:
     removal = _operations('migrations.RemoveField("vendor", "address")')
-    fleet.release(_0003_contract=f"contracts = True\n{removal}")
+    fleet.release(_0004_contract=f"contracts = True\n{removal}")
     assert fleet.migrate("--only", "acme")["exit"] == ""
-    fleet.release(_0003_contract=removal)
+    fleet.release(_0004_contract=removal)
     assert fleet.migrate("--allow-breaking", "--only", "globex")["exit"] == ""

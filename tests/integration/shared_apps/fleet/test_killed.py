@@ -11,10 +11,10 @@ from tests.fleet import Fleet
 
 # The second takes its time, so that the process is killed inside it.
 TWO_STEPS = {
-    "_0003_note": """
+    "_0004_note": """
 operations = [migrations.AddField("vendor", "note", models.CharField(max_length=20, db_default="none"))]
 """,
-    "_0004_slow": """
+    "_0005_slow": """
 operations = [migrations.RunSQL("CREATE TABLE invoicing_slow (id int); SELECT pg_sleep(0.15)")]
 """,
 }
@@ -35,7 +35,7 @@ def _slow_tables(fleet: Fleet) -> list[tuple[bool, bool]]:
     return [
         (
             bool(fleet.execute(tenant, "SELECT to_regclass(current_schema() || '.invoicing_slow')::text")[0][0]),
-            bool(fleet.execute(tenant, "SELECT 1 FROM django_migrations WHERE name = '0004_slow'")),
+            bool(fleet.execute(tenant, "SELECT 1 FROM django_migrations WHERE name = '0005_slow'")),
         )
         for tenant in fleet.tenants
     ]  # fmt: skip

@@ -25,7 +25,7 @@ def test_a_tenant_that_is_not_migrated_yet_is_told_so_and_the_others_are_served(
     fleet: Fleet,
 ) -> None:
     assert _status("acme") == (200, "")
-    fleet.release(_0003_note=ADD_NOTE)
+    fleet.release(_0004_note=ADD_NOTE)
     fleet.migrate("--only", "acme")
     assert _status("acme") == (200, "")
     assert _status("globex") == (503, "tenants.schema_behind")
@@ -35,7 +35,7 @@ def test_a_tenant_that_is_not_migrated_yet_is_told_so_and_the_others_are_served(
 
 
 def test_the_release_before_serves_tenants_that_are_ahead_of_it(fleet: Fleet) -> None:
-    fleet.release(_0003_note=ADD_NOTE)
+    fleet.release(_0004_note=ADD_NOTE)
     fleet.migrate()
     fleet.undo_release()
     assert _status("acme") == (200, "")

@@ -19,7 +19,7 @@ from tests.fleet import Fleet
 from tests.installation import Installation
 
 SHARDED = override_settings(DATABASE_SHARDING="citus")
-VENDOR = "(id, name, vat_id, email, address, created_at, created_by)"
+VENDOR = "(id, name, vat_id, email, address, created_at, updated_at, created_by)"
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def change_everything(fleet: Fleet, tenant: TenantIdentity) -> None:
         fleet.execute(
             tenant,
             f"INSERT INTO invoicing_vendor {VENDOR} VALUES"
-            f" ('{key}', 'v{n}', '', '', '', '2026-01-01', '{ids[0]}')",
+            f" ('{key}', 'v{n}', '', '', '', '2026-01-01', '2026-01-01', '{ids[0]}')",
         )
     fleet.execute(tenant, "UPDATE invoicing_vendor SET name = name || '!' WHERE name < 'v3'")
     fleet.execute(tenant, "UPDATE invoicing_vendor SET name = name")
@@ -78,7 +78,7 @@ def test_a_shard_is_recorded_under_the_tables_own_name(fleet: Fleet, sharded: No
     fleet.execute(tenant, "ALTER TABLE invoicing_vendor RENAME TO invoicing_vendor_102008")
     fleet.execute(
         tenant,
-        f"INSERT INTO invoicing_vendor_102008 {VENDOR} VALUES (gen_random_uuid(), 'v', '', '', '', now(),"
+        f"INSERT INTO invoicing_vendor_102008 {VENDOR} VALUES (gen_random_uuid(), 'v', '', '', '', now(), now(),"
         " gen_random_uuid())",
     )
     assert [row[0] for row in trail(fleet, tenant)] == ["invoicing_vendor"]

@@ -69,7 +69,7 @@ def test_many_who_ask_get_no_more_than_the_target(fleet: Fleet, provisioner: Wor
 
 def test_where_none_can_be_made_the_worker_says_so(fleet: Fleet, provisioner: Worker) -> None:
     """The release before, whose worker still runs."""
-    fleet.release(_0003_ahead="operations = [migrations.AddField('vendor', 'note', models.TextField(null=True))]")  # fmt: skip
+    fleet.release(_0004_ahead="operations = [migrations.AddField('vendor', 'note', models.TextField(null=True))]")  # fmt: skip
     try:
         fleet.migrate()
         fleet.make(1)
@@ -124,7 +124,7 @@ def test_the_command_shows_and_fills(fleet: Fleet) -> None:
 
 def test_what_is_of_no_use_is_named(fleet: Fleet) -> None:
     (spare,) = fill(1).ready
-    fleet.release(_0003_other="operations = [migrations.AddField('vendor', 'note', models.TextField(null=True))]")  # fmt: skip
+    fleet.release(_0004_other="operations = [migrations.AddField('vendor', 'note', models.TextField(null=True))]")  # fmt: skip
     out, _ = run("spares")
     assert out == (
         f"{spare.schema}: made for another version; it is dropped when the pool is filled\n"

@@ -80,7 +80,7 @@ def test_it_is_what_the_template_makes(fleet: Fleet) -> None:
 
 def test_so_it_is_with_one_of_everything_rows_and_sequences_included(fleet: Fleet) -> None:
     fleet.release(
-        _0003_rich=rich(
+        _0004_rich=rich(
             # Its text says the schema's name, and no renaming follows that.
             "CREATE FUNCTION whose() RETURNS text LANGUAGE sql SET search_path FROM CURRENT AS"
             " $$ SELECT '<schema>' || current_setting('search_path') $$"
@@ -192,7 +192,7 @@ def test_of_two_who_fill_neither_overshoots(fleet: Fleet) -> None:
 def test_after_a_release_they_are_stale_and_replaced(fleet: Fleet) -> None:
     old = [spare.schema for spare in fill(2).ready]
     fleet.make(1)
-    fleet.release(_0003_note="operations = [migrations.AddField('vendor', 'note', models.TextField(null=True))]")  # fmt: skip
+    fleet.release(_0004_note="operations = [migrations.AddField('vendor', 'note', models.TextField(null=True))]")  # fmt: skip
     assert fleet.migrate()["exit"] == ""
     assert [spare.problem for spare in pool.look().spares] == ["made for another version"]
     (made,) = fleet.make(1)
@@ -208,7 +208,7 @@ def test_after_a_release_they_are_stale_and_replaced(fleet: Fleet) -> None:
 
 
 def test_the_release_before_leaves_the_next_ones_spares_alone(fleet: Fleet) -> None:
-    fleet.release(_0003_note="operations = [migrations.AddField('vendor', 'note', models.TextField(null=True))]")  # fmt: skip
+    fleet.release(_0004_note="operations = [migrations.AddField('vendor', 'note', models.TextField(null=True))]")  # fmt: skip
     with pytest.raises(SharedSchemaVersionError):
         fill(1)  # not migrated yet
     fleet.migrate()

@@ -75,7 +75,7 @@ def test_it_is_what_migrations_make(fleet: Fleet) -> None:
 
 
 def test_so_it_is_with_one_of_everything_rows_and_sequences_included(fleet: Fleet) -> None:
-    fleet.release(_0003_rich=RICH)
+    fleet.release(_0004_rich=RICH)
     made, migrated = _compare(fleet)
     for statement in (
         "SELECT * FROM rich ORDER BY id",
@@ -150,7 +150,7 @@ def test_the_comparison_notices_what_a_script_leaves_out(
 def test_a_script_that_fails_is_none_and_tenants_are_made_by_their_migrations(fleet: Fleet) -> None:
     """A range type is nothing that a script can say, so its table cannot be made."""
     fleet.release(
-        _0003_range="operations = [migrations.RunSQL('CREATE TYPE span AS RANGE (subtype = float8);"
+        _0004_range="operations = [migrations.RunSQL('CREATE TYPE span AS RANGE (subtype = float8);"
         " CREATE TABLE spans (span span)')]"
     )
     assert "fails: permission denied" in templates.ensure_template().refusal

@@ -240,7 +240,7 @@ def test_what_the_database_numbers_goes_on_too(
     path = tmp_path / "numbered.tar.gz"
     with of_a_test(system, tmp_path) as fleet:
         fleet.release(
-            _0003_table="""
+            _0004_table="""
 operations = [migrations.CreateModel("Fresh", [("id", models.AutoField(primary_key=True)), ("name", models.TextField())])]
 """
         )
