@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
 from shared_apps.authn.backends.ldap import ber
-from shared_apps.authn.backends.ldap.adapter import Answer, Control, Entry
+from shared_apps.authn.backends.ldap.messages import Answer, Control, Entry
 from shared_apps.authn.backends.ldap.faults import ServerFault
 
 OID = "1.3.6.1.4.1.42.2.27.8.5.1"
