@@ -3,14 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from shared_apps.accounts import granting, passwords, selectors
-from shared_apps.accounts.choices import CrossTenantRole, Role, RoleOrigin
+from shared_apps.accounts.choices import Role, RoleOrigin
 from shared_apps.accounts.emails import validated_email
 from shared_apps.accounts.errors import (
-    GrantNotFoundError,
     LastAdminError,
     OwnRoleError,
     PersonExistsError,
@@ -18,9 +17,8 @@ from shared_apps.accounts.errors import (
     PersonNotFoundError,
     RoleExistsError,
     RoleOfDirectoryError,
-    SignInNotControlledError,
 )
-from shared_apps.accounts.models import CrossTenantGrant, User, UserTenantRole
+from shared_apps.accounts.models import User, UserTenantRole
 from shared_apps.accounts.new_passwords import replace_hash
 from shared_apps.core import context
 
@@ -201,73 +199,6 @@ def revoke_role(*, tenant_id: UUID, user_id: UUID, by: UUID | None) -> None:
         if member.origin == RoleOrigin.DIRECTORY:
             raise RoleOfDirectoryError
         member.delete()
-
-
-def grant_cross_tenant_role(
-    *, tenant_id: UUID, user_id: UUID, role: CrossTenantRole, by: UUID | None, at: datetime
-) -> CrossTenantGrant:
-    """Extend somebody's cross-tenant role to one tenant; for operators only.
-
-    Raises:
-        PersonNotFoundError: no such person.
-        SignInNotControlledError: no operator created this person.
-        RoleExistsError: granted already.
-    """
-    user = selectors.find_user(user_id=user_id)
-    if user is None:
-        raise PersonNotFoundError
-    if not user.is_managed_by_operator:
-        raise SignInNotControlledError
-    with context.operator(), transaction.atomic():
-        User.objects.select_for_update(no_key=True).filter(id=user_id).first()
-        grant, is_new = CrossTenantGrant.objects.get_or_create(
-            tenant_id=tenant_id, user_id=user_id, role=role, defaults={"granted_at": at, "granted_by": by}
-        )  # fmt: skip
-        _call("ensure_person_role", user_id)
-    if not is_new:
-        raise RoleExistsError
-    return grant
-
-
-def revoke_cross_tenant_role(*, tenant_id: UUID, user_id: UUID, role: CrossTenantRole) -> None:
-    """Take a tenant out of somebody's cross-tenant role; it counts from their next statement on.
-
-    Raises:
-        GrantNotFoundError: it was not granted.
-    """
-    with context.operator(), transaction.atomic():
-        # The person's row is locked, so that a grant made meanwhile finds the role or makes it.
-        User.objects.select_for_update(no_key=True).filter(id=user_id).first()
-        grants = CrossTenantGrant.objects.filter(user_id=user_id)
-        deleted, _ = grants.filter(tenant_id=tenant_id, role=role).delete()
-        if not deleted:
-            raise GrantNotFoundError
-        if not grants.exists():
-            drop_person_role(user_id=user_id)
-
-
-def drop_person_role(*, user_id: UUID) -> None:
-    """Drop the PostgreSQL role of somebody who has no grant; whose is gone already is passed over."""
-    _call("drop_person_role", user_id)
-
-
-def end_cross_tenant_roles(*, tenant_id: UUID) -> None:
-    """Take a tenant out of everybody's cross-tenant roles."""
-    with context.operator():
-        grants = list(CrossTenantGrant.objects.filter(tenant_id=tenant_id))
-    for grant in grants:
-        try:
-            revoke_cross_tenant_role(
-                tenant_id=tenant_id, user_id=grant.user_id, role=CrossTenantRole(grant.role)
-            )
-        except GrantNotFoundError:
-            continue  # somebody else did
-
-
-def _call(function: str, user_id: UUID) -> None:
-    """A function of fleet/functions.py, which makes or drops the person's PostgreSQL role."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT public.{function}(%s)", [user_id])
 
 
 def check_password(*, email: str, password: str) -> User | None:

@@ -24,7 +24,14 @@ from shared_apps.core.pagination import PagePagination
 from shared_apps.core.rate_limits.rates import RateClass
 from shared_apps.core.references import Secrets
 from shared_apps.core.serializers import InputSerializer
-from shared_apps.onboarding import openapi, planning, selectors, serializers, services, sign_in
+from shared_apps.onboarding import (
+    describing,
+    openapi,
+    selectors,
+    serializers,
+    services,
+    sign_in,
+)
 from shared_apps.onboarding.declaration import validation
 from shared_apps.onboarding.deleting import DEFAULT_GRACE
 from shared_apps.onboarding.models import Run
@@ -325,4 +332,4 @@ def _summary(tenant: Tenant) -> dict[str, Any]:
 
 
 def _rendered(tenant: Tenant) -> dict[str, Any]:
-    return {**_summary(tenant), **planning.describe(tenant)}
+    return {**_summary(tenant), **describing.describe(tenant)}

@@ -26,7 +26,7 @@ from shared_apps.core.context import TenantIdentity
 from shared_apps.core.version import product_version
 from shared_apps.fleet import selectors as fleet
 from shared_apps.fleet.services import MIGRATION_ALIAS
-from shared_apps.onboarding import planning, selectors
+from shared_apps.onboarding import describing, selectors
 from shared_apps.onboarding.archive import secrets, sequences
 from shared_apps.onboarding.archive.catalogue import columns_of
 from shared_apps.onboarding.archive.manifest import (
@@ -86,7 +86,7 @@ def export_tenant(
     identity = tenant.identity
     fingerprint = _require_current(slug)
     with context.operator():
-        declared = planning.describe(tenant)
+        declared = describing.describe(tenant)
     sealed = ""
     if passphrase:
         own = secrets.read(tenant_id=identity.id)
