@@ -14,10 +14,10 @@ from shared_apps.authn.backends.base import PasswordInfo
 from shared_apps.authn.backends.directory import Changes, DirectoryPerson, canonical_group
 from shared_apps.authn.backends.ldap import filters
 from shared_apps.authn.backends.ldap.adapter import Link
-from shared_apps.authn.backends.ldap.messages import Answer, Change, Code, Entry, Scope
 from shared_apps.authn.backends.ldap.directory import LdapBackend
-from shared_apps.authn.backends.ldap.standing import Standing
 from shared_apps.authn.backends.ldap.faults import DirectoryFault
+from shared_apps.authn.backends.ldap.messages import Answer, Change, Code, Entry, Scope
+from shared_apps.authn.backends.ldap.standing import Standing
 from shared_apps.authn.backends.ldap.wire import Limit
 from shared_apps.authn.errors import PasswordChangeNotSupportedError, PolicyViolationError
 

@@ -13,8 +13,8 @@ from shared_apps.authn.backends.base import Configuration, PasswordInfo, are_pla
 from shared_apps.authn.backends.directory import DirectoryBackend, DirectoryPerson
 from shared_apps.authn.backends.ldap import filters, groups, listing
 from shared_apps.authn.backends.ldap.adapter import Link
-from shared_apps.authn.backends.ldap.messages import Answer, Code, Control, Entry
 from shared_apps.authn.backends.ldap.faults import DirectoryFault, ServerFault
+from shared_apps.authn.backends.ldap.messages import Answer, Code, Control, Entry
 from shared_apps.authn.backends.ldap.options import Options
 from shared_apps.authn.backends.ldap.servers import Connecting, Server, Servers
 from shared_apps.authn.backends.ldap.standing import DUE, Standing

@@ -25,9 +25,7 @@ def everybody(
         limit=_LISTED,
     )
     groups_of = groups.closure(held, attribute=options.group_attribute)
-    for entry in link.search_paged(
-        options.base_dn, options.user_filter, attributes, limit=_LISTED
-    ):
+    for entry in link.search_paged(options.base_dn, options.user_filter, attributes, limit=_LISTED):
         yield entry, groups_of[entry.dn.lower()]
 
 
