@@ -94,6 +94,8 @@ def of_new(spec: TenantSpec) -> Iterable[Difference]:
     yield Difference("auth.backend", None, spec.auth.backend)
     for name, value in sorted(spec.auth.options.items()):
         yield Difference(f"auth.options.{name}", None, value)
+    for name in sorted(spec.auth.secrets):
+        yield Difference(f"auth.secrets.{name}", None, sign_in.NEW)
     if spec.auth.break_glass:
         yield Difference("auth.break_glass", None, list(spec.auth.break_glass))
     for name, value in asdict(spec.limits).items():
