@@ -22,9 +22,6 @@ from shared_apps.accounts.models import User, UserTenantRole
 from shared_apps.accounts.new_passwords import replace_hash
 from shared_apps.core import context
 
-# The role's name of somebody who comes back without one.
-_DELETED_ROLE = "deleted"
-
 
 def create_person(
     *, tenant_id: UUID, email: str, name: str, role: str, password: str | None, by: UUID | None,
@@ -41,7 +38,7 @@ def create_person(
         RoleExistsError: this person has a role here already.
         RoleUnknownError, RoleExceedsOwnError: as for `grant_role`.
     """
-    person = _new_person(email=email, name=name, password=password, at=at)
+    person = new_person(email=email, name=name, password=password, at=at)
     with context.operator(), transaction.atomic():
         defaults = {
             "id": person.id,
@@ -53,35 +50,6 @@ def create_person(
         }
         user, _ = User.objects.get_or_create(email=person.email, realm=None, defaults=defaults)
         return grant_role(tenant_id=tenant_id, user_id=user.id, role=role, by=by, at=at)
-
-
-def restore_person(
-    *, tenant_id: UUID, user_id: UUID, email: str, name: str, role: str | None, is_active: bool,
-    at: datetime,
-) -> None:  # fmt: skip
-    """Give somebody the role that they had. Whoever has this address now is meant; if nobody has, they
-    get an account without a password, with the id that they had unless it is somebody else's.
-
-    Without a role they may do nothing: theirs was deleted.
-
-    Raises:
-        EmailError: not an address.
-        RoleUnknownError: the tenant has none of this name.
-        IntegrityError: this person has a role here already.
-    """
-    with context.operator(), transaction.atomic():
-        if selectors.find_user_by_email(email=email) is None:
-            person = _new_person(email=email, name=name, password=None, at=at)
-            if selectors.find_user(user_id=user_id) is None:
-                person.id = user_id
-            _save_new(person)
-        user = selectors.find_user_by_email(email=email)
-        assert user is not None
-        given = None if role is None else granting.find_role(tenant_id=tenant_id, name=role)
-        UserTenantRole.objects.create(
-            tenant_id=tenant_id, user=user, is_active=is_active, granted_at=at,
-            role=given.name if given else _DELETED_ROLE, custom_role=given.custom if given else None,
-        )  # fmt: skip
 
 
 def ensure_admin(
@@ -120,9 +88,9 @@ def create_operator(*, email: str, name: str, password: str, at: datetime) -> Us
         PersonExistsError: somebody has this address; an account is never raised to an operator's,
             because a tenant's administrator may know its password.
     """
-    person = _new_person(email=email, name=name, password=password, at=at)
+    person = new_person(email=email, name=name, password=password, at=at)
     person.is_operator = person.is_managed_by_operator = True
-    return _save_new(person)
+    return save_new(person)
 
 
 def create_managed_person(*, email: str, name: str, password: str, at: datetime) -> User:
@@ -131,9 +99,9 @@ def create_managed_person(*, email: str, name: str, password: str, at: datetime)
     Raises:
         EmailError, PasswordRejectedError, PersonExistsError: as for an operator.
     """
-    person = _new_person(email=email, name=name, password=password, at=at)
+    person = new_person(email=email, name=name, password=password, at=at)
     person.is_managed_by_operator = True
-    return _save_new(person)
+    return save_new(person)
 
 
 def grant_role(
@@ -243,7 +211,8 @@ def delete_person(*, user_id: UUID) -> None:
         user.delete()
 
 
-def _new_person(*, email: str, name: str, password: str | None, at: datetime) -> User:
+def new_person(*, email: str, name: str, password: str | None, at: datetime) -> User:
+    """Not saved. Raises EmailError, PasswordRejectedError."""
     person = User(email=validated_email(email), name=name, created_at=at)
     if password is None:
         person.password = passwords.unusable_hash()
@@ -254,7 +223,8 @@ def _new_person(*, email: str, name: str, password: str | None, at: datetime) ->
     return person
 
 
-def _save_new(person: User) -> User:
+def save_new(person: User) -> User:
+    """Raises PersonExistsError: somebody has this address."""
     with context.operator():
         try:
             with transaction.atomic():

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LONGEST_EXTERNAL_ID = 200
 _LONGEST_EMAIL = 254
 _LONGEST_NAME = 200
-_LONGEST_USERNAME = 256
+LONGEST_USERNAME = 256
 # Entra's addresses are what its administrator typed; those of a company's own directory lead to its people.
 _LINKED_BY_DEFAULT = frozenset({"openldap", "oracle_oid", "active_directory"})
 _RANKED = (Role.ADMIN, Role.EDITOR, Role.VIEWER)
@@ -40,7 +40,7 @@ def recognise(configuration: Configuration, person: DirectoryPerson) -> "User":
     user = identities.recognise(
         claim=claim_of(configuration, person),
         role=role_of(configuration, person.groups),
-        links_members=links_members(configuration),
+        links_members=links_members(configuration.kind, configuration.options),
         at=datetime.now(UTC),
     )
     if user is None:
@@ -61,9 +61,8 @@ def role_of(configuration: Configuration, groups: Iterable[str]) -> Role | None:
     return Role(default) if default else None
 
 
-def links_members(configuration: Configuration) -> bool:
-    default = configuration.kind in _LINKED_BY_DEFAULT
-    return bool(configuration.options.get("link_members", default))
+def links_members(kind: str, options: Mapping[str, Any]) -> bool:
+    return bool(options.get("link_members", kind in _LINKED_BY_DEFAULT))
 
 
 def claim_of(configuration: Configuration, person: DirectoryPerson) -> identities.Claim:
@@ -74,7 +73,7 @@ def claim_of(configuration: Configuration, person: DirectoryPerson) -> identitie
         tenant_id=configuration.tenant_id,
         realm=configuration.realm,
         external_id=person.external_id,
-        username=_text(person.username, _LONGEST_USERNAME),
+        username=_text(person.username, LONGEST_USERNAME),
         # Whoever has an address was invited by that one, not by what their user name looks like.
         email=_email(person.email) or _email(person.username),
         name=_text(person.name, _LONGEST_NAME),

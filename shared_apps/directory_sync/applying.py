@@ -177,7 +177,9 @@ def _make(
     preview: SyncPreview, items: list[SyncItem], told: dict[str, Told],
     directory: DirectoryBackend, at: datetime,
 ) -> None:  # fmt: skip
-    links_members = recognition.links_members(directory.configuration)
+    links_members = recognition.links_members(
+        directory.configuration.kind, directory.configuration.options
+    )
     claims = [told[item.external_id].claim for item in items]
     invited = (
         directory_intake.find_linkable(

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from shared_apps.accounts import selectors as people
-from shared_apps.authn import configuring
+from shared_apps.authn import configuring, recognition
 from shared_apps.authn.configuring import Present, Wanted
 from shared_apps.core.references import Reference, SecretMissingError, Secrets
 from shared_apps.onboarding.declaration import reading
@@ -125,6 +125,11 @@ def restore(
     )
     needed = configuring.list_kinds()[spec.backend].required_secrets
     return all(set(names) & set(secrets or {}) for names in needed)
+
+
+def links_members(spec: AuthSpec) -> bool:
+    """Whether its directory may be bound to people whom the tenant has invited."""
+    return recognition.links_members(spec.backend, spec.options)
 
 
 def change_remotely(*, slug: str, declared: Any, secrets: Secrets, at: datetime) -> dict[str, Any]:
