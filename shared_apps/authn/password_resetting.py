@@ -42,7 +42,7 @@ def mail_reset(*, tenant_id: UUID | None, email: str, at: datetime) -> None:
         notices.post_reset(user=user, tenant_id=tenant_id, at=at)
 
 
-def demand_reset(*, tenant_id: UUID, user_id: UUID, by: UUID, at: datetime) -> None:
+def demand_reset(*, tenant_id: UUID, user_id: UUID, by: UUID | None, at: datetime) -> None:
     """An administrator has one of their people choose a new password: a link is mailed to the person.
 
     The present password opens nothing any more and sign-ins end, if the account is this tenant's alone;

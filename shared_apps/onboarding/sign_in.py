@@ -75,7 +75,7 @@ def _of_secrets(
             yield f"auth.secrets.{name}", None, NEW
         elif name not in declared:
             yield f"auth.secrets.{name}", THERE, TAKEN_AWAY
-        elif _is_another(declared[name], known and known[name], secrets):
+        elif _is_another(declared[name], known[name] if known else None, secrets):
             yield f"auth.secrets.{name}", None, CHANGED
 
 

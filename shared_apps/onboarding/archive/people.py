@@ -1,6 +1,6 @@
 """Who worked in the tenant of an archive, read whole before anything is made of it."""
 
-from collections.abc import Collection, Hashable, Set
+from collections.abc import Collection, Hashable, Sequence, Set
 from pathlib import Path
 
 from shared_apps.accounts.choices import Role, RoleOrigin
@@ -37,7 +37,7 @@ def read_people(path: Path, *, roles: Collection[str]) -> list[Person]:
     return people
 
 
-def _has_twice(found: list[Hashable]) -> bool:
+def _has_twice(found: Sequence[Hashable]) -> bool:
     return len(set(found)) != len(found)
 
 
