@@ -40,7 +40,7 @@ def recognise(configuration: Configuration, person: DirectoryPerson) -> "User":
     user = identities.recognise(
         claim=claim_of(configuration, person),
         role=role_of(configuration, person.groups),
-        links_members=links_members(configuration.kind, configuration.options),
+        links_members=links_members(configuration),
         at=datetime.now(UTC),
     )
     if user is None:
@@ -61,7 +61,11 @@ def role_of(configuration: Configuration, groups: Iterable[str]) -> Role | None:
     return Role(default) if default else None
 
 
-def links_members(kind: str, options: Mapping[str, Any]) -> bool:
+def links_members(configuration: Configuration) -> bool:
+    return would_link_members(configuration.kind, configuration.options)
+
+
+def would_link_members(kind: str, options: Mapping[str, Any]) -> bool:
     return bool(options.get("link_members", kind in _LINKED_BY_DEFAULT))
 
 

@@ -177,9 +177,7 @@ def _make(
     preview: SyncPreview, items: list[SyncItem], told: dict[str, Told],
     directory: DirectoryBackend, at: datetime,
 ) -> None:  # fmt: skip
-    links_members = recognition.links_members(
-        directory.configuration.kind, directory.configuration.options
-    )
+    links_members = recognition.links_members(directory.configuration)
     claims = [told[item.external_id].claim for item in items]
     invited = (
         directory_intake.find_linkable(

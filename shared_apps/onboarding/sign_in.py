@@ -129,7 +129,7 @@ def restore(
 
 def links_members(spec: AuthSpec) -> bool:
     """Whether its directory may be bound to people whom the tenant has invited."""
-    return recognition.links_members(spec.backend, spec.options)
+    return recognition.would_link_members(spec.backend, spec.options)
 
 
 def change_remotely(*, slug: str, declared: Any, secrets: Secrets, at: datetime) -> dict[str, Any]:
