@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID
 
+from shared_apps.accounts import cross_tenant_roles
 from shared_apps.accounts import services as accounts
 from shared_apps.accounts.choices import CrossTenantRole
 from shared_apps.core.context import TenantIdentity
@@ -33,7 +34,7 @@ def make_auditor(*tenants: TenantIdentity, role: str = "auditor") -> Person:
     at = datetime.now(UTC)
     user = accounts.create_managed_person(email=email, name="", password=PASSWORD, at=at)
     for tenant in tenants:
-        accounts.grant_cross_tenant_role(
+        cross_tenant_roles.grant_role(
             tenant_id=tenant.id, user_id=user.id, role=CrossTenantRole(role), by=None, at=at
         )
     return Person(id=user.id, email=email)

@@ -12,9 +12,9 @@ from django.db import transaction
 
 from shared_apps.accounts import passwords
 from shared_apps.accounts.choices import Role
+from shared_apps.accounts.cross_tenant_roles import drop_person_role
 from shared_apps.accounts.errors import LastOperatorError, TenantOrphanedError
 from shared_apps.accounts.models import CrossTenantGrant, User, UserTenantRole
-from shared_apps.accounts.services import drop_person_role
 from shared_apps.core import context
 from shared_apps.core.emails import canonical_email
 from shared_apps.tenants.choices import TenantState

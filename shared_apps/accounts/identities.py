@@ -62,6 +62,14 @@ def recognise(*, claim: Claim, role: Role | None, links_members: bool, at: datet
         return user
 
 
+def bind_member(*, claim: Claim, at: datetime) -> bool:
+    """Whether the directory means a member from now on whom this tenant invited by the claimed address,
+    and who is nobody anywhere else."""
+    with context.operator(), transaction.atomic():
+        _wait_for_turn(claim)
+        return _bind_member(claim, at) is not None
+
+
 def apply_role(*, tenant_id: UUID, user_id: UUID, role: Role | None, at: datetime) -> None:
     """Have somebody's role be what the directory's groups give; one that a person granted stays.
 

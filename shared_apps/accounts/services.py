@@ -3,14 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 
 from shared_apps.accounts import granting, passwords, selectors
-from shared_apps.accounts.choices import CrossTenantRole, Role, RoleOrigin
+from shared_apps.accounts.choices import Role, RoleOrigin
 from shared_apps.accounts.emails import validated_email
 from shared_apps.accounts.errors import (
-    GrantNotFoundError,
     LastAdminError,
     OwnRoleError,
     PersonExistsError,
@@ -18,14 +17,10 @@ from shared_apps.accounts.errors import (
     PersonNotFoundError,
     RoleExistsError,
     RoleOfDirectoryError,
-    SignInNotControlledError,
 )
-from shared_apps.accounts.models import CrossTenantGrant, User, UserTenantRole
+from shared_apps.accounts.models import User, UserTenantRole
 from shared_apps.accounts.new_passwords import replace_hash
 from shared_apps.core import context
-
-# The role's name of somebody who comes back without one.
-_DELETED_ROLE = "deleted"
 
 
 def create_person(
@@ -43,7 +38,7 @@ def create_person(
         RoleExistsError: this person has a role here already.
         RoleUnknownError, RoleExceedsOwnError: as for `grant_role`.
     """
-    person = _new_person(email=email, name=name, password=password, at=at)
+    person = new_person(email=email, name=name, password=password, at=at)
     with context.operator(), transaction.atomic():
         defaults = {
             "id": person.id,
@@ -55,35 +50,6 @@ def create_person(
         }
         user, _ = User.objects.get_or_create(email=person.email, realm=None, defaults=defaults)
         return grant_role(tenant_id=tenant_id, user_id=user.id, role=role, by=by, at=at)
-
-
-def restore_person(
-    *, tenant_id: UUID, user_id: UUID, email: str, name: str, role: str | None, is_active: bool,
-    at: datetime,
-) -> None:  # fmt: skip
-    """Give somebody the role that they had. Whoever has this address now is meant; if nobody has, they
-    get an account without a password, with the id that they had unless it is somebody else's.
-
-    Without a role they may do nothing: theirs was deleted.
-
-    Raises:
-        EmailError: not an address.
-        RoleUnknownError: the tenant has none of this name.
-        IntegrityError: this person has a role here already.
-    """
-    with context.operator(), transaction.atomic():
-        if selectors.find_user_by_email(email=email) is None:
-            person = _new_person(email=email, name=name, password=None, at=at)
-            if selectors.find_user(user_id=user_id) is None:
-                person.id = user_id
-            _save_new(person)
-        user = selectors.find_user_by_email(email=email)
-        assert user is not None
-        given = None if role is None else granting.find_role(tenant_id=tenant_id, name=role)
-        UserTenantRole.objects.create(
-            tenant_id=tenant_id, user=user, is_active=is_active, granted_at=at,
-            role=given.name if given else _DELETED_ROLE, custom_role=given.custom if given else None,
-        )  # fmt: skip
 
 
 def ensure_admin(
@@ -122,9 +88,9 @@ def create_operator(*, email: str, name: str, password: str, at: datetime) -> Us
         PersonExistsError: somebody has this address; an account is never raised to an operator's,
             because a tenant's administrator may know its password.
     """
-    person = _new_person(email=email, name=name, password=password, at=at)
+    person = new_person(email=email, name=name, password=password, at=at)
     person.is_operator = person.is_managed_by_operator = True
-    return _save_new(person)
+    return save_new(person)
 
 
 def create_managed_person(*, email: str, name: str, password: str, at: datetime) -> User:
@@ -133,9 +99,9 @@ def create_managed_person(*, email: str, name: str, password: str, at: datetime)
     Raises:
         EmailError, PasswordRejectedError, PersonExistsError: as for an operator.
     """
-    person = _new_person(email=email, name=name, password=password, at=at)
+    person = new_person(email=email, name=name, password=password, at=at)
     person.is_managed_by_operator = True
-    return _save_new(person)
+    return save_new(person)
 
 
 def grant_role(
@@ -203,73 +169,6 @@ def revoke_role(*, tenant_id: UUID, user_id: UUID, by: UUID | None) -> None:
         member.delete()
 
 
-def grant_cross_tenant_role(
-    *, tenant_id: UUID, user_id: UUID, role: CrossTenantRole, by: UUID | None, at: datetime
-) -> CrossTenantGrant:
-    """Extend somebody's cross-tenant role to one tenant; for operators only.
-
-    Raises:
-        PersonNotFoundError: no such person.
-        SignInNotControlledError: no operator created this person.
-        RoleExistsError: granted already.
-    """
-    user = selectors.find_user(user_id=user_id)
-    if user is None:
-        raise PersonNotFoundError
-    if not user.is_managed_by_operator:
-        raise SignInNotControlledError
-    with context.operator(), transaction.atomic():
-        User.objects.select_for_update(no_key=True).filter(id=user_id).first()
-        grant, is_new = CrossTenantGrant.objects.get_or_create(
-            tenant_id=tenant_id, user_id=user_id, role=role, defaults={"granted_at": at, "granted_by": by}
-        )  # fmt: skip
-        _call("ensure_person_role", user_id)
-    if not is_new:
-        raise RoleExistsError
-    return grant
-
-
-def revoke_cross_tenant_role(*, tenant_id: UUID, user_id: UUID, role: CrossTenantRole) -> None:
-    """Take a tenant out of somebody's cross-tenant role; it counts from their next statement on.
-
-    Raises:
-        GrantNotFoundError: it was not granted.
-    """
-    with context.operator(), transaction.atomic():
-        # The person's row is locked, so that a grant made meanwhile finds the role or makes it.
-        User.objects.select_for_update(no_key=True).filter(id=user_id).first()
-        grants = CrossTenantGrant.objects.filter(user_id=user_id)
-        deleted, _ = grants.filter(tenant_id=tenant_id, role=role).delete()
-        if not deleted:
-            raise GrantNotFoundError
-        if not grants.exists():
-            drop_person_role(user_id=user_id)
-
-
-def drop_person_role(*, user_id: UUID) -> None:
-    """Drop the PostgreSQL role of somebody who has no grant; whose is gone already is passed over."""
-    _call("drop_person_role", user_id)
-
-
-def end_cross_tenant_roles(*, tenant_id: UUID) -> None:
-    """Take a tenant out of everybody's cross-tenant roles."""
-    with context.operator():
-        grants = list(CrossTenantGrant.objects.filter(tenant_id=tenant_id))
-    for grant in grants:
-        try:
-            revoke_cross_tenant_role(
-                tenant_id=tenant_id, user_id=grant.user_id, role=CrossTenantRole(grant.role)
-            )
-        except GrantNotFoundError:
-            continue  # somebody else did
-
-
-def _call(function: str, user_id: UUID) -> None:
-    """A function of fleet/functions.py, which makes or drops the person's PostgreSQL role."""
-    with connection.cursor() as cursor:
-        cursor.execute(f"SELECT public.{function}(%s)", [user_id])
-
-
 def check_password(*, email: str, password: str) -> User | None:
     """The active person with this address and password.
 
@@ -312,7 +211,8 @@ def delete_person(*, user_id: UUID) -> None:
         user.delete()
 
 
-def _new_person(*, email: str, name: str, password: str | None, at: datetime) -> User:
+def new_person(*, email: str, name: str, password: str | None, at: datetime) -> User:
+    """Not saved. Raises EmailError, PasswordRejectedError."""
     person = User(email=validated_email(email), name=name, created_at=at)
     if password is None:
         person.password = passwords.unusable_hash()
@@ -323,7 +223,8 @@ def _new_person(*, email: str, name: str, password: str | None, at: datetime) ->
     return person
 
 
-def _save_new(person: User) -> User:
+def save_new(person: User) -> User:
+    """Raises PersonExistsError: somebody has this address."""
     with context.operator():
         try:
             with transaction.atomic():

@@ -89,17 +89,19 @@ def claims_of(request: HttpRequest | Request, *, at: datetime) -> Claims | None:
     Raises:
         LoginExpiredError, InvalidTokenError: it is not good here.
     """
-    header = request.headers.get("Authorization", "").strip()
+    # Django's own, whoever asks: it outlives the view's, and has no attributes of another object.
+    asked = request._request if isinstance(request, Request) else request
+    header = asked.META.get("HTTP_AUTHORIZATION", "").strip()
     if not header:
         return None
-    known: tuple[str, Claims] | None = getattr(request, _CLAIMS, None)
+    known: tuple[str, Claims] | None = getattr(asked, _CLAIMS, None)
     if known is not None and known[0] == header:
         return known[1]
     scheme, _, raw = header.partition(" ")
     if scheme.lower() != "bearer":
         raise InvalidTokenError
     claims = AccessToken.read(raw, tenant_id=requested_tenant_id(), at=at)
-    setattr(request, _CLAIMS, (header, claims))
+    setattr(asked, _CLAIMS, (header, claims))
     return claims
 
 

@@ -55,6 +55,13 @@ def list_present(*, tenant_ids: Collection[UUID]) -> dict[UUID, Present]:
     return {id: _present(rows.get(id)) for id in tenant_ids}
 
 
+def find_realm(*, tenant_id: UUID) -> UUID | None:
+    """Of the tenant's directory; None if it has none."""
+    with context.operator():
+        rows = AuthConfiguration.objects.filter(tenant_id=tenant_id)
+        return rows.values_list("realm", flat=True).first()
+
+
 def list_kinds() -> Mapping[str, Kind]:
     """What is declared of each backend, also of one that is not available."""
     return registry.found().kinds

@@ -116,6 +116,14 @@ class PasswordChangeNotSupportedError(ConflictError):
     message = "The password cannot be changed here."
 
 
+class OwnPasswordError(ForbiddenError):
+    code = "own_password"
+    message = (
+        "Nobody has themselves choose a new password: change it at auth/password/change/, or ask for a link"
+        " at auth/password/reset/ and stay signed in until it is used."
+    )
+
+
 class AccountLockedError(ConflictError):
     """Of a change; a sign-in says no more than that the credentials are not valid."""
 

@@ -20,9 +20,14 @@ class Declared:
     max_login_hours: int | None = None
 
 
+_NOTHING = Declared()
+
+
 def effective(declared: Declared) -> Lifetimes:
     """Never longer than the installation's, whatever was allowed when it was declared."""
     installed = tokens.installed_lifetimes()
+    if declared == _NOTHING:
+        return installed
     access, refresh, login = (
         declared.access_token_minutes, declared.refresh_token_days, declared.max_login_hours
     )  # fmt: skip
@@ -55,7 +60,7 @@ def declared_of(tenant_ids: Collection[UUID]) -> dict[UUID, Declared]:
 def set_declared(*, tenant_id: UUID, declared: Declared) -> None:
     """Counts from the next request on, also for those who are signed in."""
     with context.operator():
-        if declared == Declared():
+        if declared == _NOTHING:
             SignInPolicy.objects.filter(tenant_id=tenant_id).delete()
             return
         SignInPolicy.objects.update_or_create(

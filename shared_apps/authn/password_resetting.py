@@ -19,6 +19,7 @@ from shared_apps.authn.choices import TicketPurpose
 from shared_apps.authn.errors import (
     InvalidTicketError,
     NoMembershipError,
+    OwnPasswordError,
     PasswordChangeNotSupportedError,
     PolicyViolationError,
 )
@@ -41,16 +42,19 @@ def mail_reset(*, tenant_id: UUID | None, email: str, at: datetime) -> None:
         notices.post_reset(user=user, tenant_id=tenant_id, at=at)
 
 
-def demand_reset(*, tenant_id: UUID, user_id: UUID, at: datetime) -> None:
+def demand_reset(*, tenant_id: UUID, user_id: UUID, by: UUID | None, at: datetime) -> None:
     """An administrator has one of their people choose a new password: a link is mailed to the person.
 
     The present password opens nothing any more and sign-ins end, if the account is this tenant's alone;
     an account that others gave something too is not one tenant's to close.
 
     Raises:
+        OwnPasswordError: it is their own; they would be signed out, and in again only if the mail arrives.
         PersonNotFoundError: nobody of this tenant.
         PasswordChangeNotSupportedError: their password is not kept here.
     """
+    if user_id == by:
+        raise OwnPasswordError
     member = people.get_member(tenant_id=tenant_id, user_id=user_id)
     user = member.user
     if not _can_reset(user, tenant_id):

@@ -118,5 +118,7 @@ class UserPasswordResetView(APIView):
     @extend_schema(request=None, responses={202: None})
     def post(self, request: Request, user_id: UUID) -> Response:
         tenant_id = context.require_tenant().id
-        password_resetting.demand_reset(tenant_id=tenant_id, user_id=user_id, at=timezone.now())
+        password_resetting.demand_reset(
+            tenant_id=tenant_id, user_id=user_id, by=request.user.pk, at=timezone.now()
+        )
         return Response(status=status.HTTP_202_ACCEPTED)

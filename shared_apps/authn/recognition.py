@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 LONGEST_EXTERNAL_ID = 200
 _LONGEST_EMAIL = 254
 _LONGEST_NAME = 200
-_LONGEST_USERNAME = 256
+LONGEST_USERNAME = 256
 # Entra's addresses are what its administrator typed; those of a company's own directory lead to its people.
 _LINKED_BY_DEFAULT = frozenset({"openldap", "oracle_oid", "active_directory"})
 _RANKED = (Role.ADMIN, Role.EDITOR, Role.VIEWER)
@@ -62,8 +62,11 @@ def role_of(configuration: Configuration, groups: Iterable[str]) -> Role | None:
 
 
 def links_members(configuration: Configuration) -> bool:
-    default = configuration.kind in _LINKED_BY_DEFAULT
-    return bool(configuration.options.get("link_members", default))
+    return would_link_members(configuration.kind, configuration.options)
+
+
+def would_link_members(kind: str, options: Mapping[str, Any]) -> bool:
+    return bool(options.get("link_members", kind in _LINKED_BY_DEFAULT))
 
 
 def claim_of(configuration: Configuration, person: DirectoryPerson) -> identities.Claim:
@@ -74,7 +77,7 @@ def claim_of(configuration: Configuration, person: DirectoryPerson) -> identitie
         tenant_id=configuration.tenant_id,
         realm=configuration.realm,
         external_id=person.external_id,
-        username=_text(person.username, _LONGEST_USERNAME),
+        username=_text(person.username, LONGEST_USERNAME),
         # Whoever has an address was invited by that one, not by what their user name looks like.
         email=_email(person.email) or _email(person.username),
         name=_text(person.name, _LONGEST_NAME),

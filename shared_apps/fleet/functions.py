@@ -1,6 +1,6 @@
 """Functions in the shared schema that do for a role what it may not do itself.
 
-All belong to the migration login, run with its rights, resolve no name through the caller's path, and
+All belong to the migration login, run with its rights but where it says otherwise, resolve no name through the caller's path, and
 are executable by the roles named here only.
 """
 
@@ -130,15 +130,44 @@ BEGIN
 END $$
 """
 
+# What a token's session at a tenant stands for, which every request asks. Planning takes PostgreSQL longer
+# than answering, and plpgsql keeps its plan for the session. With the caller's rights, unlike the others. What
+# it returns is read by position (authn/selectors.py) by former releases too: with other columns it is
+# another function.
+_SIGN_IN = """
+CREATE OR REPLACE FUNCTION public.sign_in_at_tenant(session_id uuid, person_id uuid, tenant_id uuid)
+RETURNS TABLE (
+    auth_time float8, has_ended boolean, backend text, email text, name text, is_active boolean,
+    is_operator boolean, state text, state_reason text, role text, is_enabled boolean, permissions text[],
+    access_token_minutes integer, refresh_token_days integer, max_login_hours integer)
+LANGUAGE plpgsql STABLE ROWS 1
+AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+        SELECT extract(epoch FROM s.auth_time)::float8, s.revoked_at IS NOT NULL, s.backend::text,
+            p.email::text, p.name::text, p.is_active, p.is_operator,
+            t.state::text, t.state_reason::text, m.role::text, m.is_active,
+            (SELECT r.permissions::text[] FROM public.accounts_tenantrole r WHERE r.id = m.custom_role_id),
+            y.access_token_minutes::integer, y.refresh_token_days::integer, y.max_login_hours::integer
+        FROM public.authn_session s
+        JOIN public.accounts_user p ON p.id = s.user_id
+        JOIN public.tenants_tenant t ON t.id = s.tenant_id
+        LEFT JOIN public.accounts_usertenantrole m ON m.id = s.membership_id
+        LEFT JOIN public.authn_signinpolicy y ON y.tenant_id = s.tenant_id
+        WHERE s.id = $1 AND s.user_id = $2 AND s.tenant_id = $3;
+END $$
+"""
+
 _RIGHTS = [
     "REVOKE ALL ON FUNCTION public.own_tenant, public.granted_tenants, public.ensure_person_role,"
-    " public.drop_person_role, public.limit_audit_backlog, public.audit_capture, public.record_access"
-    " FROM PUBLIC",
+    " public.drop_person_role, public.limit_audit_backlog, public.audit_capture, public.record_access,"
+    " public.sign_in_at_tenant FROM PUBLIC",
     "GRANT EXECUTE ON FUNCTION public.record_access TO {application}",
     "GRANT EXECUTE ON FUNCTION public.own_tenant TO {tenants}",
     "GRANT EXECUTE ON FUNCTION public.granted_tenants TO {readers}",
     "GRANT EXECUTE ON FUNCTION public.ensure_person_role, public.drop_person_role,"
-    " public.limit_audit_backlog TO {application}",
+    " public.limit_audit_backlog, public.sign_in_at_tenant TO {application}",
 ]
 
 
@@ -156,5 +185,14 @@ def statements(*, server_version: int) -> list[sql.Composed]:
             inherits=sql.Literal(" WITH INHERIT TRUE, SET FALSE" if has_options else ""),
             becomes=sql.Literal(" WITH INHERIT FALSE, SET TRUE" if has_options else ""),
         )
-        for text in (_OWN, _GRANTED, _ENSURE, _DROP, _RECORD_ACCESS, _LIMIT_BACKLOG, *_RIGHTS)
+        for text in (
+            _OWN,
+            _GRANTED,
+            _ENSURE,
+            _DROP,
+            _RECORD_ACCESS,
+            _LIMIT_BACKLOG,
+            _SIGN_IN,
+            *_RIGHTS,
+        )
     ]

@@ -10,7 +10,7 @@ from pathlib import Path
 from django.conf import settings
 from django.db import Error
 
-from shared_apps.accounts import services as accounts
+from shared_apps.accounts import cross_tenant_roles
 from shared_apps.authn.services import ending
 from shared_apps.core import context
 from shared_apps.core.errors import AppError, explain
@@ -135,7 +135,7 @@ def _purge(tenant: Tenant) -> None:
     with context.tenant(identity):
         files.remove_all()
         cache.forget_everything()
-    accounts.end_cross_tenant_roles(tenant_id=tenant.id)
+    cross_tenant_roles.end_roles(tenant_id=tenant.id)
     with context.operator():
         # The row last: while it is there, something may be left, and the name is not free.
         Tenant.objects.filter(id=tenant.id, state=TenantState.DELETED).delete()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from shared_apps.accounts import cross_tenant_roles
 from shared_apps.accounts import selectors as people
 from shared_apps.accounts import services as accounts
 from shared_apps.accounts.choices import CrossTenantRole, Role
@@ -115,7 +116,7 @@ def _ensure_auditor(made: list[Tenant], passwords: Passwords, at: datetime) -> N
     assert auditor is not None
     for tenant in made:
         try:
-            accounts.grant_cross_tenant_role(
+            cross_tenant_roles.grant_role(
                 tenant_id=tenant.id,
                 user_id=auditor.id,
                 role=CrossTenantRole.AUDITOR,

@@ -10,7 +10,7 @@ from shared_apps.core.references import SecretMissingError, Secrets
 from shared_apps.mail import configuring
 from shared_apps.mail.configuring import MailServer, Present
 from shared_apps.onboarding.declaration.specs import MailSpec
-from shared_apps.onboarding.sign_in import CHANGED, PLACEHOLDER
+from shared_apps.onboarding.sign_in import CHANGED, NEW, PLACEHOLDER, TAKEN_AWAY, THERE
 
 
 def configure(*, tenant_id: UUID, spec: MailSpec, secrets: Secrets, at: datetime) -> None:
@@ -36,7 +36,12 @@ def differences(
     for name in sorted({*old, *new}):
         if old.get(name) != new.get(name):
             yield f"mail.{name}", old.get(name), new.get(name)
-    if present is None or spec.server is None or secrets is None:
+    is_there = present is not None and present.server.user != ""
+    if is_there != (spec.password is not None):
+        told = (THERE, TAKEN_AWAY) if is_there else (None, NEW)
+        yield "mail.secrets.password", *told
+        return
+    if present is None or secrets is None:
         return
     try:
         if _password(spec, secrets) != present.password:

@@ -13,7 +13,7 @@ from shared_apps.accounts.emails import validated_email
 from shared_apps.core import context
 from shared_apps.core.queue import enqueue
 from shared_apps.core.references import Reference, Secrets
-from shared_apps.onboarding import planning, schemas, selectors
+from shared_apps.onboarding import describing, planning, schemas, selectors
 from shared_apps.onboarding.archive.exporting import export_tenant
 from shared_apps.onboarding.archive.restoring import restore_tenant
 from shared_apps.onboarding.archive.verifying import verify as verify_archive
@@ -224,7 +224,7 @@ def revise_tenant(
     with context.operator(), transaction.atomic():
         # What is not named is written back as it was read, so nobody may change it in between.
         Tenant.objects.select_for_update().filter(slug=slug).first()
-        present = planning.describe(tenants_read.get_tenant(slug=slug))
+        present = describing.describe(tenants_read.get_tenant(slug=slug))
         # Administrators are added and never taken away, so one stands for all that there are.
         present["admins"] = present["admins"][:1]
         for name in reading.WITH_SECRETS:

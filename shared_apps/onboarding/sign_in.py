@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from shared_apps.accounts import selectors as people
-from shared_apps.authn import configuring
+from shared_apps.authn import configuring, recognition
 from shared_apps.authn.configuring import Present, Wanted
 from shared_apps.core.references import Reference, SecretMissingError, Secrets
 from shared_apps.onboarding.declaration import reading
@@ -19,8 +19,9 @@ from shared_apps.tenants.errors import StateTransitionError
 from shared_apps.tenants.models import Tenant
 
 PLACEHOLDER = {"env": "TENANT_SECRET_OF_AN_ARCHIVE"}
-CHANGED = "changed"
-"""All that a plan says of a secret."""
+NEW, CHANGED = "new", "changed"
+"""All that a plan says of a secret; and of one that is not declared any more:"""
+THERE, TAKEN_AWAY = "there", "taken away"
 
 
 def stored_references(spec: AuthSpec) -> dict[str, Reference]:
@@ -66,14 +67,24 @@ def differences(
 def _of_secrets(
     spec: AuthSpec, present: Present, secrets: Secrets | None
 ) -> Iterable[tuple[str, Any, Any]]:
-    if secrets is None:
-        return
+    # Which there are is known without their values.
+    known = present.secrets
+    declared = stored_references(spec)
+    for name in sorted({*(known or {}), *declared}):
+        if known is not None and name not in known:
+            yield f"auth.secrets.{name}", None, NEW
+        elif name not in declared:
+            yield f"auth.secrets.{name}", THERE, TAKEN_AWAY
+        elif _is_another(declared[name], known[name] if known else None, secrets):
+            yield f"auth.secrets.{name}", None, CHANGED
+
+
+def _is_another(declared: Reference, present: str | None, secrets: Secrets | None) -> bool:
+    """Not known, so no, without secrets at hand or where the reference leads nowhere."""
     try:
-        changed = present.changed_secrets(wanted(spec, secrets).secrets)
+        return secrets is not None and secrets.read(declared) != present
     except SecretMissingError:
-        return  # an apply that needs it says so
-    for name in changed:
-        yield f"auth.secrets.{name}", None, CHANGED
+        return False  # an apply that needs it says so
 
 
 def describe(*, tenant_id: UUID) -> dict[str, Any]:
@@ -114,6 +125,11 @@ def restore(
     )
     needed = configuring.list_kinds()[spec.backend].required_secrets
     return all(set(names) & set(secrets or {}) for names in needed)
+
+
+def links_members(spec: AuthSpec) -> bool:
+    """Whether its directory may be bound to people whom the tenant has invited."""
+    return recognition.would_link_members(spec.backend, spec.options)
 
 
 def change_remotely(*, slug: str, declared: Any, secrets: Secrets, at: datetime) -> dict[str, Any]:

@@ -24,13 +24,19 @@ from shared_apps.core.pagination import PagePagination
 from shared_apps.core.rate_limits.rates import RateClass
 from shared_apps.core.references import Secrets
 from shared_apps.core.serializers import InputSerializer
-from shared_apps.onboarding import openapi, planning, selectors, serializers, services, sign_in
+from shared_apps.onboarding import (
+    answers,
+    openapi,
+    selectors,
+    serializers,
+    services,
+    sign_in,
+)
 from shared_apps.onboarding.declaration import validation
 from shared_apps.onboarding.deleting import DEFAULT_GRACE
 from shared_apps.onboarding.models import Run
 from shared_apps.onboarding.permissions import IsOperator
 from shared_apps.tenants import selectors as tenants_read
-from shared_apps.tenants.models import Tenant
 
 
 class OperatorView(APIView):
@@ -43,7 +49,7 @@ class TenantListView(OperatorView):
         paginator = PagePagination()
         with context.operator():
             page = paginator.paginate_queryset(tenants_read.list_tenants(), request, view=self)
-            rendered = [_summary(tenant) for tenant in page or []]
+            rendered = [answers.tenant_summary(tenant) for tenant in page or []]
         return paginator.get_paginated_response(rendered)
 
     @extend_schema(request=openapi.DECLARATION, responses={202: serializers.RunSerializer})
@@ -55,7 +61,7 @@ class TenantListView(OperatorView):
 class TenantView(OperatorView):
     @extend_schema(responses=serializers.TenantSerializer)
     def get(self, request: Request, slug: str) -> Response:
-        return Response(_rendered(tenants_read.get_tenant(slug=slug)))
+        return Response(answers.tenant_whole(tenants_read.get_tenant(slug=slug)))
 
     @extend_schema(request=openapi.CHANGES, responses=serializers.TenantSerializer)
     def patch(self, request: Request, slug: str) -> Response:
@@ -74,28 +80,28 @@ class TenantView(OperatorView):
             secrets=_secrets(),
             at=timezone.now(),
         )
-        return Response(_rendered(tenant))
+        return Response(answers.tenant_whole(tenant))
 
 
 class TenantSuspendView(OperatorView):
     @extend_schema(request=serializers.ReasonInput, responses=serializers.TenantSerializer)
     def post(self, request: Request, slug: str) -> Response:
         tenant = services.suspend_tenant(slug=slug, reason=_reason(request), at=timezone.now())
-        return Response(_rendered(tenant))
+        return Response(answers.tenant_whole(tenant))
 
 
 class TenantResumeView(OperatorView):
     @extend_schema(request=serializers.ReasonInput, responses=serializers.TenantSerializer)
     def post(self, request: Request, slug: str) -> Response:
         tenant = services.resume_tenant(slug=slug, reason=_reason(request), at=timezone.now())
-        return Response(_rendered(tenant))
+        return Response(answers.tenant_whole(tenant))
 
 
 class TenantArchiveView(OperatorView):
     @extend_schema(request=serializers.ReasonInput, responses=serializers.TenantSerializer)
     def post(self, request: Request, slug: str) -> Response:
         tenant = services.archive_tenant(slug=slug, reason=_reason(request), at=timezone.now())
-        return Response(_rendered(tenant))
+        return Response(answers.tenant_whole(tenant))
 
 
 class TenantTakeBackView(OperatorView):
@@ -104,7 +110,7 @@ class TenantTakeBackView(OperatorView):
     @extend_schema(request=serializers.ReasonInput, responses=serializers.TenantSerializer)
     def post(self, request: Request, slug: str) -> Response:
         tenant = services.take_back_tenant(slug=slug, reason=_reason(request), at=timezone.now())
-        return Response(_rendered(tenant))
+        return Response(answers.tenant_whole(tenant))
 
 
 class TenantRenameView(OperatorView):
@@ -236,14 +242,14 @@ class RunListView(OperatorView):
         paginator = PagePagination()
         with context.operator():
             page = paginator.paginate_queryset(selectors.list_requests(), request, view=self)
-            rendered = [_run_head(run) for run in page or []]
+            rendered = [answers.run_head(run) for run in page or []]
         return paginator.get_paginated_response(rendered)
 
 
 class RunView(OperatorView):
     @extend_schema(responses=serializers.RunSerializer)
     def get(self, request: Request, run_id: UUID) -> Response:
-        return Response(_run(selectors.get_run(run_id=run_id)))
+        return Response(answers.run_whole(selectors.get_run(run_id=run_id)))
 
 
 class SchemaView(APIView):
@@ -282,47 +288,6 @@ def _accepted(request: Request, run: Run) -> Response:
     location = reverse(
         f"{request.version}:onboarding:run", args=[run.id], urlconf="config.urls_public"
     )
-    return Response(_run(run), status=status.HTTP_202_ACCEPTED, headers={"Location": location})
-
-
-def _run(run: Run) -> dict[str, Any]:
-    progress = selectors.get_progress(run_id=run.id)
-    return {
-        **_run_head(run),
-        "steps_done": progress.done,
-        "steps_total": progress.total,
-        "tenants": list(progress.tenants),
-        "current_step": progress.current.step if progress.current else None,
-        "steps": serializers.StepSerializer(progress.steps, many=True).data,
-    }
-
-
-def _run_head(run: Run) -> dict[str, Any]:
-    return {
-        "id": str(run.id),
-        "action": run.action.lower(),
-        "arguments": run.arguments,
-        "state": run.state.lower(),
-        "report": run.report,
-        "error": run.error,
-        "created_at": run.created_at,
-        "finished_at": run.finished_at,
-    }
-
-
-def _summary(tenant: Tenant) -> dict[str, Any]:
-    return {
-        "id": str(tenant.id),
-        "slug": tenant.slug,
-        "name": tenant.name,
-        "state": tenant.state.lower(),
-        "reason": tenant.state_reason,
-        "last_error": tenant.last_error,
-        "delete_after": tenant.delete_after,
-        "domains": [domain.domain for domain in tenant.domains.all()],
-        "created_at": tenant.created_at,
-    }
-
-
-def _rendered(tenant: Tenant) -> dict[str, Any]:
-    return {**_summary(tenant), **planning.describe(tenant)}
+    return Response(
+        answers.run_whole(run), status=status.HTTP_202_ACCEPTED, headers={"Location": location}
+    )

@@ -9,6 +9,8 @@ FOUNDATIONS = {"shared_apps.core", "shared_apps.tenants", "shared_apps.audit"}
 PUBLIC = {"services", "selectors", "choices", "errors"}
 # What else an app offers on purpose, with the reason.
 OFFERED = {
+    "shared_apps.accounts.returning": "people of a tenant that comes back from an archive",
+    "shared_apps.accounts.cross_tenant_roles": "who reads several tenants; the end of one takes it out of them",
     "shared_apps.accounts.custom_roles": "a tenant's own roles; onboarding restores them",
     "shared_apps.accounts.directory_intake": "many people of a directory at once; synchronisation",
     "shared_apps.accounts.directory_people": "how people of a directory stand in a tenant; synchronisation",

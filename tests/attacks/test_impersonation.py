@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from shared_apps.accounts import disabling
+from shared_apps.accounts import cross_tenant_roles, disabling
 from shared_apps.accounts import services as accounts
 from shared_apps.accounts.choices import CrossTenantRole
 from shared_apps.audit.selectors import Entry, EntryFilter, list_entries
@@ -54,7 +54,7 @@ def make_supporter(*tenants: TenantIdentity) -> Person:
 
 
 def grant(person: Person, tenant: TenantIdentity, role: str = "support") -> None:
-    accounts.grant_cross_tenant_role(
+    cross_tenant_roles.grant_role(
         tenant_id=tenant.id, user_id=person.id, role=CrossTenantRole(role), by=None,
         at=datetime.now(UTC),
     )  # fmt: skip
@@ -294,7 +294,7 @@ def test_it_ends_at_once_with_what_it_rests_on(
 
     match what:
         case "grant":
-            accounts.revoke_cross_tenant_role(
+            cross_tenant_roles.revoke_role(
                 tenant_id=acme.id, user_id=supporter.id, role=CrossTenantRole.SUPPORT
             )
         case "consent":

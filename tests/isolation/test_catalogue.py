@@ -199,6 +199,25 @@ def test_functions_do_not_answer_for_another(
         assert not rows
 
 
+def test_who_is_signed_in_is_asked_by_the_product_alone(
+    login: psycopg.Connection[Any], acme: TenantIdentity, auditor: Person
+) -> None:
+    """With the rights of whoever asks, so it opens nothing to them either."""
+    function = "public.sign_in_at_tenant(uuid, uuid, uuid)"
+    scope = people.find_cross_tenant_scope(user_id=auditor.id)
+    assert scope is not None
+    for role, may in ((None, True), (acme.role, False), (scope.role, False)):
+        if role is not None:
+            _become(login, role)
+        asked = login.execute("SELECT has_function_privilege(%s, 'EXECUTE')", [function])
+        assert asked.fetchone() == (may,), role
+        login.execute("RESET ROLE")
+    definition = login.execute(
+        "SELECT prosecdef FROM pg_proc WHERE oid = %s::regprocedure", [function]
+    )
+    assert definition.fetchone() == (False,)
+
+
 def test_the_login_makes_roles_of_people_with_grants_only(
     login: psycopg.Connection[Any], auditor: Person
 ) -> None:

@@ -13,7 +13,7 @@ from django.db import DatabaseError, connection, connections, transaction
 from django.db.utils import InternalError, ProgrammingError
 from psycopg.errors import ReadOnlySqlTransaction
 
-from shared_apps.accounts import services as accounts
+from shared_apps.accounts import cross_tenant_roles
 from shared_apps.accounts.choices import CrossTenantRole
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
@@ -130,13 +130,13 @@ def test_a_grant_that_was_taken_away_counts_at_once(
     standby.catch_up()
     standby.pause()
 
-    accounts.revoke_cross_tenant_role(
+    cross_tenant_roles.revoke_role(
         tenant_id=globex.id, user_id=person.id, role=CrossTenantRole.AUDITOR
     )
 
     assert shown(client) == {"acme"}
     assert client.get("portfolio/invoices/", tenant="globex").json()["count"] == 0
-    accounts.revoke_cross_tenant_role(
+    cross_tenant_roles.revoke_role(
         tenant_id=acme.id, user_id=person.id, role=CrossTenantRole.AUDITOR
     )
     assert client.get("portfolio/invoices/").status_code == 403

@@ -13,9 +13,11 @@ from shared_apps.authn.backends.ad.values import guid_octets, guid_text, moment,
 from shared_apps.authn.backends.base import PasswordInfo
 from shared_apps.authn.backends.directory import Changes, DirectoryPerson, canonical_group
 from shared_apps.authn.backends.ldap import filters
-from shared_apps.authn.backends.ldap.adapter import Answer, Change, Code, Entry, Link, Scope
-from shared_apps.authn.backends.ldap.directory import LdapBackend, Standing
+from shared_apps.authn.backends.ldap.adapter import Link
+from shared_apps.authn.backends.ldap.directory import LdapBackend
 from shared_apps.authn.backends.ldap.faults import DirectoryFault
+from shared_apps.authn.backends.ldap.messages import Answer, Change, Code, Entry, Scope
+from shared_apps.authn.backends.ldap.standing import Standing
 from shared_apps.authn.backends.ldap.wire import Limit
 from shared_apps.authn.errors import PasswordChangeNotSupportedError, PolicyViolationError
 
@@ -144,7 +146,7 @@ class ActiveDirectoryBackend(LdapBackend):
         )
         return passwords.Policy.fine_grained(found[0].attributes if found else {})
 
-    def _listed(self, link: Link) -> Iterator[DirectoryPerson]:
+    def listed(self, link: Link) -> Iterator[DirectoryPerson]:
         return changes.list_people(link, self._looked())
 
     def _looked(self) -> changes.Looked:

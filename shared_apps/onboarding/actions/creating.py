@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from shared_apps.core.references import Reference
 from shared_apps.onboarding import services
+from shared_apps.onboarding.actions import given
 from shared_apps.onboarding.actions.base import Action, Options, secrets_beside
 from shared_apps.onboarding.actions.inspecting import show_tenant
 from shared_apps.onboarding.declaration.problems import DeclarationRefusedError
@@ -31,7 +32,7 @@ def _add_create_arguments(parser: ArgumentParser) -> None:
         "--domain", required=True, action="append", help="may be repeated; the first is primary"
     )
     parser.add_argument("--admin-email", required=True)
-    parser.add_argument("--auth", default="database", choices=["database"])
+    given.add_arguments(parser)
     parser.add_argument(
         "--admin-password-stdin",
         action="store_true",
@@ -47,16 +48,17 @@ def _create(options: Options, *, stdout: Any, stderr: Any) -> None:
         "name": options["name"],
         "domains": options["domain"],
         "admins": [options["admin_email"]],
-        "auth": {"backend": options["auth"]},
     }
-    given: dict[Reference, str] = {}
-    if options["admin_password_stdin"]:
-        given[_PASSWORD] = (
-            getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
-        )
-        declared["auth"]["secrets"] = {ADMIN_PASSWORD: _PASSWORD.as_declared}
-    secrets = secrets_beside(Path("-"), given=given)
+    passwords: dict[Reference, str] = {}
     try:
+        declared["auth"] = given.auth(options)
+        if options["admin_password_stdin"]:
+            given.require_once(ADMIN_PASSWORD, declared["auth"]["secrets"])
+            passwords[_PASSWORD] = (
+                getpass.getpass() if sys.stdin.isatty() else sys.stdin.readline().rstrip("\n")
+            )
+            declared["auth"]["secrets"][ADMIN_PASSWORD] = _PASSWORD.as_declared
+        secrets = secrets_beside(Path("-"), given=passwords)
         plan = make_plan(read_tenant(declared, is_remote=False), is_whole=False)
         if not plan.changes or plan.changes[0].action not in PROVISIONED:
             raise TenantExistsError(slug=options["slug"])

@@ -5,7 +5,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from shared_apps.core import context
-from shared_apps.onboarding import planning
+from shared_apps.onboarding import describing
 from shared_apps.onboarding.actions.base import Action, Options, write_json
 from shared_apps.onboarding.declaration import reference, validation
 from shared_apps.tenants import selectors, storage
@@ -80,7 +80,7 @@ def _described(tenant: Tenant) -> dict[str, Any]:
         "domains": [domain.domain for domain in tenant.domains.all()],
         "schema": tenant.schema_name,
         "role": tenant.role_name,
-        "limits": planning.declared_limits(tenant),
+        "limits": describing.declared_limits(tenant),
         "features": tenant.features,
         "created_at": tenant.created_at.isoformat(),
     }

@@ -3,7 +3,8 @@
 import json
 from typing import Any
 
-from shared_apps.onboarding.planning import Action, Change, Difference, Plan
+from shared_apps.onboarding.comparing import Difference
+from shared_apps.onboarding.planning import Action, Change, Plan
 from shared_apps.onboarding.provisioning.applying import Outcome, Result
 
 NO_CHANGES = "no changes"

@@ -26,7 +26,7 @@ from shared_apps.core.context import TenantIdentity
 from shared_apps.core.version import product_version
 from shared_apps.fleet import selectors as fleet
 from shared_apps.fleet.services import MIGRATION_ALIAS
-from shared_apps.onboarding import planning, selectors
+from shared_apps.onboarding import describing, selectors
 from shared_apps.onboarding.archive import secrets, sequences
 from shared_apps.onboarding.archive.catalogue import columns_of
 from shared_apps.onboarding.archive.manifest import (
@@ -86,7 +86,7 @@ def export_tenant(
     identity = tenant.identity
     fingerprint = _require_current(slug)
     with context.operator():
-        declared = planning.describe(tenant)
+        declared = describing.describe(tenant)
     sealed = ""
     if passphrase:
         own = secrets.read(tenant_id=identity.id)
@@ -197,21 +197,27 @@ def _roles(cursor: Any, tenant_id: UUID) -> dict[str, tuple[str, ...]]:
 def _people(cursor: Any, tenant_id: UUID, writer: Writer, directory: Path) -> int:
     """Who works in the tenant, and as what. No passwords: they belong to the people.
 
-    Without those whom a directory knows and nobody else: it brings them again, and nothing that it
-    says of their addresses may become true elsewhere.
+    Of people of its directory also whom that means by them, so that whoever is shut out stays so. Without
+    those whom only a former directory knows.
     """
     cursor.execute(
         "SELECT u.id, u.email, u.name,"
         # A role that was deleted is not the one that has its name now.
         " CASE WHEN r.custom_role_id IS NOT NULL OR r.role = ANY (%s) THEN r.role END,"
-        " r.is_active, r.granted_at"
+        " r.is_active, r.granted_at, r.origin, i.external_id, i.username, u.realm IS NOT NULL"
         " FROM public.accounts_usertenantrole r JOIN public.accounts_user u ON u.id = r.user_id"
-        " WHERE r.tenant_id = %s AND u.realm IS NULL AND r.origin = 'granted' ORDER BY u.email",
+        " LEFT JOIN public.authn_authconfiguration c ON c.tenant_id = r.tenant_id"
+        " LEFT JOIN public.accounts_identity i ON i.user_id = u.id AND i.realm = c.realm"
+        " WHERE r.tenant_id = %s"
+        " AND (i.id IS NOT NULL OR u.realm IS NULL AND r.origin = 'granted')"
+        " ORDER BY u.email, i.external_id",
         [Role.values, tenant_id],
     )
     rows = cursor.fetchall()
     with _spooled(writer, PEOPLE, directory) as file:
-        for user_id, email, name, role, is_active, granted_at in rows:
+        for user_id, email, name, role, is_active, granted_at, origin, *told in rows:
+            external_id, username, is_all = told
+            account = {"external_id": external_id, "username": username, "is_all": is_all}
             _write_line(
                 file,
                 {
@@ -221,6 +227,8 @@ def _people(cursor: Any, tenant_id: UUID, writer: Writer, directory: Path) -> in
                     "role": role,
                     "is_active": is_active,
                     "granted_at": granted_at.isoformat(),
+                    "origin": origin,
+                    "account": account if external_id is not None else None,
                 },
             )
     return len(rows)

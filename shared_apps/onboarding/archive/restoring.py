@@ -3,8 +3,6 @@
 Until then it is FAILED: what a killed process leaves is never served, and `undo-failed` removes it.
 """
 
-import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -12,22 +10,23 @@ from uuid import UUID
 
 from django.db import Error, transaction
 
-from shared_apps.accounts import custom_roles
-from shared_apps.accounts import services as accounts
+from shared_apps.accounts import custom_roles, returning
 from shared_apps.accounts.choices import Permission, Role
+from shared_apps.accounts.returning import Person
+from shared_apps.authn import configuring
 from shared_apps.core import context
 from shared_apps.core.context import TenantIdentity
 from shared_apps.core.errors import explain
 from shared_apps.fleet import selectors as fleet
 from shared_apps.onboarding import mail_servers, planning, schemas, sign_in
-from shared_apps.onboarding.archive import replaying
+from shared_apps.onboarding.archive import replaying, restoring_files
 from shared_apps.onboarding.archive.exporting import Report
-from shared_apps.onboarding.archive.loading import load, source_of
-from shared_apps.onboarding.archive.manifest import FILES, Manifest, Member
-from shared_apps.onboarding.archive.people import Person, read_people
+from shared_apps.onboarding.archive.loading import load
+from shared_apps.onboarding.archive.manifest import FILES, Manifest
+from shared_apps.onboarding.archive.people import read_people
 from shared_apps.onboarding.archive.secrets import UNKNOWN, TenantSecrets
 from shared_apps.onboarding.archive.secrets import opened as opened_secrets
-from shared_apps.onboarding.archive.verifying import opened, verify
+from shared_apps.onboarding.archive.verifying import verify
 from shared_apps.onboarding.choices import HALF_RESTORED, SetupFlag
 from shared_apps.onboarding.declaration import reading
 from shared_apps.onboarding.declaration.problems import DeclarationError
@@ -37,7 +36,6 @@ from shared_apps.onboarding.erasing.tombstones import Tombstones, list_tombstone
 from shared_apps.onboarding.errors import (
     ArchiveInvalidError,
     ArchiveVersionError,
-    ArchiveWriteError,
     DomainMissingError,
     PassphraseMissingError,
     RestoreError,
@@ -54,7 +52,6 @@ from shared_apps.tenants.choices import TenantState
 from shared_apps.tenants.errors import FileNameError, TenantExistsError
 from shared_apps.tenants.models import Tenant
 
-_CHUNK = 1 << 20
 _SUSPENDED = "Suspended, as in the archive."
 
 
@@ -125,6 +122,7 @@ def restore_tenant(
             _fill(tenant.identity, path, manifest, people, gone, until, at, report)
             if not sign_in.restore(tenant_id=tenant.id, spec=auth, secrets=known.auth, at=at):
                 report(f"sign-in: {auth.backend} needs its secrets: `tenant auth set {spec.slug}`")
+            _people_of_directory(tenant.id, auth, people, gone, at)
             if not mail_servers.restore(
                 tenant_id=tenant.id, spec=spec.mail, password=known.mail, at=at
             ):
@@ -184,18 +182,7 @@ def _require_usable(manifest: Manifest) -> None:
                 files.require_name(name.removeprefix(FILES))
             except FileNameError:
                 raise ArchiveInvalidError("The archive holds a file of an odd name.") from None
-    _require_space(manifest)
-
-
-def _require_space(manifest: Manifest) -> None:
-    sizes = [member.size for name, member in manifest.members.items() if name.startswith(FILES)]
-    if not sizes:
-        return
-    free = files.free_bytes()
-    if sum(sizes) > free:
-        raise ArchiveWriteError(
-            "There is not enough space for the files of the archive.", needed=sum(sizes), free=free
-        )
+    restoring_files.require_space(manifest)
 
 
 def _tombstones(manifest: Manifest, until: datetime | None, *, despite_lost_key: bool) -> _Gone:
@@ -213,7 +200,7 @@ def _tombstones(manifest: Manifest, until: datetime | None, *, despite_lost_key:
 
 
 def _is_erased(person: Person, tombstones: Tombstones) -> bool:
-    return person.id in tombstones.people or tombstones.cover(person.email)
+    return person.id in tombstones.people or bool(person.email and tombstones.cover(person.email))
 
 
 def _begin(spec: TenantSpec, at: datetime) -> Tenant:
@@ -243,7 +230,7 @@ def _fill(
     for line in left_out:
         if is_changed([line]):
             report(f"of people who were erased: {line.rows} rows of {line.table} {line.action}")
-    for name, size in _write_files(identity, path, manifest):
+    for name, size in restoring_files.write(identity, path, manifest):
         report(f"{name}: {size} bytes")
     known = [person for person in people if not _is_erased(person, gone.from_people)]
     if len(known) < len(people):
@@ -256,10 +243,8 @@ def _fill(
             by=None, at=at,
         )  # fmt: skip
     for person in known:
-        accounts.restore_person(
-            tenant_id=identity.id, user_id=person.id, email=person.email, name=person.name,
-            role=person.role, is_active=person.is_active, at=at,
-        )  # fmt: skip
+        if person.account is None:
+            returning.restore_member(tenant_id=identity.id, person=person, at=at)
     with context.operator():
         TenantSetup.objects.bulk_create(
             TenantSetup(tenant_id=identity.id, flag=flag, set_at=at) for flag in manifest.setups
@@ -268,30 +253,19 @@ def _fill(
     portfolio.rebuild(tenant=identity)
 
 
-def _write_files(
-    identity: TenantIdentity, path: Path, manifest: Manifest
-) -> Iterator[tuple[str, int]]:
-    with opened(path) as (tar, _):
-        for info in tar:
-            if not info.name.startswith(FILES):
-                continue
-            expected = manifest.members[info.name]
-            source, digest = source_of(tar, info), hashlib.sha256()
-            try:
-                with (
-                    context.tenant(identity),
-                    files.create(info.name.removeprefix(FILES)) as file,
-                ):
-                    while data := source.read(_CHUNK):
-                        digest.update(data)
-                        file.write(data)
-            except OSError as error:
-                raise ArchiveWriteError(
-                    f"A file could not be written: {error.strerror}."
-                ) from error
-            if Member(info.size, digest.hexdigest()) != expected:
-                raise ArchiveInvalidError("The archive changed while it was read.")
-            yield info.name, info.size
+def _people_of_directory(
+    tenant_id: UUID, auth: AuthSpec, people: list[Person], gone: _Gone, at: datetime
+) -> None:
+    """After its directory was declared anew, which is another one than the archive's and has nobody yet."""
+    realm = configuring.find_realm(tenant_id=tenant_id)
+    known = [p for p in people if p.account is not None and not _is_erased(p, gone.from_people)]
+    for person in known:
+        if realm is None:
+            raise ArchiveInvalidError("The archive has people of a directory, and names none.")
+        returning.restore_of_directory(
+            tenant_id=tenant_id, realm=realm, person=person, at=at,
+            links_members=sign_in.links_members(auth),
+        )  # fmt: skip
 
 
 def _take_back(tenant: Tenant, reason: BaseException) -> None:

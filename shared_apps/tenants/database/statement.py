@@ -50,6 +50,7 @@ _TRACELESS = frozenset(
     LOWER_INC LOWER_INF NULLIF TO_JSON TO_JSONB UNNEST UPPER_INC UPPER_INF UUIDV4 UUIDV7
     CURRENT_DATABASE CURRENT_SCHEMA CURRENT_SETTING PG_ADVISORY_XACT_LOCK PG_BACKEND_PID
     PG_TRY_ADVISORY_XACT_LOCK RECORD_ACCESS
+    SIGN_IN_AT_TENANT
     """.split()  # noqa: SIM905  # a line for each word would be read by nobody
 )
 # Longer ones are inserts of many rows, each with a text of its own.

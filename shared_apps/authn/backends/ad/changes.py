@@ -13,8 +13,9 @@ from shared_apps.authn.backends.ad.passwords import number
 from shared_apps.authn.backends.ad.values import file_time, guid_text
 from shared_apps.authn.backends.directory import Changes, DirectoryPerson
 from shared_apps.authn.backends.ldap import filters
-from shared_apps.authn.backends.ldap.adapter import Code, Control, Entry, Link, Scope
+from shared_apps.authn.backends.ldap.adapter import Link
 from shared_apps.authn.backends.ldap.faults import ServerFault
+from shared_apps.authn.backends.ldap.messages import Code, Control, Entry, Scope
 
 _SHOW_DELETED = Control("1.2.840.113556.1.4.417", is_critical=True)
 _ANYTHING = filters.present("objectClass")

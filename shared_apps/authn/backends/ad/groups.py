@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 
 from shared_apps.authn.backends.ad.passwords import number
 from shared_apps.authn.backends.ldap import filters
-from shared_apps.authn.backends.ldap.adapter import Code, Entry, Link, Scope
+from shared_apps.authn.backends.ldap.adapter import Link
 from shared_apps.authn.backends.ldap.faults import ServerFault
+from shared_apps.authn.backends.ldap.messages import Code, Entry, Scope
 from shared_apps.authn.backends.ldap.wire import Limit
 
 # Of a person, to tell their groups without asking for each.

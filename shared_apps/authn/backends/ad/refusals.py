@@ -7,7 +7,7 @@ hexadecimal. All but the first three of a bind come only with the right password
 import logging
 import re
 
-from shared_apps.authn.backends.ldap.directory import Standing
+from shared_apps.authn.backends.ldap.standing import Standing
 from shared_apps.authn.errors import (
     AccountLockedError,
     PolicyViolationError,

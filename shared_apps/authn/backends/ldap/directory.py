@@ -5,26 +5,25 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from enum import Enum
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from shared_apps.accounts import selectors as people
 from shared_apps.authn import limits
 from shared_apps.authn.backends.base import Configuration, PasswordInfo, are_plausible
 from shared_apps.authn.backends.directory import DirectoryBackend, DirectoryPerson
-from shared_apps.authn.backends.ldap import filters, groups
-from shared_apps.authn.backends.ldap.adapter import Answer, Code, Control, Entry, Link
+from shared_apps.authn.backends.ldap import filters, groups, listing
+from shared_apps.authn.backends.ldap.adapter import Link
 from shared_apps.authn.backends.ldap.faults import DirectoryFault, ServerFault
+from shared_apps.authn.backends.ldap.messages import Answer, Code, Control, Entry
 from shared_apps.authn.backends.ldap.options import Options
 from shared_apps.authn.backends.ldap.servers import Connecting, Server, Servers
+from shared_apps.authn.backends.ldap.standing import DUE, Standing
 from shared_apps.authn.backends.ldap.wire import Limit
 from shared_apps.authn.errors import (
     AccountLockedError,
     AccountRestrictedError,
     BackendUnavailableError,
     PasswordChangeNotSupportedError,
-    PasswordChangeRequiredError,
-    PasswordExpiredError,
     PolicyViolationError,
     WrongOldPasswordError,
 )
@@ -36,22 +35,7 @@ logger = logging.getLogger(__name__)
 
 _ANYBODY = "-"
 _IMPLAUSIBLE = "It is empty, too long, or holds characters that none may."
-_MOST_PEOPLE = 1_000_000
 _LISTING_SECONDS = 3600.0
-# Of a page of people, or of groups with all their members.
-_LISTED = Limit(seconds=60, message_octets=16 << 20, octets=64 << 20, entries=_MOST_PEOPLE)
-
-
-class Standing(Enum):
-    """What a bind says of whoever's credentials they were."""
-
-    PROVEN = "proven"
-    REFUSED = "refused"
-    LOCKED = "locked"
-    EXPIRED = "expired"
-    """Yet proven, as are the two that follow; it may be changed over the same connection, if at all."""
-    MUST_CHANGE = "must change"
-    RESTRICTED = "restricted"
 
 
 class LdapBackend(DirectoryBackend):
@@ -100,7 +84,7 @@ class LdapBackend(DirectoryBackend):
                 person = self.person(entry, self.groups_of(service, entry))
                 if standing is Standing.PROVEN:
                     return person
-                raise _DUE[standing](person=person)
+                raise DUE[standing](person=person)
 
     def find_person(self, *, external_id: str) -> DirectoryPerson | None:
         with self._answering(), self._as_service() as (_, service):
@@ -109,7 +93,7 @@ class LdapBackend(DirectoryBackend):
 
     def list_people(self) -> Iterator[DirectoryPerson]:
         with self._answering(), self._as_service(seconds=_LISTING_SECONDS) as (_, service):
-            yield from self._listed(service)
+            yield from self.listed(service)
 
     def check(self) -> Iterator[str]:
         try:
@@ -120,7 +104,7 @@ class LdapBackend(DirectoryBackend):
                 try:
                     self._bind_as_service(link)
                     yield f"{self.options.bind_dn or 'Nobody'} may search there."
-                    yield self._counted(link)
+                    yield self._example(link)
                 finally:
                     link.close()
                 self.servers.trust_again(server)
@@ -265,32 +249,13 @@ class LdapBackend(DirectoryBackend):
         searched = self.id_filter(external_id)
         return self.find_entry(link, searched) if searched else None
 
-    def _listed(self, link: Link) -> Iterator[DirectoryPerson]:
-        options = self.options
-        held = link.search_paged(
-            options.group_base_dn,
-            filters.present(options.group_attribute),
-            (options.group_attribute,),
-            limit=_LISTED,
-        )
-        groups_of = groups.closure(held, attribute=options.group_attribute)
-        for entry in link.search_paged(
-            options.base_dn, options.user_filter, self._attributes(), limit=_LISTED
-        ):
-            yield self.person(entry, groups_of[entry.dn.lower()])
+    def listed(self, link: Link) -> Iterator[DirectoryPerson]:
+        for entry, held in listing.everybody(link, self.options, self._attributes()):
+            yield self.person(entry, held)
 
-    def _counted(self, link: Link) -> str:
-        # By a page of one: not every directory heeds a limit.
-        limit = Limit(seconds=self.servers.connecting.seconds)
-        found = next(
-            link.search_paged(
-                self.options.base_dn, self.options.user_filter, self._attributes(),
-                limit=limit, page=1,
-            ),
-            None,
-        )  # fmt: skip
-        if found is None:
-            raise DirectoryFault(f"{link.name}: nobody is found below {self.options.base_dn!r}")
+    def _example(self, link: Link) -> str:
+        seconds = self.servers.connecting.seconds
+        found = listing.anybody(link, self.options, self._attributes(), seconds=seconds)
         person = self.person(found, frozenset())
         return f"People are found there; one signs in as {person.username!r}."
 
@@ -313,9 +278,3 @@ class LdapBackend(DirectoryBackend):
             tenant_id = self.configuration.tenant_id
             logger.warning("the directory of tenant %s cannot tell: %s", tenant_id, fault)
             raise BackendUnavailableError from None
-
-
-_DUE = {
-    Standing.EXPIRED: PasswordExpiredError,
-    Standing.MUST_CHANGE: PasswordChangeRequiredError,
-}

@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Iterator, Mapping
 
 from shared_apps.authn.backends.ldap import filters
-from shared_apps.authn.backends.ldap.adapter import Code, Entry, Link
+from shared_apps.authn.backends.ldap.adapter import Link
 from shared_apps.authn.backends.ldap.faults import ServerFault
+from shared_apps.authn.backends.ldap.messages import Code, Entry
 from shared_apps.authn.backends.ldap.wire import Limit
 
 _NO_ATTRIBUTES = ("1.1",)

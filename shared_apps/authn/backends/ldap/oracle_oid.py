@@ -6,10 +6,12 @@ from typing import ClassVar, NoReturn
 
 from shared_apps.authn.backends.base import PasswordInfo
 from shared_apps.authn.backends.ldap import filters, ppolicy
-from shared_apps.authn.backends.ldap.adapter import Answer, Change, Code, Entry, Link, Scope
-from shared_apps.authn.backends.ldap.directory import LdapBackend, Standing
+from shared_apps.authn.backends.ldap.adapter import Link
+from shared_apps.authn.backends.ldap.directory import LdapBackend
 from shared_apps.authn.backends.ldap.faults import DirectoryFault
+from shared_apps.authn.backends.ldap.messages import Answer, Change, Code, Entry, Scope
 from shared_apps.authn.backends.ldap.openldap import raise_unless_refusal
+from shared_apps.authn.backends.ldap.standing import Standing
 from shared_apps.authn.errors import (
     AccountLockedError,
     PasswordChangeNotSupportedError,

@@ -5,8 +5,8 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 
 from shared_apps.authn.backends.ldap import ber
-from shared_apps.authn.backends.ldap.adapter import Answer, Control, Entry
 from shared_apps.authn.backends.ldap.faults import ServerFault
+from shared_apps.authn.backends.ldap.messages import Answer, Control, Entry
 
 OID = "1.3.6.1.4.1.42.2.27.8.5.1"
 ASKED = Control(OID)

@@ -60,7 +60,7 @@ class Operations:
 
     def _person(self) -> Any:
         """Somebody who reads all tenants."""
-        from shared_apps.accounts import selectors, services
+        from shared_apps.accounts import cross_tenant_roles, selectors, services
         from shared_apps.accounts.choices import CrossTenantRole
 
         at = datetime.now(UTC)
@@ -68,7 +68,7 @@ class Operations:
             email="auditor@bench.example", name="Auditor", password=f"bench {uuid4()}", at=at
         )
         for tenant in tenants_of_the_bench():
-            services.grant_cross_tenant_role(
+            cross_tenant_roles.grant_role(
                 tenant_id=tenant.id,
                 user_id=person.id,
                 role=CrossTenantRole.AUDITOR,

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.test import override_settings
 
-from shared_apps.accounts import new_passwords, selectors, services
+from shared_apps.accounts import cross_tenant_roles, new_passwords, selectors, services
 from shared_apps.accounts.choices import CrossTenantRole, Role
 from shared_apps.accounts.errors import (
     EmailError,
@@ -244,7 +244,7 @@ def test_cross_tenant_roles_are_for_people_whom_an_operator_created(
         email="anna@example.com", name="Anna", password=PASSWORD, at=NOW
     )
     for tenant in (acme, globex):
-        services.grant_cross_tenant_role(
+        cross_tenant_roles.grant_role(
             tenant_id=tenant.id, user_id=auditor.id, role=CrossTenantRole.AUDITOR, by=None, at=NOW
         )
 
@@ -255,7 +255,7 @@ def test_cross_tenant_roles_are_not_for_a_tenants_people(acme: TenantIdentity) -
     person = make_person(acme, "admin")
 
     with pytest.raises(SignInNotControlledError):
-        services.grant_cross_tenant_role(
+        cross_tenant_roles.grant_role(
             tenant_id=acme.id, user_id=person.id, role=CrossTenantRole.AUDITOR, by=None, at=NOW
         )
 
@@ -270,7 +270,7 @@ def test_grant_cross_tenant_role_twice_is_a_conflict(acme: TenantIdentity) -> No
     )
 
     def grant() -> None:
-        services.grant_cross_tenant_role(
+        cross_tenant_roles.grant_role(
             tenant_id=acme.id, user_id=auditor.id, role=CrossTenantRole.SUPPORT, by=None, at=NOW
         )
 

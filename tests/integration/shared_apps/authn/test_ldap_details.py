@@ -8,12 +8,12 @@ import pytest
 from django.test import override_settings
 
 from shared_apps.accounts.models import User
-from shared_apps.authn.backends.ldap.adapter import Answer
-from shared_apps.authn.backends.ldap.directory import Standing
 from shared_apps.authn.backends.ldap.faults import DirectoryFault, ServerFault
+from shared_apps.authn.backends.ldap.messages import Answer
 from shared_apps.authn.backends.ldap.openldap import OpenLdapBackend
 from shared_apps.authn.backends.ldap.oracle_oid import OracleOidBackend
 from shared_apps.authn.backends.ldap.servers import FAILURES, breaker_of
+from shared_apps.authn.backends.ldap.standing import Standing
 from shared_apps.authn.errors import (
     AccountLockedError,
     BackendUnavailableError,

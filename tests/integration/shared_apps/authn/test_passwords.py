@@ -309,6 +309,29 @@ def test_an_admin_has_somebody_choose_a_new_password(
         assert api(acme, role).post(f"users/{person.id}/password-reset/").status_code == 403
 
 
+def test_an_admin_does_not_lock_themselves_out(
+    acme: TenantIdentity, globex: TenantIdentity, api: ApiFactory, mailbox: Mailbox
+) -> None:
+    """Whom no mail reaches would not get in again; a link that they ask for ends nothing before it is used."""
+    admin, elsewhere = make_person(acme, "admin"), make_person(globex, "admin")
+    client, foreign = api(acme), api(globex)
+    client.sign_in(admin.email, PASSWORD)
+    foreign.sign_in(elsewhere.email, PASSWORD)
+
+    refused = client.post(f"users/{admin.id}/password-reset/")
+    unknown = foreign.post(f"users/{admin.id}/password-reset/")
+
+    assert (refused.status_code, refused.json()["code"]) == (403, "own_password")
+    assert unknown.status_code == 404
+    assert client.get("auth/user/").status_code == 200
+    assert sign_in(api(acme), admin).status_code == 200
+    assert links(mailbox, admin.email) == []
+    token = reset_token(mailbox, acme, admin)
+    assert client.get("auth/user/").status_code == 200
+    assert confirm(api(acme), token).status_code == 204
+    assert client.get("auth/user/").status_code == 401
+
+
 @pytest.fixture
 def open_registration(acme: TenantIdentity) -> Iterator[None]:
     registering.allow(tenant_id=acme.id, email_domains=["acme.example", "globex.example"])

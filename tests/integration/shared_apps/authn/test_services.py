@@ -6,6 +6,7 @@ import pytest
 from django.conf import settings
 from django.test import override_settings
 
+from shared_apps.accounts import cross_tenant_roles
 from shared_apps.accounts import services as accounts
 from shared_apps.accounts.choices import CrossTenantRole
 from shared_apps.accounts.models import User
@@ -97,7 +98,7 @@ def make_auditor(tenant: TenantIdentity) -> Person:
     user = accounts.create_managed_person(
         email="anna@example.com", name="", password=PASSWORD, at=NOW
     )
-    accounts.grant_cross_tenant_role(
+    cross_tenant_roles.grant_role(
         tenant_id=tenant.id, user_id=user.id, role=CrossTenantRole.AUDITOR, by=None, at=NOW
     )
     return Person(id=user.id, email=user.email)

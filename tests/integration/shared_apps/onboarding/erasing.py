@@ -9,6 +9,7 @@ from uuid import UUID
 
 from django.core.management import CommandError, call_command
 
+from shared_apps.accounts import cross_tenant_roles
 from shared_apps.accounts import services as accounts
 from shared_apps.accounts.choices import CrossTenantRole, Role
 from shared_apps.core import attribution, context
@@ -51,7 +52,7 @@ def make_person_everywhere(acme: TenantIdentity, globex: TenantIdentity) -> Ever
     user = accounts.create_managed_person(email=email, name=NAME, password=PASSWORD, at=at)
     for tenant, role in ((acme, Role.EDITOR), (globex, Role.VIEWER)):
         accounts.grant_role(tenant_id=tenant.id, user_id=user.id, role=role, by=None, at=at)
-        accounts.grant_cross_tenant_role(
+        cross_tenant_roles.grant_role(
             tenant_id=tenant.id, user_id=user.id, role=CrossTenantRole.AUDITOR, by=None, at=at
         )
     clients = [Api(acme), Api(globex), Api(None)]

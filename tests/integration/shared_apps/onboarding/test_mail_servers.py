@@ -57,6 +57,7 @@ def test_a_server_is_declared_changed_and_taken_away(
         "mail.security": (None, "tls"),
         "mail.sender": (None, "post@globex.example"),
         "mail.user": (None, "globex"),
+        "mail.secrets.password": (None, "new"),
     }
     assert console.apply().code == 0
     found = present(globex)
@@ -74,7 +75,7 @@ def test_a_server_is_declared_changed_and_taken_away(
 
     console.declare(globex_with())
     assert set(fields(console.plan("--json"))) == {
-        "mail.host", "mail.port", "mail.security", "mail.sender", "mail.user",
+        "mail.host", "mail.port", "mail.security", "mail.sender", "mail.user", "mail.secrets.password",
     }  # fmt: skip
     assert console.apply().code == 0
     assert present(globex) is None

@@ -105,7 +105,7 @@ def test_a_tenant_goes_over_to_a_directory_and_back(
         "auth.backend": ("database", "people_file"),
         "auth.options.path": (None, str(directory.file.path)),
         "auth.options.default_role": (None, "viewer"),
-        "auth.secrets.file_key": (None, "changed"),
+        "auth.secrets.file_key": (None, "new"),
         "auth.break_glass": (None, ["admin@globex.example"]),
     }
     assert applied.code == 0, applied.err

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from shared_apps.accounts import services as accounts
+from shared_apps.accounts import cross_tenant_roles
 from shared_apps.accounts.choices import CrossTenantRole
 from shared_apps.audit.selectors import EntryFilter, list_entries
 from shared_apps.core import context
@@ -145,23 +145,23 @@ def test_a_grant_and_its_end_count_from_the_next_request_on(
     client = reader(person)
     assert _tenants_of(client.get("portfolio/tenants/")) == {"acme"}
 
-    accounts.grant_cross_tenant_role(
+    cross_tenant_roles.grant_role(
         tenant_id=globex.id, user_id=person.id, role=CrossTenantRole.SUPPORT, by=None,
         at=datetime.now(UTC),
     )  # fmt: skip
     assert _tenants_of(client.get("portfolio/tenants/")) == {"acme", "globex"}
 
-    accounts.revoke_cross_tenant_role(
+    cross_tenant_roles.revoke_role(
         tenant_id=acme.id, user_id=person.id, role=CrossTenantRole.AUDITOR
     )
     assert _tenants_of(client.get("portfolio/tenants/")) == {"globex"}
 
-    accounts.revoke_cross_tenant_role(
+    cross_tenant_roles.revoke_role(
         tenant_id=globex.id, user_id=person.id, role=CrossTenantRole.SUPPORT
     )
     assert client.get("portfolio/tenants/").status_code == 403
 
-    accounts.grant_cross_tenant_role(
+    cross_tenant_roles.grant_role(
         tenant_id=acme.id, user_id=person.id, role=CrossTenantRole.AUDITOR, by=None,
         at=datetime.now(UTC),
     )  # fmt: skip

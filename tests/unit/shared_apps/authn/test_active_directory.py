@@ -7,7 +7,7 @@ import pytest
 from shared_apps.authn import errors
 from shared_apps.authn.backends.ad import refusals, values
 from shared_apps.authn.backends.ad.passwords import Policy, password_info
-from shared_apps.authn.backends.ldap.directory import Standing
+from shared_apps.authn.backends.ldap.standing import Standing
 
 AT = datetime(2026, 11, 22, 12, tzinfo=UTC)
 NEVER = str(2**63 - 1).encode()
