@@ -23,6 +23,12 @@ BROWSER_COOKIE_NAME = "__Host-freehold_sign_in"
 CSRF_COOKIE_SECURE = True
 CSRF_COOKIE_NAME = "__Host-freehold_csrf"
 
+if STATIC_ROOT:
+    # Names with the hash of what is in them, so that caches may keep them for ever.
+    STORAGES["staticfiles"]["BACKEND"] = (
+        "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+    )
+
 # What takes a cookie checks the CSRF token itself (shared_apps/authn); what takes a token needs none.
 SILENCED_SYSTEM_CHECKS += ["security.W003"]
 
