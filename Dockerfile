@@ -7,19 +7,21 @@
 FROM python:3.11-slim-bookworm AS build
 ENV PIP_NO_CACHE_DIR=1 PIP_DISABLE_PIP_VERSION_CHECK=1
 COPY requirements/image.txt /build/image.txt
-# First the wheels (one package comes as source only), then an environment out of nothing else.
+# First the wheels (one package comes as source only), then an environment out of nothing else. Compiled here:
+# with a root filesystem that is read only nothing could be later.
 RUN python -m venv /build/venv \
  && /build/venv/bin/pip wheel --quiet --require-hashes --no-deps --wheel-dir /build/wheels -r /build/image.txt \
  && python -m venv --without-pip /opt/venv \
- && /build/venv/bin/pip --python /opt/venv/bin/python install --quiet --no-index --no-deps /build/wheels/*.whl
+ && /build/venv/bin/pip --python /opt/venv/bin/python install --quiet --no-index --no-deps --no-compile /build/wheels/*.whl \
+ && /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /opt/venv/lib \
+ && chmod -R u=rwX,go=rX /opt/venv
 COPY config /app/config
 COPY shared_apps /app/shared_apps
 COPY tenant_apps /app/tenant_apps
 COPY image /app/image
 COPY manage.py pyproject.toml /app/
-# With a root filesystem that is read only nothing could be compiled later.
-RUN /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /app /opt/venv/lib \
- && chmod -R u=rwX,go=rX /app /opt/venv \
+RUN /opt/venv/bin/python -m compileall -q --invalidation-mode unchecked-hash /app \
+ && chmod -R u=rwX,go=rX /app \
  && chmod 755 /app/image/*
 
 # pg_dump and pg_restore of the newest PostgreSQL that the base offers, without Debian's wrappers, which bring Perl.
