@@ -58,7 +58,7 @@ WORKDIR /app
 USER 10001:10001
 EXPOSE 5000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=10s --start-period=120s --retries=3 \
+HEALTHCHECK --interval=15s --timeout=10s --start-period=120s --retries=3 \
     CMD ["python", "-m", "config.container.health"]
 ENTRYPOINT ["/entrypoint"]
 CMD ["/start"]

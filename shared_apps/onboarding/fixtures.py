@@ -20,10 +20,11 @@ from django.conf import settings
 from django.core import serializers
 from django.core.exceptions import ObjectDoesNotExist
 from django.core.serializers.base import DeserializationError
-from django.db import DatabaseError, connection, models, transaction
+from django.db import DatabaseError, connection, connections, models, transaction
 
 from shared_apps.core import context
 from shared_apps.core.errors import InvalidError, explain
+from shared_apps.fleet.services import MIGRATION_ALIAS
 from shared_apps.onboarding.models import InstallationSetup, TenantSetup
 from shared_apps.tenants import selectors as tenants
 from shared_apps.tenants.choices import TenantState
@@ -119,7 +120,8 @@ def _load(path: Path, *, of_tenants: bool) -> None:
             _require_place(type(row.object), of_tenants=of_tenants)
         for row in rows:
             row.save()
-        _set_sequences({type(row.object) for row in rows})
+        if not of_tenants:
+            _set_sequences({type(row.object) for row in rows})
         # Deferred constraints speak here, and not when the flag is set already.
         connection.check_constraints()
     except (OSError, UnicodeDecodeError, DeserializationError, ObjectDoesNotExist) as error:
@@ -139,8 +141,16 @@ def _require_place(model: type[models.Model], *, of_tenants: bool) -> None:
 
 
 def _set_sequences(loaded: set[type[Any]]) -> None:
-    from django.core.management.color import no_style
+    """So that the next row gets a number of its own. Tenants' tables have none: their keys are UUIDs.
 
-    with connection.cursor() as cursor:
-        for statement in connection.ops.sequence_reset_sql(no_style(), list(loaded)):
-            cursor.execute(statement)
+    The application's login may not; what its transaction has written, the other cannot see.
+    """
+    for model in loaded:
+        if not isinstance(model._meta.pk, models.AutoField):
+            continue
+        last = model._default_manager.using("default").aggregate(last=models.Max("pk"))["last"]
+        with connections[MIGRATION_ALIAS].cursor() as cursor:
+            cursor.execute(
+                "SELECT setval(pg_get_serial_sequence(%s, %s), %s)",
+                [model._meta.db_table, model._meta.pk.column, last],
+            )

@@ -12,7 +12,10 @@ from tests.deploy.image.installations import Servers
 @pytest.fixture(scope="session")
 def image() -> str:
     """The name of the image of this tree."""
-    if not shutil.which("docker") or subprocess.run(["docker", "info"], capture_output=True).returncode:
+    if (
+        not shutil.which("docker")
+        or subprocess.run(["docker", "info"], capture_output=True).returncode
+    ):
         pytest.skip("no Docker Engine answers")
     engine.build()
     return engine.IMAGE

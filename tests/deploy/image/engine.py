@@ -46,8 +46,12 @@ class Container:
     name: str
 
     def logs(self) -> str:
-        done = subprocess.run(["docker", "logs", self.name], capture_output=True, text=True)
-        return done.stdout + done.stderr
+        return subprocess.run(
+            ["docker", "logs", self.name],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ).stdout
 
     def execute(self, *command: str, check: bool = True, timeout: float = 120) -> str:
         return docker("exec", self.name, *command, check=check, timeout=timeout)

@@ -109,6 +109,16 @@ class Installation:
     def sql(self, statement: str) -> str:
         """What the server's superuser reads in the application's database."""
         return self.servers.application.execute(
-            *("psql", "-U", "postgres", "-h", "/var/run/postgresql", "-d", self.database),
+            *(
+                "env",
+                f"PGPASSWORD={PASSWORD}",
+                "psql",
+                "-U",
+                "postgres",
+                "-h",
+                "127.0.0.1",
+                "-d",
+                self.database,
+            ),
             *("-At", "-c", statement),
         )

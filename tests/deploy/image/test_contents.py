@@ -34,7 +34,13 @@ def test_it_has_no_compiler_and_no_package_manager_of_python(image: str) -> None
 
     assert _run(image, f"for tool in {tools}; do command -v $tool; done; true") == []
     assert _run(image, "ls /opt/venv/bin | grep -E '^(pip|easy_install|uv)'; true") == []
-    assert _run(image, "find /app /opt /root /tmp /var -path '*cache/pip*' -o -name '*.whl' 2>/dev/null; true") == []
+    assert (
+        _run(
+            image,
+            "find /app /opt /root /tmp /var -path '*cache/pip*' -o -name '*.whl' 2>/dev/null; true",
+        )
+        == []
+    )
 
 
 def test_its_user_can_change_nothing_but_what_is_meant_for_that(image: str) -> None:
@@ -60,11 +66,26 @@ def test_no_secret_and_nothing_of_the_clone_is_in_it(image: str) -> None:
     history = docker("history", "--no-trunc", "--format", "{{.CreatedBy}}", image)
 
     assert [name for name in config["Env"] if _SECRET.search(name.partition("=")[0])] == []
-    assert [line for line in history.splitlines() if re.search(r"(PASSWORD|SECRET|TOKEN)=", line)] == []
+    assert [
+        line for line in history.splitlines() if re.search(r"(PASSWORD|SECRET|TOKEN)=", line)
+    ] == []
     assert sorted(_run(image, "ls -A /app")) == sorted(
-        ["__pycache__", "config", "image", "manage.py", "pyproject.toml", "shared_apps", "tenant_apps"]
+        [
+            "__pycache__",
+            "config",
+            "image",
+            "manage.py",
+            "pyproject.toml",
+            "shared_apps",
+            "tenant_apps",
+        ]
     )
-    assert _run(image, "find / -xdev \\( -name .git -o -name .env -o -name .local \\) 2>/dev/null; true") == []
+    assert (
+        _run(
+            image, "find / -xdev \\( -name .git -o -name .env -o -name .local \\) 2>/dev/null; true"
+        )
+        == []
+    )
 
 
 def test_all_of_it_is_compiled(image: str) -> None:

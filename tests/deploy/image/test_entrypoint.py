@@ -65,7 +65,9 @@ def test_each_part_may_be_a_file(servers: Servers, tmp_path: Path) -> None:
 def test_the_broker_is_redis_unless_named(
     network: Network, given: dict[str, str], broker: str
 ) -> None:
-    code, output = _ended(network.strict("sh", "-c", 'echo "$CELERY_BROKER_URL"', environment=given))
+    code, output = _ended(
+        network.strict("sh", "-c", 'echo "$CELERY_BROKER_URL"', environment=given)
+    )
 
     assert (code, output.strip()) == (0, broker)
 
