@@ -21,13 +21,13 @@ ADMIN, ADMIN_PASSWORD = "admin@acme.example", "a pass phrase of acme"
 HOST = "acme.example.com"
 SLOW = 600.0
 _TENANTS = f"""
-version: 1
+apiVersion: freehold/v1
 tenants:
   - slug: acme
     name: Acme
     domains: [{HOST}]
     admins: [{ADMIN}]
-    auth: {{secrets: {{admin_password: {{env: ADMIN_PASSWORD}}}}}}
+    auth: {{backend: database, secrets: {{admin_password: {{env: ADMIN_PASSWORD}}}}}}
 """
 _VENDOR = {
     "model": "invoicing.vendor",
