@@ -11,10 +11,11 @@ from typing import Any
 
 import psycopg
 from django.conf import settings
+from django.db import connections
 from psycopg import conninfo
 
 from shared_apps.audit import installation as audit
-from shared_apps.core import servers
+from shared_apps.core import context, servers
 from shared_apps.core.errors import UnavailableError
 from shared_apps.onboarding import installation
 
@@ -62,6 +63,17 @@ def install() -> None:
         installation.install()
     elif settings.AUDIT_MIGRATION_DATABASE_URL:
         audit.install()
+
+
+def is_begun_only() -> bool:
+    """No tenant was ever made here: what is half migrated was left by somebody who was killed the first
+    time, and no running version can be broken by the rest."""
+    with context.operator(), connections["migration"].cursor() as cursor:
+        cursor.execute("SELECT to_regclass('public.tenants_tenant') IS NULL")
+        if cursor.fetchone()[0]:
+            return True
+        cursor.execute("SELECT NOT EXISTS (SELECT FROM public.tenants_tenant)")
+        return bool(cursor.fetchone()[0])
 
 
 def _has_lock(session: psycopg.Connection[Any]) -> bool:

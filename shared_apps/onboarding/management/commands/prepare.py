@@ -45,7 +45,13 @@ class Command(BaseCommand):
     def _prepare(self) -> None:
         self._report("preparing the installation")
         preparing.install()
-        call_command("migrate", verbosity=0, stdout=self.stdout, stderr=self.stderr)
+        call_command(
+            "migrate",
+            verbosity=0,
+            allow_breaking=preparing.is_begun_only(),
+            stdout=self.stdout,
+            stderr=self.stderr,
+        )
         at = timezone.now()
         fixtures.load_everything(at=at, report=self._report)
         self._ensure_operator()
