@@ -8,6 +8,7 @@ from celery.signals import beat_init, setup_logging, worker_init, worker_process
 from django.conf import settings
 
 from config import broker
+from config.worker_heartbeat import WorkerHeartbeat
 from shared_apps.tenants.celery import TenantCelery
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings.production")
@@ -16,6 +17,7 @@ broker.use()
 app = TenantCelery("freehold")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+app.steps["consumer"].add(WorkerHeartbeat)
 
 
 @setup_logging.connect

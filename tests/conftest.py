@@ -40,6 +40,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="embedded",
         help="where PostgreSQL and Redis come from",
     )
+    parser.addoption(
+        "--deploy",
+        action="store_true",
+        help="also tests/deploy, which builds images and starts hosts of containers",
+    )
 
 
 @pytest.hookimpl(tryfirst=True)

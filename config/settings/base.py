@@ -13,7 +13,9 @@ from config.settings.channels import *
 from config.settings.database import *
 from config.settings.entra import *
 from config.settings.files import *
+from config.settings.fixtures import *
 from config.settings.fleet import *
+from config.settings.heartbeat import *
 from config.settings.idempotency import *
 from config.settings.jobs import *
 from config.settings.lifecycle import *
@@ -22,8 +24,10 @@ from config.settings.logging import *
 from config.settings.mail import *
 from config.settings.metrics import *
 from config.settings.openapi import *
+from config.settings.preparing import *
 from config.settings.security import *
 from config.settings.sinks import *
+from config.settings.static import *
 from config.settings.versions import *
 
 BASE_DIR = Path(__file__).resolve().parents[2]

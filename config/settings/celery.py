@@ -1,5 +1,7 @@
 """Background work. Names start with CELERY_ and are read by config/celery.py."""
 
+# So that tasks belong to our application in every process that has settings.
+from config import celery as _application  # noqa: F401  # for its effect
 from config.env import env
 from config.settings.anchors import AUDIT_ANCHOR_SECONDS
 from config.settings.database import REDIS_URL
@@ -35,6 +37,9 @@ CELERY_TASK_ROUTES = {
 # Our own handler and its fields (config/settings/logging.py), not Celery's.
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULER = "config.beat:Scheduler"
+# Its heartbeat is as old as its longest sleep.
+CELERY_BEAT_MAX_LOOP_INTERVAL = 15
 CELERY_BEAT_SCHEDULE = {
     "authn.delete_expired_sessions": {
         "task": "authn.delete_expired_sessions",

@@ -11,6 +11,8 @@ LOG_FORMAT = env.choice("LOG_FORMAT", default=JSON, choices=FORMATS)
 LOGGING["handlers"]["stderr"]["formatter"] = LOG_FORMAT
 
 SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", default=True)
+# Probes ask the process itself, without TLS: sent elsewhere, they would call anything healthy, or nothing.
+SECURE_REDIRECT_EXEMPT = [r"^health/(live|ready|startup)/?$"]
 # Of TRUSTED_PROXIES alone: from anybody else the header is taken away (shared_apps/core/middleware.py).
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", default=31536000, low=0, high=63072000)
@@ -22,6 +24,12 @@ SINGLE_SIGN_ON_COOKIE_NAME = "__Host-freehold_single_sign_on"
 BROWSER_COOKIE_NAME = "__Host-freehold_sign_in"
 CSRF_COOKIE_SECURE = True
 CSRF_COOKIE_NAME = "__Host-freehold_csrf"
+
+if STATIC_ROOT:
+    # Names with the hash of what is in them, so that caches may keep them for ever.
+    STORAGES["staticfiles"]["BACKEND"] = (
+        "django.contrib.staticfiles.storage.ManifestStaticFilesStorage"
+    )
 
 # What takes a cookie checks the CSRF token itself (shared_apps/authn); what takes a token needs none.
 SILENCED_SYSTEM_CHECKS += ["security.W003"]

@@ -7,6 +7,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from config import programs as programs_of
 from scripts.stack.errors import StackError, known_cause
 from scripts.stack.output import OutputLog
 from scripts.stack.paths import PYTHON, ROOT
@@ -14,22 +15,6 @@ from scripts.stack.ports import loopback_addresses
 from scripts.stack.process import kill_group, spawn
 from scripts.stack.state import State
 from scripts.stack.supervised import Program
-
-# Logins that own schemas or servers, or may take audit entries away: for commands that a person runs, not for what serves requests.
-# The provisioner has one of them, because it does what `manage.py tenant apply` does.
-_FOR_COMMANDS_ONLY = {
-    "ADMIN_DATABASE_URL",
-    "AUDIT_ADMIN_DATABASE_URL",
-    "MIGRATION_DATABASE_URL",
-    "AUDIT_MIGRATION_DATABASE_URL",
-    "AUDIT_RETENTION_DATABASE_URL",
-}
-_FOR_THE_RELAY = {"RELAY_DATABASE_URL"}
-# Reads all trails: for what signs their ends, and what sends them on.
-_FOR_AUDITING = {"AUDIT_AUDITOR_DATABASE_URL"}
-_FOR_ANCHORS = {"AUDIT_ANCHOR_KEY", "AUDIT_ANCHOR_PLACES"}
-# Without the banner: what they write is their log alone.
-_CELERY = ("celery", "-A", "config.celery", "--quiet")
 
 
 def prepare_data(
@@ -72,54 +57,53 @@ def programs(state: State, environment: Mapping[str, str], *, port: int) -> list
     _empty(state.metrics)
     # Not of commands: each would leave files of its own there.
     environment = {**environment, "PROMETHEUS_MULTIPROC_DIR": str(state.metrics)}
-    provisioning = _without(environment, _FOR_COMMANDS_ONLY - {"MIGRATION_DATABASE_URL"})
-    serving = _without(
-        environment, _FOR_COMMANDS_ONLY | _FOR_THE_RELAY | _FOR_AUDITING | _FOR_ANCHORS
-    )
-    relaying = _without(environment, _FOR_COMMANDS_ONLY | _FOR_ANCHORS)
 
-    def program(
-        name: str, *arguments: str, ready_line: str | None, env: Mapping[str, str]
-    ) -> Program:
+    def program(name: str, *arguments: str, ready_line: str | None) -> Program:
         return Program(
             name,
             [PYTHON, *arguments],
-            environment={**os.environ, **env, "PYTHONUNBUFFERED": "1"},
+            environment={
+                **os.environ,
+                **programs_of.environment_of(name, environment),
+                "PYTHONUNBUFFERED": "1",
+            },
             directory=ROOT,
             logs=state.logs,
             ready_line=ready_line,
         )
 
-    family = ("-m", "scripts.stack.family")
-    beat = (*_CELERY, "beat", "-l", "INFO", "--schedule", str(state.schedule), "--pidfile=")
+    def family(*arguments: str) -> tuple[str, ...]:
+        # In the place of `-m`.
+        return ("-m", "scripts.stack.family", *arguments[1:])
+
+    binds = [_bind(address, port) for address in loopback_addresses()]
     return [
-        program("web", *family, *_gunicorn(port), ready_line=None, env=serving),
+        program(
+            "web",
+            *family(*programs_of.web(*binds, workers=2, graceful_seconds=5)),
+            ready_line=None,
+        ),
         program(
             "worker",
-            *family,
-            *_CELERY,
-            "worker",
-            "-l",
-            "INFO",
-            "--concurrency",
-            "2",
+            *family(*programs_of.worker(concurrency=2)),
             ready_line=r"\bready\.(?:$|\")",
-            env=serving,
         ),
         program(
             "provisioner",
-            *family,
-            *_CELERY,
-            "worker",
-            *("-l", "INFO", "-Q", "provisioning", "--pool", "solo", "-n", "provisioner@%h"),
+            *family(*programs_of.provisioner()),
             ready_line=r"\bready\.(?:$|\")",
-            env=provisioning,
         ),
-        program("beat", *family, *beat, ready_line="beat: Starting", env=serving),
         program(
-            "relay", "manage.py", "audit", "relay", ready_line="The relay is working", env=relaying
+            "beat",
+            *family(*programs_of.beat(schedule=str(state.schedule))),
+            ready_line="beat: Starting",
         ),
+        program("relay", *programs_of.relay(), ready_line="The relay is working"),
     ]
+
+
+def _bind(address: str, port: int) -> str:
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def _empty(directory: Path) -> None:
@@ -138,19 +122,3 @@ def answers(port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _gunicorn(port: int) -> tuple[str, ...]:
-    binds = []
-    for address in loopback_addresses():
-        binds += ["--bind", f"[{address}]:{port}" if ":" in address else f"{address}:{port}"]
-    return (
-        "gunicorn",
-        *("-c", "python:config.gunicorn", "config.asgi:application"),
-        *("--workers", "2", "--graceful-timeout", "5"),
-        *binds,
-    )
-
-
-def _without(environment: Mapping[str, str], names: set[str]) -> dict[str, str]:
-    return {name: value for name, value in environment.items() if name not in names}

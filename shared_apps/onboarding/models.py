@@ -79,12 +79,25 @@ class TenantSetup(Auditable):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     tenant = models.ForeignKey("tenants.Tenant", on_delete=models.CASCADE, related_name="setups")
     flag = models.CharField(max_length=40, choices=SetupFlag)
+    """One of those, or `fixture:` and the name of a file (fixtures.py)."""
     set_at = models.DateTimeField()
 
     class Meta:
         constraints = [
             models.UniqueConstraint(name="one_setup_per_flag", fields=["tenant", "flag"]),
         ]
+
+
+class InstallationSetup(Auditable):
+    """Something that is done once for the whole installation; written in the transaction that did it."""
+
+    audit = AuditPolicy(exclude=("mark",))
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    flag = models.CharField(max_length=120, unique=True)
+    mark = models.CharField(max_length=200, blank=True, editable=False)
+    """What was taken over from the environment, as a hash; empty where that does not matter."""
+    set_at = models.DateTimeField()
 
 
 class Erasure(Auditable):

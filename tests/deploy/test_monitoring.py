@@ -15,6 +15,8 @@ from prometheus_client import REGISTRY
 
 from shared_apps.core.metrics import stored
 
+pytestmark = pytest.mark.quick_deploy
+
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "helm/freehold/files/monitoring"
 RULES: list[dict[str, Any]] = yaml.safe_load((MONITORING / "alerts.yaml").read_text())["groups"][0]["rules"]  # fmt: skip

@@ -78,6 +78,8 @@ def make_clone(path: Path) -> Path:
     settings.mkdir(parents=True)
     for package in (settings.parent, settings):
         (package / "__init__.py").touch()
+    # Which programs there are, and with which secrets, is the product's own.
+    shutil.copy(ROOT / "config" / "programs.py", path / "config")
     (path / "manage.py").write_text(_MANAGE)
     (path / "config" / "asgi.py").write_text(_ASGI)
     (path / "config" / "gunicorn.py").write_text(_GUNICORN)

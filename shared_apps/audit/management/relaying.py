@@ -10,6 +10,7 @@ from django.core.management.base import BaseCommand, CommandError
 from shared_apps.audit.errors import OutboxesLeftError
 from shared_apps.audit.relay import Relay
 from shared_apps.core.errors import explain
+from shared_apps.core.heartbeat import Heartbeat
 from shared_apps.core.metrics import listener
 from shared_apps.core.required import required
 
@@ -24,6 +25,7 @@ def run(command: BaseCommand, options: dict[str, Any]) -> None:
         source_url=settings.RELAY_DATABASE_URL,
         target_url=settings.AUDIT_DATABASE_URL,
         redis_url=settings.REDIS_URL,
+        pulse=Heartbeat("" if options["once"] else settings.HEARTBEAT_DIR, "relay"),
     )
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: relay.stop())

@@ -22,6 +22,7 @@ from shared_apps.audit.relay.shift import Progress, Shift
 from shared_apps.audit.relay.turns import Turns
 from shared_apps.core.databases import Database
 from shared_apps.core.errors import explain
+from shared_apps.core.heartbeat import Heartbeat
 
 logger = logging.getLogger(__name__)
 
@@ -40,6 +41,8 @@ class Relay:
     batch: int = BATCH
     patience: Patience = field(default_factory=Patience)
     heartbeat_every: float = heartbeat.EVERY
+    pulse: Heartbeat = field(default_factory=lambda: Heartbeat("", "relay"))
+    """For whoever watches this process; `heartbeat` is for whoever looks into the audit database."""
 
     def __post_init__(self) -> None:
         self.id: UUID = uuid4()
@@ -71,6 +74,7 @@ class Relay:
                 logger.warning(
                     "A database is away, trying again in %.1f s: %s", pause, explain(error)
                 )
+                self.pulse.waits("a database")
                 self._stopping.wait(pause)
                 pause = min(pause * 2, _RETRY_LIMIT)
 
@@ -113,4 +117,5 @@ class Relay:
             ),
             stopping=self._stopping,
             patience=self.patience,
+            pulse=self.pulse,
         )

@@ -20,6 +20,7 @@ from shared_apps.audit.relay.shards import Shards, shard_of
 from shared_apps.audit.relay.turns import Turns
 from shared_apps.audit.transfer import Claim, OwnerChangedError, move_batch
 from shared_apps.core.errors import explain
+from shared_apps.core.heartbeat import Heartbeat as Pulse
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class Shift:
     heartbeat: Heartbeat
     stopping: threading.Event
     patience: Patience
+    pulse: Pulse = field(default_factory=lambda: Pulse("", "relay"))
 
     def __post_init__(self) -> None:
         self.shards = Shards(self.target)
@@ -88,6 +90,7 @@ class Shift:
         """Share the work with other relays; the session's server sees that we are alive."""
         if time.monotonic() < self._next_attention:
             return
+        self.pulse.works()
         self._look_after_others()
         if has_changed := self.shards.balance():
             logger.info("Working on %d shards", len(self.shards.held))

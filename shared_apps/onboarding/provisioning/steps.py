@@ -13,7 +13,7 @@ from shared_apps.authn import lifetimes, registering
 from shared_apps.core import context
 from shared_apps.core.references import Secrets
 from shared_apps.fleet import services as fleet
-from shared_apps.onboarding import mail_servers, schemas, seeds, sign_in
+from shared_apps.onboarding import fixtures, mail_servers, schemas, seeds, sign_in
 from shared_apps.onboarding.choices import Step
 from shared_apps.onboarding.declaration.specs import ADMIN_PASSWORD, TenantSpec
 from shared_apps.onboarding.errors import ProvisioningError
@@ -66,6 +66,7 @@ def _admins(work: Work) -> None:
 
 
 def plant(work: Work) -> None:
+    fixtures.load_for_tenant(tenant_id=work.tenant.id, at=work.at)
     if not work.spec.setup:
         return
     admin = people.find_user_by_email(email=work.spec.admins[0])

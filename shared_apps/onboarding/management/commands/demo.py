@@ -6,7 +6,9 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
+from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 from django.utils import timezone
@@ -32,6 +34,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--accounts", required=True, type=Path, help="JSON file of the people's passwords"
         )
+        parser.add_argument(
+            "--show", action="store_true", help="print where and as whom to sign in"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         path: Path = options["accounts"]
@@ -48,6 +53,16 @@ class Command(BaseCommand):
                 for seed in _SEEDS:
                     import_string(seed)(created_by=admin.id, at=timezone.now() - _AGE)
         self.stdout.write("demo data ready")
+        if options["show"]:
+            self._show(demo.describe(passwords))
+
+    def _show(self, accounts: dict[str, Any]) -> None:
+        url = urlsplit(settings.PUBLIC_URL)
+        port = f":{url.port}" if url.port else ""
+        for tenant in accounts["tenants"]:
+            self.stdout.write(f"\n{url.scheme}://{tenant['slug']}.localhost{port}/accounts/login/")
+            for user in tenant["users"]:
+                self.stdout.write(f"  {user['email']:<26}{user['password']}")
 
 
 def _known(path: Path) -> dict[str, str]:
