@@ -19,6 +19,8 @@ class Servers:
     admin_url: str
     audit_admin_url: str
     redis_url: str
+    programs: Path | None = None
+    """Where pg_dump and its like of their version are; None: on the path."""
 
 
 @contextmanager
@@ -31,7 +33,12 @@ def embedded(directory: Path, *, durable: bool = False) -> Iterator[Servers]:
         for server in (postgres, redis):
             server.start()
             stack.callback(server.stop)
-        yield Servers(admin_url=postgres.url, audit_admin_url=postgres.url, redis_url=redis.url)
+        yield Servers(
+            admin_url=postgres.url,
+            audit_admin_url=postgres.url,
+            redis_url=redis.url,
+            programs=binaries.postgres_programs,
+        )
 
 
 @contextmanager
