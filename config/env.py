@@ -128,6 +128,10 @@ class Environment:
 
         return self._read(name, parse, default, blank="")
 
+    def files(self, *names: str) -> tuple[str, ...]:
+        """Paths of those that are given as files: for what is to be read again while the process runs."""
+        return tuple(path for name in names if (path := self.source.get(f"{name}_FILE")))
+
     def finish(self) -> None:
         """Raise one ImproperlyConfigured that lists everything found so far."""
         if self.problems:

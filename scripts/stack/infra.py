@@ -1,7 +1,7 @@
 """The servers that the product runs on, and three ways to have them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,10 +24,14 @@ class Servers:
 
 
 @contextmanager
-def embedded(directory: Path, *, durable: bool = False) -> Iterator[Servers]:
+def embedded(
+    directory: Path, *, durable: bool = False, settings: Mapping[str, str] | None = None
+) -> Iterator[Servers]:
     """Servers from the locked wheels, running while the block does; data stays in `directory`."""
     binaries = ensure_binaries()
-    postgres = EmbeddedPostgres(directory / "postgres", binaries=binaries, durable=durable)
+    postgres = EmbeddedPostgres(
+        directory / "postgres", binaries=binaries, durable=durable, settings=settings
+    )
     redis = EmbeddedRedis(directory / "redis", binaries=binaries, durable=durable)
     with ExitStack() as stack:
         for server in (postgres, redis):

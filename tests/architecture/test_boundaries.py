@@ -35,6 +35,8 @@ OFFERED = {
     "shared_apps.fleet.sharding.cluster": "what a Citus cluster says of itself; onboarding moves tenants",
     "shared_apps.fleet.sharding.preparing": "what the installer makes of a cluster",
     "shared_apps.fleet.sharding.rules": "whether a schema can be moved",
+    "shared_apps.onboarding.erasing.tombstones": "under which SECRET_KEY erased people are known; rotation",
+    "shared_apps.onboarding.installation": "logins and databases made; a restore needs them",
     "shared_apps.portfolio.sources": "the facts that a tenant app turns its rows into",
     "shared_apps.portfolio.projections": "where a tenant app registers them",
 }

@@ -40,6 +40,7 @@ PROCESS_MEMORY = {
     "shared_apps/core/rate_limits/counting.py:_counter": "counts; keys name their tenant",
     "shared_apps/core/rate_limits/origins.py:address_key": "an address to its name, for every tenant the same",
     "shared_apps/core/rate_limits/windows.py:_connected": "connections; keys name their tenant",
+    "shared_apps/core/renewal.py:_renewed": "passwords of the installation's logins; no tenant's",
     "shared_apps/core/doctor.py:_checks": "functions, registered at start",
     "shared_apps/core/metrics/stored.py:_sources": "functions, registered at start",
     "shared_apps/core/metrics/stored.py:_last": "figures of the installation, the same for everybody",

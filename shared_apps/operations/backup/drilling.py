@@ -49,7 +49,7 @@ class Drill:
     """Why it could not be restored at all; empty: it could."""
     scratch: tuple[str, ...]
     """Databases that were made for it, and dropped."""
-    seconds: float
+    seconds: int
 
     @property
     def is_good(self) -> bool:
@@ -96,7 +96,7 @@ def drill(path: Path, *, jobs: int, report: Report) -> Drill:
         broken_chains=tuple(chain for chain in chains if chain.problems),
         failure=failure,
         scratch=tuple(names),
-        seconds=round(time.monotonic() - began, 1),
+        seconds=int(time.monotonic() - began),
     )
 
 
