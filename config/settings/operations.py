@@ -18,3 +18,6 @@ CERTIFICATE_LEAST_LIFE = timedelta(
 )
 DISK_LEAST_PERCENT = env.integer("DISK_LEAST_PERCENT", default=10, low=0, high=99)
 HEARTBEAT_DIR = env.text("HEARTBEAT_DIR", default="")
+
+# Of this process: what a support bundle is searched for. Whatever else is read later is in it as well.
+SECRET_VALUES = env.sensitive

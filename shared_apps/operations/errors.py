@@ -32,3 +32,10 @@ class RestoreError(ConflictError):
 class ToolError(InvalidError):
     code = "operations.tool"
     message = "A program of PostgreSQL is missing."
+
+
+class BundleError(ConflictError):
+    """The text says why there is no bundle."""
+
+    code = "operations.bundle"
+    message = "The support bundle could not be made."

@@ -15,6 +15,7 @@ from django.utils import timezone
 from shared_apps.core.errors import AppError, explain
 from shared_apps.operations.backup import checking, drilling, making, places, restoring
 from shared_apps.operations.backup.manifest import Manifest
+from shared_apps.operations.support import bundling
 
 _MOST_JOBS = 32
 
@@ -73,6 +74,20 @@ class Command(BaseCommand):
                     help="though secrets are lost: what they sealed stays closed",
                 )
 
+        bundle = actions.add_parser(
+            "support-bundle",
+            help="facts and logs for somebody who helps, without secrets and people",
+        )
+        bundle.add_argument("-o", "--output", required=True, type=Path, help="a new file, .tar.gz")
+        bundle.add_argument(
+            "--log", action="append", default=[], type=Path, metavar="PATH",
+            help="a log, or a directory with some; may be repeated",
+        )  # fmt: skip
+        bundle.add_argument(
+            "--log-megabytes", type=positive, default=5, help="of the end of each (5)"
+        )
+        bundle.add_argument("--json", action="store_true")
+
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             getattr(self, f"_{options['action'].replace('-', '_')}")(options)
@@ -120,6 +135,13 @@ class Command(BaseCommand):
             path, stated, at=timezone.now(), jobs=options["jobs"], report=self.stderr.write
         )
         self._tell({**describe(path, stated), "former": list(done.former)}, options)
+
+    def _support_bundle(self, options: dict[str, Any]) -> None:
+        made = bundling.make_bundle(
+            options["output"], logs=options["log"], log_bytes=options["log_megabytes"] * 1_000_000
+        )
+        said = {"path": str(made.path), "files": list(made.files), "bytes": made.size}
+        self._tell(said, options)
 
     def _confirm(self, present: list[str], options: dict[str, Any]) -> None:
         if options["yes"]:
