@@ -139,6 +139,7 @@ def restore(path: Path, stated: Manifest, *, at: datetime, jobs: int, report: Re
             report("switching over")
             former = _switch(live, made.sources, at)
             files.switch()
+        _release(live, former, stated)
     connections.close_all()
     fleet_services.migrate_shared(verbosity=0)
     if not had_contents:
@@ -229,6 +230,23 @@ def _rename(admin: psycopg.Connection[Any], name: str, new: str) -> None:
     admin.execute(
         sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(name), sql.Identifier(new))
     )
+
+
+def _release(live: tuple[Source, ...], former: dict[str, str], stated: Manifest) -> None:
+    """The former databases are for superusers to look into. Roles have no rights there any more: no tenant
+    and no spare schema could be dropped otherwise, here, as long as they are kept."""
+    for source in live:
+        with scratch.admin(source.key) as admin:
+            roles = server_roles.list_roles(admin, database=stated.application.name)
+            name = sql.Identifier(former[source.key])
+            admin.execute(sql.SQL("ALTER DATABASE {} CONNECTION LIMIT 0").format(name))
+            admin.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS true").format(name))
+            with scratch.admin(source.key, database=former[source.key]) as inside:
+                for role in roles:
+                    inside.execute(sql.SQL("DROP OWNED BY {}").format(sql.Identifier(role)))
+            if source.key == "application":
+                # Of tenants and people who came after the backup.
+                server_roles.drop(admin, set(roles) - set(stated.roles))
 
 
 def _drop_former(live: tuple[Source, ...], former: dict[str, str]) -> None:
