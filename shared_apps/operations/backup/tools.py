@@ -48,8 +48,8 @@ def require_version(name: str, *, server: int) -> None:
         )
 
 
-def run(name: str, source: Source, arguments: Sequence[str | Path]) -> None:
-    """Run a program as the owner of a database, until it has ended.
+def run(name: str, source: Source, arguments: Sequence[str | Path], *, options: str = "") -> None:
+    """Run a program as the owner of a database, until it has ended. `options` are of its sessions.
 
     Raises:
         ToolError: it is not there.
@@ -58,6 +58,7 @@ def run(name: str, source: Source, arguments: Sequence[str | Path]) -> None:
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PG")}
     environment["PGCONNECT_TIMEOUT"] = "10"
     environment["LC_ALL"] = "C"
+    environment["PGOPTIONS"] = options
     with tempfile.TemporaryFile() as said:
         ended = subprocess.run(
             [find(name), "--no-password", "--dbname", source.address, *arguments],
