@@ -19,6 +19,7 @@ T = TypeVar("T")
 IPNetwork = IPv4Network | IPv6Network
 
 _MISSING: Any = object()
+_SENSITIVE = ("SECRET", "PASSWORD", "PASSPHRASE", "TOKEN", "ANCHOR_KEY")
 MINIMUM_SECRET_LENGTH = 32
 
 
@@ -28,6 +29,8 @@ class Environment:
 
     source: Mapping[str, str] = field(default_factory=lambda: os.environ)
     problems: list[str] = field(default_factory=list)
+    sensitive: set[str] = field(default_factory=set)
+    """Values that were read and must not be shown: what leaves the machine is searched for them."""
 
     def text(self, name: str, *, default: str = _MISSING) -> str:
         return self._read(name, str, default, blank="")
@@ -87,6 +90,7 @@ class Environment:
                 raise ValueError(f"must have at least {MINIMUM_SECRET_LENGTH} characters")
             if any(word in raw.lower() for word in ("insecure", "changeme", "change-me")):
                 raise ValueError("is a placeholder; generate one")
+            self.sensitive.add(raw)
             return raw
 
         return self._read(name, parse, default, blank="")
@@ -105,6 +109,7 @@ class Environment:
                 if key_id in keys:
                     raise ValueError("names a key id twice")
                 keys[key_id] = value
+                self.sensitive.add(value)
             return keys
 
         return self._read(name, parse, default, blank={})
@@ -128,6 +133,10 @@ class Environment:
 
         return self._read(name, parse, default, blank="")
 
+    def files(self, *names: str) -> tuple[str, ...]:
+        """Paths of those that are given as files: for what is to be read again while the process runs."""
+        return tuple(path for name in names if (path := self.source.get(f"{name}_FILE")))
+
     def finish(self) -> None:
         """Raise one ImproperlyConfigured that lists everything found so far."""
         if self.problems:
@@ -136,6 +145,7 @@ class Environment:
 
     def _read(self, name: str, parse: Callable[[str], T], default: T, *, blank: T) -> T:
         raw = self._raw(name)
+        self._remember(name, raw or "")
         if raw is None:
             if default is _MISSING:
                 self.problems.append(f"{name} is not set (nor {name}_FILE)")
@@ -147,6 +157,17 @@ class Environment:
             # Never the value itself: it may be a secret.
             self.problems.append(f"{name} {error}")
             return blank
+
+    def _remember(self, name: str, raw: str) -> None:
+        """What a name or a URL gives away as secret, whoever asks for it in whatever way."""
+        if any(word in name for word in _SENSITIVE) and not raw.isdigit():
+            self.sensitive.update(part.strip() for part in raw.split(",") if part.strip())
+        if "://" in raw:
+            try:
+                password = urlsplit(raw).password or ""
+            except ValueError:
+                password = ""
+            self.sensitive.update({password, unquote(password)} - {""})
 
     def _raw(self, name: str) -> str | None:
         path = self.source.get(f"{name}_FILE")

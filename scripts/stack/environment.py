@@ -106,6 +106,7 @@ def product_environment(
         "AUDIT_ADMIN_DATABASE_URL": servers.audit_admin_url,
         "REDIS_URL": servers.redis_url,
         "CELERY_BROKER_URL": _next_redis_database(servers.redis_url),
+        **({"POSTGRES_BIN_DIR": str(servers.programs)} if servers.programs else {}),
         **({"FILES_ROOT": str(files)} if files else {}),
         **({"ARCHIVES_ROOT": str(archives)} if archives else {}),
         **({"AUDIT_ANCHOR_PLACES": anchors.as_uri()} if anchors else {}),

@@ -1,7 +1,7 @@
 """The servers that the product runs on, and three ways to have them."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,19 +19,30 @@ class Servers:
     admin_url: str
     audit_admin_url: str
     redis_url: str
+    programs: Path | None = None
+    """Where pg_dump and its like of their version are; None: on the path."""
 
 
 @contextmanager
-def embedded(directory: Path, *, durable: bool = False) -> Iterator[Servers]:
+def embedded(
+    directory: Path, *, durable: bool = False, settings: Mapping[str, str] | None = None
+) -> Iterator[Servers]:
     """Servers from the locked wheels, running while the block does; data stays in `directory`."""
     binaries = ensure_binaries()
-    postgres = EmbeddedPostgres(directory / "postgres", binaries=binaries, durable=durable)
+    postgres = EmbeddedPostgres(
+        directory / "postgres", binaries=binaries, durable=durable, settings=settings
+    )
     redis = EmbeddedRedis(directory / "redis", binaries=binaries, durable=durable)
     with ExitStack() as stack:
         for server in (postgres, redis):
             server.start()
             stack.callback(server.stop)
-        yield Servers(admin_url=postgres.url, audit_admin_url=postgres.url, redis_url=redis.url)
+        yield Servers(
+            admin_url=postgres.url,
+            audit_admin_url=postgres.url,
+            redis_url=redis.url,
+            programs=binaries.postgres_programs,
+        )
 
 
 @contextmanager

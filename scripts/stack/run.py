@@ -94,7 +94,12 @@ def _start(
         supervisor.start(Server(postgres))
         supervisor.start(Server(redis))
         environment = product_environment(
-            Servers(admin_url=postgres.url, audit_admin_url=postgres.url, redis_url=redis.url),
+            Servers(
+                admin_url=postgres.url,
+                audit_admin_url=postgres.url,
+                redis_url=redis.url,
+                programs=binaries.postgres_programs,
+            ),
             load_or_create_secrets(state.secrets),
             settings=LOCAL_SETTINGS,
             files=state.files,

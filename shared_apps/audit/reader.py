@@ -13,6 +13,7 @@ from psycopg import sql
 from psycopg_pool import ConnectionPool, PoolTimeout
 
 from shared_apps.audit.errors import AuditUnavailableError
+from shared_apps.core import renewal
 
 _lock = threading.Lock()
 _pool: ConnectionPool[psycopg.Connection[Any]] | None = None
@@ -41,6 +42,7 @@ def _connections() -> "ConnectionPool[psycopg.Connection[Any]]":
         if _pool is None:
             _pool = ConnectionPool(
                 settings.AUDIT_READER_DATABASE_URL,
+                connection_class=renewal.Connection,
                 min_size=0,
                 max_size=4,
                 timeout=5,

@@ -14,7 +14,7 @@ from shared_apps.authn.backends.kinds import DATABASE, Kind
 from shared_apps.authn.choices import BREAK_GLASS, SessionEnd
 from shared_apps.authn.errors import UnknownBackendError
 from shared_apps.authn.models import AuthConfiguration, Session
-from shared_apps.core import context
+from shared_apps.core import context, resealing
 from shared_apps.core.sealing import SealBrokenError
 from shared_apps.tenants.models import Tenant
 
@@ -147,17 +147,22 @@ def rewrap_secrets() -> int:
     Raises:
         SealBrokenError: one cannot be opened; those before it are done.
     """
-    current, done = configurations.key_ring().current, 0
-    with context.operator():
-        former = AuthConfiguration.objects.exclude(secrets_key__in=["", current])
-        for tenant_id in list(former.values_list("tenant_id", flat=True)):
-            with transaction.atomic():
-                row = former.select_for_update().filter(tenant_id=tenant_id).first()
-                if row is not None:
-                    configurations.seal_secrets(row, configurations.open_secrets(row))
-                    row.save(update_fields=["secrets", "secrets_key"])
-                    done += 1
-    return done
+    return resealing.reseal(
+        AuthConfiguration,
+        key_field="secrets_key",
+        current=configurations.key_ring().current,
+        seal_again=_seal_again,
+    )
+
+
+def count_by_key() -> dict[str, int]:
+    """Id of AUTH_ENCRYPTION_KEYS → configurations whose secrets it opens."""
+    return resealing.count_by_key(AuthConfiguration, key_field="secrets_key")
+
+
+def _seal_again(row: AuthConfiguration) -> None:
+    configurations.seal_secrets(row, configurations.open_secrets(row))
+    row.save(update_fields=["secrets", "secrets_key"])
 
 
 def _realm(tenant_id: UUID, wanted: Wanted) -> UUID | None:

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 from psycopg import conninfo
 
+from shared_apps.core import renewal
 from shared_apps.core.errors import explain
 
 
@@ -22,7 +23,7 @@ def connect(
 ) -> psycopg.Connection[Any]:
     """Raises psycopg.OperationalError: it cannot be reached; the text says where it was looked for."""
     try:
-        return psycopg.connect(url, connect_timeout=connect_timeout, **options)
+        return renewal.Connection.connect(url, connect_timeout=connect_timeout, **options)
     except psycopg.OperationalError as error:
         raise unreachable(error, database, conninfo.conninfo_to_dict(url)) from error
 

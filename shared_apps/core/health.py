@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 import redis
@@ -9,7 +10,7 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, JsonResponse
 
-from shared_apps.core import context, doctor
+from shared_apps.core import context, doctor, renewal
 from shared_apps.core.deadline import Asked, DeadlineError, Inquiry
 
 _PATIENCE = 3.0  # seconds; less than an orchestrator waits
@@ -74,7 +75,9 @@ def _ask_database() -> None:
 
 
 def _ask_audit_database() -> None:
-    with psycopg.connect(settings.AUDIT_READER_DATABASE_URL, connect_timeout=2) as audit:
+    with renewal.Connection[Any].connect(
+        settings.AUDIT_READER_DATABASE_URL, connect_timeout=2
+    ) as audit:
         audit.execute("SELECT 1")
 
 

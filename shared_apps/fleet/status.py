@@ -112,7 +112,7 @@ def verify() -> list[str]:
     wrong = [
         member
         for start in range(0, len(members), _BATCH)
-        for member, rows in _own_rows(members[start : start + _BATCH])
+        for member, rows in list_own_rows(members[start : start + _BATCH])
         if member.fingerprint and not member.is_between and wanted.get(member.fingerprint) != rows
     ]
     for member in wrong:
@@ -129,7 +129,7 @@ def verify() -> list[str]:
     return [member.identity.slug for member in wrong]
 
 
-def _own_rows(members: list[Member]) -> list[tuple[Member, set[str]]]:
+def list_own_rows(members: list[Member]) -> list[tuple[Member, set[str]]]:
     """What the schemas' own tables say, of the apps that tenants have."""
     labels = History().labels
     with context.operator(), connections[MIGRATION_ALIAS].cursor() as cursor:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import transaction
 
-from shared_apps.core import context
+from shared_apps.core import context, resealing
 from shared_apps.core.sealing import SealBrokenError
 from shared_apps.mail import sealing
 from shared_apps.mail.choices import MailSecurity
@@ -77,17 +77,22 @@ def rewrap_passwords() -> int:
     Raises:
         SealBrokenError: one cannot be opened; those before it are done.
     """
-    current, done = sealing.password_keys().current, 0
-    with context.operator():
-        former = TenantMailServer.objects.exclude(password_key__in=["", current])
-        for tenant_id in list(former.values_list("tenant_id", flat=True)):
-            with transaction.atomic():
-                row = former.select_for_update().filter(tenant_id=tenant_id).first()
-                if row is not None:
-                    sealing.seal_password(row, sealing.open_password(row))
-                    row.save()
-                    done += 1
-    return done
+    return resealing.reseal(
+        TenantMailServer,
+        key_field="password_key",
+        current=sealing.password_keys().current,
+        seal_again=_seal_again,
+    )
+
+
+def count_by_key() -> dict[str, int]:
+    """Id of AUTH_ENCRYPTION_KEYS → mail servers whose password it opens."""
+    return resealing.count_by_key(TenantMailServer, key_field="password_key")
+
+
+def _seal_again(row: TenantMailServer) -> None:
+    sealing.seal_password(row, sealing.open_password(row))
+    row.save()
 
 
 def _present(row: TenantMailServer) -> Present:

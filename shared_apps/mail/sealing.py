@@ -30,6 +30,15 @@ def opened(sealed: str) -> str:
         raise TextUnreadableError from None
 
 
+def is_sealed_with_former(sealed: str) -> bool:
+    """Whether it is not opened by SECRET_KEY alone."""
+    try:
+        _derived(settings.SECRET_KEY).decrypt(sealed.encode())
+    except InvalidToken:
+        return True
+    return False
+
+
 def _keys() -> MultiFernet:
     return MultiFernet(
         [_derived(secret) for secret in (settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS)]

@@ -9,7 +9,7 @@ from django.db.models import Count, Q, QuerySet
 from shared_apps.core import context
 from shared_apps.onboarding.choices import RunAction, RunState, StepState
 from shared_apps.onboarding.errors import RunNotFoundError
-from shared_apps.onboarding.models import Run, RunStep, TenantSetup
+from shared_apps.onboarding.models import Erasure, Run, RunStep, TenantSetup
 
 
 def list_setups(*, tenant_ids: Collection[UUID]) -> dict[UUID, set[str]]:
@@ -92,3 +92,9 @@ def get_progress(*, run_id: UUID) -> Progress:
         steps=steps,
         tenants=tuple(tenants)[:_MOST_STEPS],
     )
+
+
+def count_erasures_of_other_keys(*, mark: str) -> int:
+    """Erasures whose address is known under another SECRET_KEY than the one with this mark."""
+    with context.operator():
+        return Erasure.objects.exclude(key_mark=mark).count()

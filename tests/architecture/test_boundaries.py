@@ -41,6 +41,8 @@ OFFERED = {
     "tenant_apps.jobs.serializers": "the form of jobs; an app's own adds what its result holds",
     "tenant_apps.jobs.urls": "the addresses of a kind of job; an app includes them",
     "tenant_apps.jobs.views": "the answers of a kind of job; an app derives its own from them",
+    "shared_apps.onboarding.erasing.tombstones": "under which SECRET_KEY erased people are known; rotation",
+    "shared_apps.onboarding.installation": "logins and databases made; a restore needs them",
     "shared_apps.portfolio.sources": "the facts that a tenant app turns its rows into",
     "shared_apps.portfolio.projections": "where a tenant app registers them",
 }

@@ -45,6 +45,7 @@ PROCESS_MEMORY = {
     "shared_apps/core/caching/entities.py:_by_model": "what models are read for what, which is code",
     "shared_apps/core/caching/entities.py:_entities": "what the code declares",
     "shared_apps/core/caching/store.py:_connected": "connections; keys name their tenant",
+    "shared_apps/core/renewal.py:_renewed": "passwords of the installation's logins; no tenant's",
     "shared_apps/core/doctor.py:_checks": "functions, registered at start",
     "shared_apps/core/metrics/stored.py:_sources": "functions, registered at start",
     "shared_apps/core/metrics/stored.py:_last": "figures of the installation, the same for everybody",

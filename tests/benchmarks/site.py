@@ -20,11 +20,11 @@ class Site:
 
 
 @contextmanager
-def site() -> Iterator[Site]:
+def site(server_settings: Mapping[str, str] | None = None) -> Iterator[Site]:
     """Running while the block does; data and processes are gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="freehold-bench-") as name:
         directory = Path(name)
-        with infra.embedded(directory / "servers") as servers:
+        with infra.embedded(directory / "servers", settings=server_settings) as servers:
             files = directory / "files"
             files.mkdir()
             environment = product_environment(

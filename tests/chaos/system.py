@@ -66,7 +66,10 @@ class System:
         self.postgres.start()
         self.redis.start()
         servers = Servers(
-            admin_url=self.postgres.url, audit_admin_url=self.postgres.url, redis_url=self.redis.url
+            admin_url=self.postgres.url,
+            audit_admin_url=self.postgres.url,
+            redis_url=self.redis.url,
+            programs=self.postgres.programs,
         )
         secrets = load_or_create_secrets(self.state.secrets)
         self.environment = product_environment(

@@ -17,6 +17,7 @@ from shared_apps.audit.sealing import wrapping
 from shared_apps.audit.sealing.models import WrappingKey
 from shared_apps.audit.sealing.values import DataKey
 from shared_apps.audit.sealing.wrapping import Subject
+from shared_apps.core import renewal
 from shared_apps.core.doctor import Finding
 
 _ATTEMPTS: Final = 10
@@ -129,7 +130,7 @@ def _make(source: psycopg.Connection[Any], trail_id: UUID, subjects: Sequence[Su
         for subject in subjects
         for key_id in [uuid4()]
     )
-    with psycopg.connect(source.info.dsn, password=source.info.password) as own:
+    with renewal.Connection[Any].connect(source.info.dsn, password=source.info.password) as own:
         own.execute(REGISTER, [secret.id, secret.proof])
         own.execute(
             _MAKE,

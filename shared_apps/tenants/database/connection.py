@@ -11,6 +11,7 @@ from psycopg.abc import PQGen
 from psycopg.pq import ExecStatus, Format, TransactionStatus
 from psycopg.pq.abc import PGresult
 
+from shared_apps.core import renewal
 from shared_apps.tenants.database import query_log
 from shared_apps.tenants.database.session import ConnectionSession
 
@@ -18,7 +19,7 @@ from shared_apps.tenants.database.session import ConnectionSession
 _DONE = (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK, ExecStatus.EMPTY_QUERY)
 
 
-class TenantConnection(psycopg.Connection[Any]):
+class TenantConnection(renewal.Connection[Any]):
     """Every way to end a transaction on it keeps `session` true.
 
     Its cursors (cursor.py) put each statement into the context, also for code that takes the

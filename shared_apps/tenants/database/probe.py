@@ -21,6 +21,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
 from psycopg.pq import TransactionStatus
 
+from shared_apps.core import renewal
 from shared_apps.tenants.database.profile import PoolMode, Profile
 
 if TYPE_CHECKING:
@@ -163,7 +164,9 @@ class _NoAnswer(Exception):
 
 
 def _connect(parameters: dict[str, Any]) -> psycopg.Connection[Any]:
-    return psycopg.connect(autocommit=True, application_name="freehold probe", **parameters)
+    return renewal.Connection.connect(
+        autocommit=True, application_name="freehold probe", **parameters
+    )
 
 
 def _server_pid(connection: psycopg.Connection[Any]) -> int:

@@ -80,9 +80,9 @@ def _time(command: Sequence[str], environment: Mapping[str, str]) -> float:
 
 
 @contextmanager
-def place() -> Iterator[Place]:
+def place(server_settings: Mapping[str, str] | None = None) -> Iterator[Place]:
     """Nothing is installed yet."""
-    with site() as here:
+    with site(server_settings) as here:
         directory = here.directory / "apps"
         directory.mkdir()
         project.write(directory)

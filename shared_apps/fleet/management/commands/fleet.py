@@ -1,4 +1,4 @@
-"""`manage.py fleet migrate|status|drift|spares|sharding`."""
+"""`manage.py fleet migrate|status|compatible|drift|spares|sharding`."""
 
 import json
 from argparse import ArgumentParser
@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from shared_apps.core.errors import AppError
-from shared_apps.fleet import drift, planning, status
+from shared_apps.fleet import drift, planning, serving, status
 from shared_apps.fleet.management import migrating, sparing
 from shared_apps.fleet.sharding import examining
 
@@ -31,6 +31,10 @@ class Command(BaseCommand):
             action="store_true",
             help="ask each schema's own rows, and correct the ledger where it differs",
         )
+        compatible = actions.add_parser(
+            "compatible", help="can this release's code serve every schema as it is; exit 1 if not"
+        )
+        compatible.add_argument("--json", action="store_true")
         different = actions.add_parser("drift", help="compare every schema with the template")
         different.add_argument("--json", action="store_true")
         spares = actions.add_parser("spares", help="schemas that are ready for new tenants")
@@ -49,6 +53,8 @@ class Command(BaseCommand):
                     migrating.migrate(self, options)
                 case "status":
                     self._status(options)
+                case "compatible":
+                    self._compatible(options)
                 case "drift":
                     self._drift(options)
                 case "spares":
@@ -88,6 +94,22 @@ class Command(BaseCommand):
             self.stdout.write(f"last run: {found.last_run.describe()}")
         self.stdout.write(f"{found.spares} spare schemas are ready for new tenants")
         self.stdout.write(f"{found.current} of {found.total} tenants are at this code's version")
+
+    def _compatible(self, options: dict[str, Any]) -> None:
+        judged = serving.judge()
+        if options["json"]:
+            described = {**asdict(judged), "compatible": not judged.unservable}
+            self.stdout.write(json.dumps(described))
+        else:
+            for unservable in judged.unservable:
+                self.stdout.write(str(unservable))
+            if not judged.unservable:
+                self.stdout.write(
+                    f"this release serves the shared schema and all {judged.tenants} tenants"
+                    f" ({judged.ahead} schemas are ahead of it)"
+                )
+        if judged.unservable:
+            raise SystemExit(1)
 
     def _drift(self, options: dict[str, Any]) -> None:
         differences, behind = drift.find_differences()

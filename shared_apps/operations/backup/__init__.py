@@ -1,0 +1,1 @@
+"""Backups of the whole installation: application database, audit database and files, as of one moment."""

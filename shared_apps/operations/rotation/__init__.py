@@ -1,0 +1,1 @@
+"""Changing the installation's secrets while it runs: docs/rotation.md."""

@@ -1,0 +1,1 @@
+"""What somebody who helps needs to see of an installation, without its secrets and its people."""
