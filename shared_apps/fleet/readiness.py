@@ -39,12 +39,17 @@ def _judge(applied: frozenset[Node]) -> str:
     return "ahead" if history.unknown else "ok"
 
 
-# Of a tenant `t` and its row `v` of the ledger.
+# Of a tenant and its row `v` of the ledger.
 _HAS_IT = """
     (v.fingerprint = %s OR EXISTS (
         SELECT FROM public.fleet_schematemplate s
         WHERE s.fingerprint = v.fingerprint AND s.migrations @> to_jsonb(%s::text[])))
 """
+_UNREADY = f"""
+    SELECT t.slug FROM public.tenants_tenant t
+    LEFT JOIN public.fleet_schemaversion v ON v.schema_name = t.schema_name
+    WHERE t.state = 'ACTIVE' AND {_HAS_IT} IS NOT TRUE ORDER BY t.slug
+"""  # noqa: S608  # a constant
 
 
 def has_what_it_needs(tenant: TenantIdentity) -> bool:
@@ -65,12 +70,7 @@ def list_unready() -> list[str]:
     """
     unready = ["the shared schema"] if ask_shared_schema() == "behind" else []
     with context.operator(), connections[DEFAULT_DB_ALIAS].cursor() as cursor:
-        cursor.execute(
-            "SELECT t.slug FROM public.tenants_tenant t"
-            " LEFT JOIN public.fleet_schemaversion v ON v.schema_name = t.schema_name"
-            f" WHERE t.state = 'ACTIVE' AND {_HAS_IT} IS NOT TRUE ORDER BY t.slug",  # noqa: S608  # a constant
-            _target(),
-        )
+        cursor.execute(_UNREADY, _target())
         return unready + [slug for (slug,) in cursor.fetchall()]
 
 

@@ -47,7 +47,7 @@ topologySpreadConstraints:
 labels: {{- include "freehold.labels" (dict "root" .root "component" .component "extra" $pod.labels) | nindent 2 }}
 {{- $annotations := mergeOverwrite (deepCopy .root.Values.commonAnnotations) (deepCopy $pod.annotations) (default dict .annotations) }}
 {{- if .root.Values.secrets.values }}{{ $_ := set $annotations "checksum/secrets" (.root.Values.secrets.values | toJson | sha256sum) }}{{ end }}
-{{- with .root.Values.secrets.revision }}{{ $_ := set $annotations "freehold/secrets-revision" . }}{{ end }}
+{{- with .root.Values.secrets.revision }}{{ $_ := set $annotations "freehold/secrets-revision" (toString .) }}{{ end }}
 {{- with $annotations }}
 annotations: {{- toYaml . | nindent 2 }}
 {{- end }}
@@ -108,6 +108,12 @@ exec:
   command: [python, -m, config.heartbeat, {{ .name }}, --seconds, {{ .seconds | toString | quote }}]
 {{- end -}}
 
+{{/* Not ready also while a server is away that the process needs; nobody is ended for that. */}}
+{{- define "freehold.working" -}}
+exec:
+  command: [python, -m, config.heartbeat, {{ .name }}, --seconds, {{ .seconds | toString | quote }}, --working]
+{{- end -}}
+
 {{/* A Deployment of the product's: root, component, values, class, args, probe (yaml), and what is its own. */}}
 {{- define "freehold.deployment" -}}
 {{- $root := .root -}}
@@ -120,14 +126,10 @@ exec:
 {{- if $v.monitoring.enabled -}}
 {{- $variables = merge $variables (dict "METRICS_LISTEN" "0.0.0.0:9464" "PROMETHEUS_MULTIPROC_DIR" "/run/freehold/metrics") -}}
 {{- $ports = append $ports (dict "name" "metrics" "containerPort" 9464) -}}
-{{- $mounts = append $mounts (dict "name" "metrics" "mountPath" "/run/freehold/metrics") -}}
-{{- $volumes = append $volumes (dict "name" "metrics" "emptyDir" (dict "medium" "Memory" "sizeLimit" "64Mi")) -}}
 {{- end -}}
-{{- if .heartbeat -}}
-{{- $variables = merge $variables (dict "HEARTBEAT_DIR" "/run/freehold/heartbeats") -}}
-{{- $mounts = append $mounts (dict "name" "heartbeats" "mountPath" "/run/freehold/heartbeats") -}}
-{{- $volumes = append $volumes (dict "name" "heartbeats" "emptyDir" (dict "medium" "Memory" "sizeLimit" "1Mi")) -}}
-{{- end -}}
+{{- if .heartbeat }}{{ $variables = merge $variables (dict "HEARTBEAT_DIR" "/run/freehold/heartbeats") }}{{ end -}}
+{{- $mounts = append $mounts (dict "name" "state" "mountPath" "/run/freehold") -}}
+{{- $volumes = append $volumes (dict "name" "state" "emptyDir" (dict "medium" "Memory" "sizeLimit" "64Mi")) -}}
 {{- if and $v.files.enabled (has .component (list "web" "worker" "provisioner")) -}}
 {{- $mounts = append $mounts (dict "name" "files" "mountPath" "/var/lib/freehold/files") -}}
 {{- $volumes = append $volumes (dict "name" "files" "persistentVolumeClaim" (dict "claimName" (default (printf "%s-files" (include "freehold.fullname" $root)) $v.files.existingClaim))) -}}

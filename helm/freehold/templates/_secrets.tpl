@@ -1,6 +1,6 @@
 {{/*
 Which variables a process is given, by what it does (scripts/stack/product.py has the same).
-serving: web, worker, beat. Whoever adds a variable here adds it to docs/kubernetes.md.
+serving: web, worker, beat. watching: flower. Whoever adds a variable here adds it to docs/kubernetes.md.
 */}}
 {{- define "freehold.variables" -}}
 {{- $serving := list "DATABASE_URL" "AUDIT_DATABASE_URL" "AUDIT_READER_DATABASE_URL" "REDIS_URL" "SECRET_KEY" "JWT_SIGNING_KEYS" "AUDIT_SEALING_KEYS" "AUTH_ENCRYPTION_KEYS" -}}
@@ -21,6 +21,8 @@ serving: web, worker, beat. Whoever adds a variable here adds it to docs/kuberne
 {{- else if eq .class "administrating" -}}
 {{- $names = concat $names $relaying $provisioning $owning $administrating -}}
 {{- $optional = concat $optional $optionalProvisioning -}}
+{{- else if eq .class "watching" -}}
+{{- $names = append $names "FLOWER_BASIC_AUTH" -}}
 {{- else if ne .class "serving" -}}
 {{- fail (printf "There is no class %s of processes" .class) -}}
 {{- end -}}
@@ -34,7 +36,7 @@ serving: web, worker, beat. Whoever adds a variable here adds it to docs/kuberne
 
 {{/* Only those that serve go through the pooler: migrations and the relay need sessions of their own. */}}
 {{- define "freehold.isPooled" -}}
-{{- if and .root.Values.pgbouncer.enabled (eq .class "serving") -}}true{{- end -}}
+{{- if and .root.Values.pgbouncer.enabled (has .class (list "serving" "watching")) -}}true{{- end -}}
 {{- end -}}
 
 {{- define "freehold.secretsVolume" -}}

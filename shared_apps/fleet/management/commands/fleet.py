@@ -31,7 +31,9 @@ class Command(BaseCommand):
             action="store_true",
             help="ask each schema's own rows, and correct the ledger where it differs",
         )
-        wait = actions.add_parser("wait", help="until this code can serve every tenant; exit 1 if not")
+        wait = actions.add_parser(
+            "wait", help="until this code can serve every tenant; exit 1 if not"
+        )
         waiting.add_arguments(wait)
         different = actions.add_parser("drift", help="compare every schema with the template")
         different.add_argument("--json", action="store_true")
