@@ -17,6 +17,8 @@ class Figures:
     """Containers that a namespace with `restricted` would refuse."""
     read_only: int
     """Containers whose root file system is read-only."""
+    without_readiness: int
+    """Long-running containers that lack a readiness probe; as others are counted."""
     without_probes: int
     """Long-running containers that lack a readiness or a liveness probe."""
     network_policies: int
@@ -31,6 +33,7 @@ def measure(first: str, second: str, manifests: list[Manifest]) -> Figures:
         containers=len(containers),
         not_restricted=sum(len(pod_security.failing_containers(pod)) for pod in pods),
         read_only=sum(1 for _, c in containers if _is_read_only(c.spec)),
+        without_readiness=sum(1 for c in serving if not c.spec.get("readinessProbe")),
         without_probes=sum(1 for c in serving if missing_probes(c.spec)),
         network_policies=sum(1 for m in manifests if m["kind"] == "NetworkPolicy"),
     )

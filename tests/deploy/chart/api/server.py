@@ -70,7 +70,9 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             while not self.server.stopping.is_set():  # type: ignore[attr-defined]
                 with self.store.changed:
-                    self.store.changed.wait_for(lambda: self.store.version > seen, timeout=0.5)
+                    self.store.changed.wait_for(
+                        lambda since=seen: self.store.version > since, timeout=0.5
+                    )
                     events = [event for event in self.store.events if event.version > seen]
                 for event in events:
                     seen = event.version
