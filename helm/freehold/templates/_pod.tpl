@@ -134,6 +134,10 @@ exec:
 {{- $mounts = append $mounts (dict "name" "files" "mountPath" "/var/lib/freehold/files") -}}
 {{- $volumes = append $volumes (dict "name" "files" "persistentVolumeClaim" (dict "claimName" (default (printf "%s-files" (include "freehold.fullname" $root)) $v.files.existingClaim))) -}}
 {{- end -}}
+{{- if and (not $v.files.enabled) (eq .class "provisioning") -}}
+{{- $mounts = append $mounts (dict "name" "files" "mountPath" "/var/lib/freehold/files") -}}
+{{- $volumes = append $volumes (dict "name" "files" "emptyDir" dict) -}}
+{{- end -}}
 {{- $context := dict "root" $root "component" .component "values" .values "class" .class "variables" $variables "extraEnv" .values.env -}}
 apiVersion: apps/v1
 kind: Deployment

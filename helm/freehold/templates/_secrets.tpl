@@ -75,7 +75,8 @@ projected:
       "PYTHONUNBUFFERED" "1" -}}
 {{- with $v.trustedProxies }}{{ $_ := set $plain "TRUSTED_PROXIES" (join "," .) }}{{ end -}}
 {{- if include "freehold.isPooled" . }}{{ $_ := set $plain "DATABASE_POOL_MODE" "transaction" }}{{ end -}}
-{{- if $v.files.enabled }}{{ $_ := set $plain "FILES_ROOT" "/var/lib/freehold/files" }}{{ end -}}
+{{- /* What deletes tenants has to know that there are no files: an empty directory says so. */}}
+{{- if or $v.files.enabled (eq .class "provisioning") }}{{ $_ := set $plain "FILES_ROOT" "/var/lib/freehold/files" }}{{ end -}}
 {{- if and $v.provisioner.archives.enabled (eq .class "provisioning") }}{{ $_ := set $plain "ARCHIVES_ROOT" "/var/lib/freehold/archives" }}{{ end -}}
 {{- $all := mergeOverwrite (dict) $v.settings $plain (default dict .variables) -}}
 {{- range $name := keys $all | sortAlpha }}

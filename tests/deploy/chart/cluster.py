@@ -2,7 +2,8 @@
 
 import json
 import subprocess
-from collections.abc import Iterator
+from base64 import b64encode
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import yaml
 
 from scripts.stack.chart import helm
 from tests.deploy.chart import rendering
-from tests.deploy.chart.api.nodes import Nodes, Run, succeed
+from tests.deploy.chart.api.nodes import Nodes
 from tests.deploy.chart.api.server import serving
 from tests.deploy.chart.api.store import KINDS, Object, Store
 
@@ -36,7 +37,7 @@ class Cluster:
         )
 
     def release(
-        self, verb: str, values: str = "minimal", *arguments: str, chart: Path = helm.CHART
+        self, verb: str, values: str = "minimal", *arguments: str | Path, chart: Path = helm.CHART
     ) -> subprocess.CompletedProcess[str]:
         """`helm install|upgrade`; waits until all is ready."""
         return self.command(
@@ -63,9 +64,10 @@ class Cluster:
             for thing in self.store.list("deployments")
         }
 
-    def add_secret(self, name: str, keys: list[str]) -> None:
+    def add_secret(self, name: str, values: Mapping[str, str]) -> None:
+        data = {key: b64encode(value.encode()).decode() for key, value in values.items()}
         secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": name}}
-        self.store.put("secrets", {**secret, "data": dict.fromkeys(keys, "eA==")})
+        self.store.put("secrets", {**secret, "data": data})
 
 
 ALL_VARIABLES = [
@@ -77,15 +79,16 @@ ALL_VARIABLES = [
 
 
 @contextmanager
-def running(directory: Path, *, run: Run = succeed) -> Iterator[Cluster]:
+def running(
+    directory: Path, nodes: Nodes, *, secret: Mapping[str, str] | None = None
+) -> Iterator[Cluster]:
     """An empty cluster with the Secret that the values name."""
-    store = Store()
-    nodes = Nodes(store, run)
+    store = nodes.store
     with serving(store) as url, nodes.working():
         kubeconfig = directory / "kubeconfig"
         kubeconfig.write_text(yaml.safe_dump(_kubeconfig(url)))
         cluster = Cluster(store, nodes, kubeconfig)
-        cluster.add_secret("freehold-secrets", ALL_VARIABLES)
+        cluster.add_secret("freehold-secrets", secret or dict.fromkeys(ALL_VARIABLES, "x"))
         yield cluster
 
 

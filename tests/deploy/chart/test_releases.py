@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.deploy.chart import cluster as clusters
-from tests.deploy.chart.api.store import Object
+from tests.deploy.chart.api.nodes import Nodes
+from tests.deploy.chart.api.store import Object, Store
 from tests.deploy.chart.cluster import Cluster
 
 
@@ -17,7 +18,7 @@ class Script:
     def __init__(self) -> None:
         self.failing: set[str] = set()
 
-    def __call__(self, component: str, container: Object) -> bool:
+    def __call__(self, component: str, container: Object, pod: Object) -> bool:
         return component not in self.failing
 
 
@@ -28,7 +29,7 @@ def script() -> Script:
 
 @pytest.fixture
 def cluster(tmp_path: Path, script: Script) -> Iterator[Cluster]:
-    with clusters.running(tmp_path, run=script) as running:
+    with clusters.running(tmp_path, Nodes(Store(), script)) as running:
         yield running
 
 
@@ -113,7 +114,7 @@ def test_helm_test_passes_and_fails_with_its_pod(cluster: Cluster, script: Scrip
 
 def test_what_pods_need_is_there_before_them(cluster: Cluster) -> None:
     cluster.store.delete("secrets", "freehold-secrets")  # the chart makes it
-    cluster.add_secret("tenant-secrets", ["acme-admin"])
+    cluster.add_secret("tenant-secrets", {"acme-admin": "x"})
     created = cluster.release("install", "trial", "--set-json", f"tenants={json.dumps(TENANTS)}")
     assert created.returncode == 0, created.stderr
 

@@ -11,12 +11,18 @@ from typing import Any
 
 from tests.deploy.chart.api.store import Object, Store
 
-Run = Callable[[str, Object], bool]
-"""Component and container of the product's that is to end: whether it ended well."""
+Run = Callable[[str, Object, Object], bool]
+"""Component, container that is to end, and its pod: whether it ended well."""
+Start = Callable[[Object], bool]
+"""A Deployment, all of whose needs are there: whether it became ready."""
 _PAUSE = 0.02
 
 
-def succeed(component: str, container: Object) -> bool:
+def succeed(component: str, container: Object, pod: Object) -> bool:
+    return True
+
+
+def start(deployment: Object) -> bool:
     return True
 
 
@@ -24,6 +30,7 @@ def succeed(component: str, container: Object) -> bool:
 class Nodes:
     store: Store
     run: Run = succeed
+    start: Start = start
     ran: list[str] = field(default_factory=list)
     """`component/container` of what has ended, in order."""
     _stopping: threading.Event = field(default_factory=threading.Event)
@@ -64,7 +71,7 @@ class Nodes:
         component = metadata["labels"]["app.kubernetes.io/component"]
         for container in [*spec.get("initContainers", []), *spec["containers"]]:
             self.ran.append(f"{component}/{container['name']}")
-            if not self.run(component, container):
+            if not self.run(component, container, spec):
                 return False
         return True
 
@@ -74,7 +81,7 @@ class Nodes:
             return
         spec = deployment["spec"]
         pod = spec["template"]["spec"]
-        if not self._can_start(pod) or not self._has_migrated(pod):
+        if not self._can_start(pod) or not self._has_migrated(pod) or not self.start(deployment):
             return
         replicas = spec.get("replicas", 1)
         metadata = deployment["metadata"]
