@@ -20,14 +20,6 @@ def test_rendered_twice_nothing_is_another(name: str) -> None:
     assert figures.changed_lines(rendering.text(name), again) == 0
 
 
-@pytest.mark.parametrize("version", linting.versions())
-def test_each_supported_version_knows_every_field(version: str) -> None:
-    # What several sets have alike is looked at once.
-    different = {repr(m): m for name in rendering.SETS for m in rendering.manifests(name)}
-
-    assert list(linting.invalid(different.values(), version=version)) == []
-
-
 def test_a_field_that_kubernetes_does_not_know_is_found() -> None:
     service = rendering.of_kind("minimal", "Service")["freehold-web"]
     service["spec"]["sesionAffinity"] = "None"
