@@ -11,8 +11,8 @@ LOG_FORMAT = env.choice("LOG_FORMAT", default=JSON, choices=FORMATS)
 LOGGING["handlers"]["stderr"]["formatter"] = LOG_FORMAT
 
 SECURE_SSL_REDIRECT = env.boolean("SECURE_SSL_REDIRECT", default=True)
-# Whoever asks for these asks the process itself, not by the proxy that ends TLS.
-SECURE_REDIRECT_EXEMPT = [r"^health/"]
+# Probes ask the process itself, without TLS: sent elsewhere, they would call anything healthy, or nothing.
+SECURE_REDIRECT_EXEMPT = [r"^health/(live|ready|startup)/?$"]
 # Of TRUSTED_PROXIES alone: from anybody else the header is taken away (shared_apps/core/middleware.py).
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SECURE_HSTS_SECONDS = env.integer("SECURE_HSTS_SECONDS", default=31536000, low=0, high=63072000)

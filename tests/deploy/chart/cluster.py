@@ -1,4 +1,4 @@
-"""Where releases are made: the cluster of KUBECONFIG, or an API in memory."""
+"""Where releases are made: an API in memory, with nodes that run what they are told to."""
 
 import json
 import subprocess

@@ -48,7 +48,9 @@ class Nodes:
     def _work(self) -> None:
         while not self._stopping.wait(_PAUSE):
             for job in self.store.list("jobs"):
-                if not job.get("status") and self._can_start(job["spec"]["template"]["spec"]):
+                pod = job["spec"]["template"]["spec"]
+                # One at a time: what waits for another Job would be waited for in vain.
+                if not job.get("status") and self._can_start(pod) and self._has_migrated(pod):
                     self._finish_job(job)
             for pod in self.store.list("pods"):
                 if not pod.get("status") and self._can_start(pod["spec"]):
