@@ -16,7 +16,7 @@ from typing import Any
 
 from tests.deploy.chart.api.store import Object, Store
 
-_READY_SECONDS = 180.0
+_READY_SECONDS = 900.0
 
 
 @dataclass
@@ -132,4 +132,4 @@ class Containers:
 
     def _docker(self, *arguments: str, check: bool = False) -> subprocess.CompletedProcess[str]:
         command: list[Any] = ["docker", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=check, timeout=600)
+        return subprocess.run(command, capture_output=True, text=True, check=check, timeout=3600)

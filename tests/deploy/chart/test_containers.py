@@ -99,7 +99,7 @@ def test_from_nothing_to_a_tenant_that_works_and_back(installed: Installed) -> N
     cluster, said = installed.cluster, installed.containers.said
     passwords = dict.fromkeys(("acme", "globex"), "correct horse battery staple")
     cluster.add_secret("tenant-secrets", passwords)
-    patient = ("--values", installed.values, "--timeout", "9m")
+    patient = ("--values", installed.values, "--timeout", "60m")
 
     made = cluster.release("install", "minimal", *patient)
 
@@ -108,7 +108,7 @@ def test_from_nothing_to_a_tenant_that_works_and_back(installed: Installed) -> N
         f"freehold-{name}" for name in ("web", "worker", "provisioner", "beat", "relay")
     }
 
-    tested = cluster.command("test", "freehold", "--timeout", "9m")
+    tested = cluster.command("test", "freehold", "--timeout", "60m")
     lines = said["test/functional"].splitlines()
     assert tested.returncode == 0, lines
     assert [line.partition(" (")[0] for line in lines if line.startswith("ok")] == [
@@ -118,7 +118,7 @@ def test_from_nothing_to_a_tenant_that_works_and_back(installed: Installed) -> N
 
     upgraded = cluster.release("upgrade", "minimal", *patient, "--set", "settings.LOG_LEVEL=DEBUG")
     assert upgraded.returncode == 0, f"{upgraded.stderr}\n{said}"
-    back = cluster.command("rollback", "freehold", "1", "--wait", "--timeout", "9m")
+    back = cluster.command("rollback", "freehold", "1", "--wait", "--timeout", "60m")
     assert back.returncode == 0, f"{back.stderr}\n{said}"
     assert "this release serves the shared schema and all 2 tenants" in said["rollback-guard/guard"]
 
