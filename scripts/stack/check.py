@@ -35,6 +35,7 @@ def _checks() -> list[Check]:
         Check("imports", [_tool("lint-imports")]),
         Check("migrations", [str(PYTHON), "manage.py", "makemigrations", "--check", "--dry-run"]),
         Check("openapi", [str(PYTHON), "manage.py", "openapi", "--check"]),
+        Check("chart", [str(PYTHON), "-m", "scripts.stack.chart", "check"]),
         Check(
             "deploy",
             [str(PYTHON), "manage.py", "check", "--deploy", "--fail-level", "WARNING"],

@@ -6,6 +6,7 @@ the next one's schemas. One that is behind is not.
 
 import time
 from functools import lru_cache
+from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
@@ -38,16 +39,41 @@ def _judge(applied: frozenset[Node]) -> str:
     return "ahead" if history.unknown else "ok"
 
 
+# Of a tenant and its row `v` of the ledger.
+_HAS_IT = """
+    (v.fingerprint = %s OR EXISTS (
+        SELECT FROM public.fleet_schematemplate s
+        WHERE s.fingerprint = v.fingerprint AND s.migrations @> to_jsonb(%s::text[])))
+"""
+_UNREADY = f"""
+    SELECT t.slug FROM public.tenants_tenant t
+    LEFT JOIN public.fleet_schemaversion v ON v.schema_name = t.schema_name
+    WHERE t.state = 'ACTIVE' AND {_HAS_IT} IS NOT TRUE ORDER BY t.slug
+"""  # noqa: S608  # a constant
+
+
 def has_what_it_needs(tenant: TenantIdentity) -> bool:
     """Whether a tenant's schema has every migration of this code, or newer code's beside them."""
-    target = selectors.get_target()
     with context.operator(), connections[DEFAULT_DB_ALIAS].cursor() as cursor:
         cursor.execute(
-            "SELECT v.fingerprint = %s OR t.migrations @> to_jsonb(%s::text[])"
-            " FROM public.fleet_schemaversion v"
-            " LEFT JOIN public.fleet_schematemplate t ON t.fingerprint = v.fingerprint"
-            " WHERE v.schema_name = %s",
-            [target.fingerprint, [name_of(node) for node in target.migrations], tenant.schema],
+            f"SELECT {_HAS_IT} FROM public.fleet_schemaversion v WHERE v.schema_name = %s",  # noqa: S608  # a constant
+            [*_target(), tenant.schema],
         )
         row = cursor.fetchone()
     return row is not None and bool(row[0])
+
+
+def list_unready() -> list[str]:
+    """What this code could not serve: the shared schema, and slugs of tenants that are served now.
+
+    Asked with the application's login, by the ledger alone, as a request is answered.
+    """
+    unready = ["the shared schema"] if ask_shared_schema() == "behind" else []
+    with context.operator(), connections[DEFAULT_DB_ALIAS].cursor() as cursor:
+        cursor.execute(_UNREADY, _target())
+        return unready + [slug for (slug,) in cursor.fetchall()]
+
+
+def _target() -> list[Any]:
+    target = selectors.get_target()
+    return [target.fingerprint, [name_of(node) for node in target.migrations]]

@@ -1,4 +1,4 @@
-"""`manage.py fleet migrate|status|compatible|drift|spares|sharding`."""
+"""`manage.py fleet migrate|status|compatible|wait|drift|spares|sharding`."""
 
 import json
 from argparse import ArgumentParser
@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from shared_apps.core.errors import AppError
 from shared_apps.fleet import drift, planning, serving, status
-from shared_apps.fleet.management import migrating, sparing
+from shared_apps.fleet.management import migrating, sparing, waiting
 from shared_apps.fleet.sharding import examining
 
 
@@ -35,6 +35,10 @@ class Command(BaseCommand):
             "compatible", help="can this release's code serve every schema as it is; exit 1 if not"
         )
         compatible.add_argument("--json", action="store_true")
+        wait = actions.add_parser(
+            "wait", help="until this code can serve every tenant; exit 1 if not"
+        )
+        waiting.add_arguments(wait)
         different = actions.add_parser("drift", help="compare every schema with the template")
         different.add_argument("--json", action="store_true")
         spares = actions.add_parser("spares", help="schemas that are ready for new tenants")
@@ -55,6 +59,8 @@ class Command(BaseCommand):
                     self._status(options)
                 case "compatible":
                     self._compatible(options)
+                case "wait":
+                    waiting.wait(self, options)
                 case "drift":
                     self._drift(options)
                 case "spares":

@@ -1,13 +1,18 @@
 """While a fleet is migrated: who is served, by which release of the code."""
 
 import time
+from io import StringIO
 
+import pytest
+from django.core.management import CommandError, call_command
 from django.db import connections
 from django.test import Client
 
 from shared_apps.core import context
 from shared_apps.fleet import readiness
 from shared_apps.fleet.services import MIGRATION_ALIAS
+from shared_apps.tenants.choices import TenantState
+from shared_apps.tenants.models import Tenant
 from tests.fleet import Fleet
 
 ADD_NOTE = """
@@ -77,3 +82,36 @@ def test_readiness_knows_that_the_database_is_ahead_or_behind(fleet: Fleet) -> N
                 "UPDATE django_migrations SET name = '0001_initial' WHERE app = 'fleet' AND name = '0001_else'"
             )
     assert _ready() == (200, "ok")
+
+
+def _wait(*, seconds: int = 0) -> str:
+    readiness._known.clear()
+    said = StringIO()
+    with context.operator():
+        call_command("fleet", "wait", "--seconds", str(seconds), stdout=said, stderr=said)
+    return said.getvalue()
+
+
+def test_a_new_release_waits_until_it_can_serve_every_tenant(fleet: Fleet) -> None:
+    assert _wait() == "this release can serve all tenants\n"
+    fleet.release(_0003_note=ADD_NOTE)
+    with pytest.raises(CommandError, match="cannot serve acme, globex: run"):
+        _wait()
+    fleet.migrate("--only", "acme")
+    with pytest.raises(CommandError, match="cannot serve globex: run"):
+        _wait()
+
+    fleet.migrate()
+    assert _wait() == "this release can serve all tenants\n"
+
+    # And the one before does, after a rollback: what is ahead is served.
+    fleet.undo_release()
+    assert _wait() == "this release can serve all tenants\n"
+
+
+def test_a_tenant_that_nobody_is_served_from_keeps_no_release_waiting(fleet: Fleet) -> None:
+    with context.operator():
+        Tenant.objects.filter(slug="globex").update(state=TenantState.SUSPENDED)
+    fleet.release(_0003_note=ADD_NOTE)
+    fleet.migrate("--only", "acme")
+    assert _wait() == "this release can serve all tenants\n"
