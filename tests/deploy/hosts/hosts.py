@@ -93,7 +93,9 @@ class Laboratory:
 
     def on(self, name: str, script: str, *, stdin: str | None = None) -> str:
         """What the script says on the host."""
-        return _must("docker", "exec", "-i", self.container(name), "bash", "-c", script, stdin=stdin)
+        return _must(
+            "docker", "exec", "-i", self.container(name), "bash", "-c", script, stdin=stdin
+        )
 
     def bundle(self, *, source: Path = _ROOT, name: str = "bundle") -> Path:
         path = self.directory / name
