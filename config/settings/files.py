@@ -9,8 +9,10 @@ MEDIA_ROOT = env.text("FILES_ROOT", default="")
 # Archives that operators ask for over the API; on the provisioner's host, nowhere else.
 ARCHIVES_ROOT = env.text("ARCHIVES_ROOT", default="")
 MEDIA_URL = "/files/"
-FILE_UPLOAD_PERMISSIONS = 0o640
-FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o750
+# Where web and provisioner are users of their own, what one has made the other takes away, as their group.
+_shared = env.boolean("FILES_SHARED_WITH_GROUP", default=False)
+FILE_UPLOAD_PERMISSIONS = 0o660 if _shared else 0o640
+FILE_UPLOAD_DIRECTORY_PERMISSIONS = 0o770 if _shared else 0o750
 
 STORAGES = {
     "default": {"BACKEND": "shared_apps.tenants.files.TenantFileSystemStorage"},

@@ -95,7 +95,7 @@ def _python_scripts() -> list[str]:
     for path in sorted((ROOT / "scripts").iterdir()):
         if path.is_file() and _first_line(path).startswith(b"#!/usr/bin/env python3"):
             found.append(str(path.relative_to(ROOT)))
-    return found
+    return [*found, "ansible/bundle"]
 
 
 def _first_line(path: Path) -> bytes:
