@@ -50,9 +50,10 @@ def gather() -> Iterator[tuple[str, Any]]:
     for name, ask in _FACTS.items():
         try:
             with context.operator():
-                yield name, ask()
+                found = ask()
         except Exception as error:
-            yield name, {"could_not_be_asked": f"{type(error).__name__}: {explain(error)}"}
+            found = {"could_not_be_asked": f"{type(error).__name__}: {explain(error)}"}
+        yield name, found
 
 
 def _about() -> dict[str, Any]:
