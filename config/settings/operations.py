@@ -17,7 +17,6 @@ CERTIFICATE_LEAST_LIFE = timedelta(
     days=env.integer("CERTIFICATE_LEAST_DAYS", default=21, low=1, high=3650)
 )
 DISK_LEAST_PERCENT = env.integer("DISK_LEAST_PERCENT", default=10, low=0, high=99)
-HEARTBEAT_DIR = env.text("HEARTBEAT_DIR", default="")
 
 # Of this process: what a support bundle is searched for. Whatever else is read later is in it as well.
 SECRET_VALUES = env.sensitive

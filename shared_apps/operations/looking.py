@@ -13,7 +13,7 @@ from cryptography import x509
 from django.conf import settings
 from django.utils import timezone
 
-from shared_apps.core import databases
+from shared_apps.core import databases, heartbeat
 from shared_apps.core.databases import Database
 from shared_apps.core.doctor import Finding
 from shared_apps.operations.backup import places
@@ -88,14 +88,18 @@ def find_still_processes() -> Iterator[Finding]:
     """Of HEARTBEAT_DIR: who worked once and does not any more."""
     if not settings.HEARTBEAT_DIR:
         return
-    now = time.time()
-    for path in sorted(Path(settings.HEARTBEAT_DIR).glob("*")):
-        if path.is_file() and (seconds := now - path.stat().st_mtime) > _STILL_SECONDS:
+    for path in sorted(Path(settings.HEARTBEAT_DIR).glob("[!.]*")):
+        state = heartbeat.read(settings.HEARTBEAT_DIR, path.name)
+        if state is None:
+            continue
+        if state.age > _STILL_SECONDS:
             yield Finding(
                 path.name,
-                f"has not worked for {seconds:.0f} s",
+                f"has not worked for {state.age:.0f} s",
                 f"see its log and restart it; remove {path} where it is not meant to run",
             )
+        elif state.waits_for:
+            yield Finding(path.name, f"waits for {state.waits_for}", "it goes on when that is back")
 
 
 def find_odd_clocks() -> Iterator[Finding]:

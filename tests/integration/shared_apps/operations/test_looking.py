@@ -95,12 +95,14 @@ def test_backups_that_are_late(system: Installation, backup: Path) -> None:
 
 def test_a_process_that_stands_still(system: Installation, tmp_path: Path) -> None:
     for name, age in (("worker", 10), ("relay", 400)):
-        (tmp_path / name).touch()
+        (tmp_path / name).write_text("working")
         os.utime(tmp_path / name, (time.time() - age,) * 2)
 
     with override_settings(HEARTBEAT_DIR=str(tmp_path)):
         [found] = findings("heartbeats")
-        (tmp_path / "relay").touch()
+        (tmp_path / "relay").write_text("waiting for Redis")
+        assert findings("heartbeats")[0].startswith("relay: waits for Redis")
+        (tmp_path / "relay").write_text("working")
         assert findings("heartbeats") == []
 
     assert found.startswith("relay: has not worked for 40")
