@@ -89,6 +89,18 @@ class MovingQuerySet(models.QuerySet[M], Generic[M]):
     def update(self, **values: Any) -> int:
         return super().update(**_moved(self.model, values))
 
+    def bulk_update(
+        self, objs: Iterable[M], fields: Iterable[str], batch_size: int | None = None
+    ) -> int:
+        """As Django's; whoever changed one of them meanwhile has made that instance stale, as a save would say."""
+        instances, names = list(objs), set(fields)
+        changed = super().bulk_update(instances, names, batch_size)
+        for instance in instances:
+            known = {"version"} - instance.get_deferred_fields() - names
+            if isinstance(instance, VersionedModel) and known:
+                instance.version += 1
+        return changed
+
 
 def _moved(model: type[models.Model], values: Mapping[str, Any]) -> dict[str, Any]:
     moved: dict[str, Any] = {}

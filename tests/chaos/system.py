@@ -54,6 +54,7 @@ class System:
             self.state.postgres, binaries=binaries, settings=server_settings
         )
         self.redis = EmbeddedRedis(self.state.redis, binaries=binaries)
+        self._binaries = binaries
         self.environment: dict[str, str] = {}
         self._supervisor = Supervisor(report=print)
         self._clients = ExitStack()
@@ -69,7 +70,7 @@ class System:
             admin_url=self.postgres.url,
             audit_admin_url=self.postgres.url,
             redis_url=self.redis.url,
-            programs=self.postgres.programs,
+            programs=self._binaries.postgres_programs,
         )
         secrets = load_or_create_secrets(self.state.secrets)
         self.environment = product_environment(

@@ -85,6 +85,20 @@ def test_one_instance_is_saved_again_and_again(vendor: Vendor) -> None:
     assert stored(vendor)[:2] == ("v4", 4)
 
 
+def test_what_was_changed_with_others_is_saved_again_unless_somebody_else_changed_it(
+    vendor: Vendor,
+) -> None:
+    bulk_update(vendor)
+    vendor.name = "again"
+    vendor.save()
+    assert stored(vendor)[:2] == ("again", 3)
+    update(vendor)
+    bulk_update(vendor)
+
+    with pytest.raises(StaleRowError):
+        vendor.save()
+
+
 @pytest.mark.parametrize("fields", [None, ["name"]])
 def test_what_was_changed_meanwhile_is_not_overwritten(
     vendor: Vendor, fields: list[str] | None
