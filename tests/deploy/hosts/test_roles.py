@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts.stack import product
+from config import programs
 
 pytestmark = pytest.mark.quick_deploy
 
@@ -38,14 +38,7 @@ def test_each_process_has_the_secrets_that_the_quickstart_gives_it() -> None:
     names = set(re.findall(r"\b[A-Z][A-Z_]*(?:URL|KEYS?|FALLBACKS|TOKEN)\b", text))
     serving = set(_read(_ANSIBLE / "roles/application/vars/main.yml")["__application_serving"])
 
-    not_for_serving = (
-        product._FOR_COMMANDS_ONLY
-        | product._FOR_THE_RELAY
-        | product._FOR_AUDITING
-        | product._FOR_ANCHORS
-    )
-
-    assert serving & not_for_serving == set()
+    assert serving & programs.WITHHELD["web"] == set()
     # The superusers' URLs are in no file of a host.
     assert names & {"ADMIN_DATABASE_URL", "AUDIT_ADMIN_DATABASE_URL"} == set()
 
