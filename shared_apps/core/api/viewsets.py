@@ -4,9 +4,14 @@ from collections.abc import Mapping
 from typing import Any, ClassVar, Generic, TypeVar
 
 from django.core.exceptions import ImproperlyConfigured
-from django.db import models
+from django.db import models, transaction
 from django_filters.filterset import filterset_factory
-from rest_framework.mixins import ListModelMixin
+from rest_framework.mixins import (
+    CreateModelMixin,
+    DestroyModelMixin,
+    ListModelMixin,
+    UpdateModelMixin,
+)
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 from rest_framework.viewsets import GenericViewSet
@@ -48,6 +53,36 @@ class VersionedShapes:
         return found
 
 
+class _AtomicCreate:
+    def create(self, *args: Any, **kwargs: Any) -> Response:
+        with transaction.atomic():
+            answer: Response = super().create(*args, **kwargs)  # type: ignore[misc]  # a mixin of views
+            return answer
+
+
+class _AtomicUpdate:
+    def update(self, *args: Any, **kwargs: Any) -> Response:
+        with transaction.atomic():
+            answer: Response = super().update(*args, **kwargs)  # type: ignore[misc]  # a mixin of views
+            return answer
+
+
+class _AtomicDestroy:
+    def destroy(self, *args: Any, **kwargs: Any) -> Response:
+        with transaction.atomic():
+            answer: Response = super().destroy(*args, **kwargs)  # type: ignore[misc]  # a mixin of views
+            return answer
+
+
+# A write of the REST framework's own is one transaction, also where no other is around the request (the public
+# host, a urlconf of one's own): If-Match locks the row that it compares. A view that calls services leaves it to them.
+_ATOMIC: tuple[tuple[type[Any], str, type[Any]], ...] = (
+    (CreateModelMixin, "create", _AtomicCreate),
+    (UpdateModelMixin, "update", _AtomicUpdate),
+    (DestroyModelMixin, "destroy", _AtomicDestroy),
+)
+
+
 class ServiceViewSet(VersionedShapes, ConditionalRequests, GenericViewSet[M], Generic[M]):
     """Shapes by version, bodies by action; a method reads the body, calls one service, shows the row."""
 
@@ -80,6 +115,11 @@ def conform(viewset: type[GenericViewSet[Any]]) -> type[GenericViewSet[Any]]:
         part
         for part in (VersionedShapes, StrictBodies, ConditionalRequests)
         if not issubclass(viewset, part)
+    ]
+    parts += [
+        atomic
+        for mixin, name, atomic in _ATOMIC
+        if getattr(viewset, name, None) is getattr(mixin, name)
     ]
     added = {
         "__module__": viewset.__module__,
