@@ -179,6 +179,7 @@ def of_a_test(system: Installation, directory: Path) -> Iterator[Fleet]:
             for tenant in made.tenants:
                 drop(tenant)
             Tenant.objects.filter(id__in=[tenant.id for tenant in made.tenants]).delete()
+            Tenant.objects.update(state=TenantState.ACTIVE)
             if made.has_released:
                 for tenant in system.tenants.values():
                     drop(tenant)

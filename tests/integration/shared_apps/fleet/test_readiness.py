@@ -94,7 +94,7 @@ def _wait(*, seconds: int = 0) -> str:
 
 def test_a_new_release_waits_until_it_can_serve_every_tenant(fleet: Fleet) -> None:
     assert _wait() == "this release can serve all tenants\n"
-    fleet.release(_0003_note=ADD_NOTE)
+    fleet.release(_0004_note=ADD_NOTE)
     with pytest.raises(CommandError, match="cannot serve acme, globex: run"):
         _wait()
     fleet.migrate("--only", "acme")
@@ -112,6 +112,6 @@ def test_a_new_release_waits_until_it_can_serve_every_tenant(fleet: Fleet) -> No
 def test_a_tenant_that_nobody_is_served_from_keeps_no_release_waiting(fleet: Fleet) -> None:
     with context.operator():
         Tenant.objects.filter(slug="globex").update(state=TenantState.SUSPENDED)
-    fleet.release(_0003_note=ADD_NOTE)
+    fleet.release(_0004_note=ADD_NOTE)
     fleet.migrate("--only", "acme")
     assert _wait() == "this release can serve all tenants\n"

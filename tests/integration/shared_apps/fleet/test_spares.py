@@ -113,7 +113,7 @@ def test_so_it_is_with_one_of_everything_rows_and_sequences_included(fleet: Flee
 )
 def test_what_does_not_bear_renaming_is_never_pooled(fleet: Fleet, body: str, said: str) -> None:
     # Of a name of its own: the template is known by the names of migrations.
-    fleet.release(**{f"_0003_{said.replace(' ', '_').replace('.', '')}": signed(body)})
+    fleet.release(**{f"_0004_{said.replace(' ', '_').replace('.', '')}": signed(body)})
     fleet.migrate()
     with pytest.raises(SpareError, match=said):
         fill(1)

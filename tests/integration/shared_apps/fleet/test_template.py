@@ -139,7 +139,7 @@ def test_the_comparison_notices_what_a_script_leaves_out(
     fleet: Fleet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(script, "_triggers", lambda cursor: iter(()))
-    fleet.release(_0003_without_triggers="operations = [migrations.RunSQL('SELECT 1')]")
+    fleet.release(_0004_without_triggers="operations = [migrations.RunSQL('SELECT 1')]")
     assert "trigger" in templates.ensure_template().refusal
     monkeypatch.undo()
     # And the tenant is made all the same, by its migrations.

@@ -393,7 +393,7 @@ from uuid import UUID
 from django.utils import timezone
 from shared_apps.core import attribution, context
 from shared_apps.onboarding import deleting, services
-from shared_apps.onboarding.archive import restoring, writing
+from shared_apps.onboarding.archive import restoring, restoring_files, writing
 from shared_apps.core.references import Secrets
 from shared_apps.onboarding.provisioning import recording
 from shared_apps.tenants import services as tenants
@@ -402,7 +402,7 @@ place, name = {
     "while it is written": (writing, "verify"),
     "before the date": (deleting.tenants, "schedule_deletion"),
     "after the row": (restoring, "_fill"),
-    "half filled": (restoring, "_write_files"),
+    "half filled": (restoring_files, "write"),
     "before the end": (recording.Recorder, "complete"),
 }[sys.argv[2]]
 setattr(place, name, lambda *a, **k: os.kill(os.getpid(), signal.SIGKILL))
