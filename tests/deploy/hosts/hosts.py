@@ -99,7 +99,7 @@ class Laboratory:
 
     def bundle(self, *, source: Path = _ROOT, name: str = "bundle") -> Path:
         path = self.directory / name
-        python = shutil.which("python3", path=_ansible_path()) or "python3"
+        python = shutil.which("python3", path=ansible_path()) or "python3"
         _must(python, str(_ROOT / "ansible" / "bundle"), str(path), "--source", str(source))
         return path
 
@@ -109,7 +109,7 @@ class Laboratory:
         done = subprocess.run(
             ["ansible-playbook", "-i", str(file), f"playbooks/{playbook}.yml", *arguments],
             cwd=_ROOT / "ansible",
-            env={**os.environ, "PATH": _ansible_path(), "ANSIBLE_NOCOLOR": "1"},
+            env={**os.environ, "PATH": ansible_path(), "ANSIBLE_NOCOLOR": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -137,7 +137,7 @@ class Laboratory:
         }
 
 
-def _ansible_path() -> str:
+def ansible_path() -> str:
     own = os.environ.get("ANSIBLE_BIN")
     return f"{own}:{os.environ['PATH']}" if own else os.environ["PATH"]
 
