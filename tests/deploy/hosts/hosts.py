@@ -21,6 +21,14 @@ _ROOT = Path(__file__).resolve().parents[3]
 _IMAGE = "freehold-test/systemd:bookworm"
 PUBLIC_HOST = "freehold.example"
 # Redis of Debian asks for a user namespace, which a container that is not privileged cannot have.
+_BOOTED = """
+for _ in $(seq 300); do
+    case $(systemctl is-system-running 2>/dev/null) in running | degraded) exit 0 ;; esac
+    sleep 0.2
+done
+echo "systemd has not come up" >&2
+exit 1
+"""
 _PREPARE = """
 set -e
 mkdir -p -m 700 /root/.ssh
@@ -84,7 +92,7 @@ class Laboratory:
             *("--cgroupns=host", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw"),
             *("--tmpfs", "/run", "--tmpfs", "/tmp", _IMAGE),
         )
-        self.on(name, "systemctl is-system-running --wait || true")
+        self.on(name, _BOOTED)
         self.on(name, _PREPARE, stdin=(self.directory / "key.pub").read_text())
         template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
         self.addresses[name] = _must(
