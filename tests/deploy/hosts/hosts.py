@@ -21,6 +21,14 @@ _ROOT = Path(__file__).resolve().parents[3]
 _IMAGE = "freehold-test/systemd:bookworm"
 PUBLIC_HOST = "freehold.example"
 # Redis of Debian asks for a user namespace, which a container that is not privileged cannot have.
+_BOOTED = """
+for _ in $(seq 300); do
+    case $(systemctl is-system-running 2>/dev/null) in running | degraded) exit 0 ;; esac
+    sleep 0.2
+done
+echo "systemd has not come up" >&2
+exit 1
+"""
 _PREPARE = """
 set -e
 mkdir -p -m 700 /root/.ssh
@@ -84,7 +92,7 @@ class Laboratory:
             *("--cgroupns=host", "-v", "/sys/fs/cgroup:/sys/fs/cgroup:rw"),
             *("--tmpfs", "/run", "--tmpfs", "/tmp", _IMAGE),
         )
-        self.on(name, "systemctl is-system-running --wait || true")
+        self.on(name, _BOOTED)
         self.on(name, _PREPARE, stdin=(self.directory / "key.pub").read_text())
         template = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}"
         self.addresses[name] = _must(
@@ -99,7 +107,7 @@ class Laboratory:
 
     def bundle(self, *, source: Path = _ROOT, name: str = "bundle") -> Path:
         path = self.directory / name
-        python = shutil.which("python3", path=_ansible_path()) or "python3"
+        python = shutil.which("python3", path=ansible_path()) or "python3"
         _must(python, str(_ROOT / "ansible" / "bundle"), str(path), "--source", str(source))
         return path
 
@@ -109,7 +117,7 @@ class Laboratory:
         done = subprocess.run(
             ["ansible-playbook", "-i", str(file), f"playbooks/{playbook}.yml", *arguments],
             cwd=_ROOT / "ansible",
-            env={**os.environ, "PATH": _ansible_path(), "ANSIBLE_NOCOLOR": "1"},
+            env={**os.environ, "PATH": ansible_path(), "ANSIBLE_NOCOLOR": "1"},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -137,7 +145,7 @@ class Laboratory:
         }
 
 
-def _ansible_path() -> str:
+def ansible_path() -> str:
     own = os.environ.get("ANSIBLE_BIN")
     return f"{own}:{os.environ['PATH']}" if own else os.environ["PATH"]
 

@@ -33,14 +33,33 @@ def test_every_default_is_specified_with_a_type(role: Path) -> None:
     assert all(name.startswith(f"{role.name}_") for name in defaults)
 
 
-def test_each_process_has_the_secrets_that_the_quickstart_gives_it() -> None:
-    text = (_ANSIBLE / "roles" / "application" / "vars" / "main.yml").read_text()
-    names = set(re.findall(r"\b[A-Z][A-Z_]*(?:URL|KEYS?|FALLBACKS|TOKEN)\b", text))
-    serving = set(_read(_ANSIBLE / "roles/application/vars/main.yml")["__application_serving"])
+@pytest.mark.parametrize("role", _ROLES, ids=lambda role: role.name)
+def test_every_default_has_an_effect(role: Path) -> None:
+    defaults = _read(role / "defaults" / "main.yml") or {}
+    used = "".join(
+        path.read_text()
+        for path in [*_ANSIBLE.rglob("*.yml"), *_ANSIBLE.rglob("*.j2")]
+        if path.name != "argument_specs.yml" and path != role / "defaults" / "main.yml"
+    )
+    used += "".join(str(value) for value in defaults.values())
 
-    assert serving & programs.WITHHELD["web"] == set()
+    assert [name for name in defaults if not re.search(rf"\b{name}\b", used)] == []
+
+
+def test_no_process_has_a_secret_that_the_other_installations_withhold_from_it() -> None:
+    text = (_ANSIBLE / "roles" / "application" / "vars" / "main.yml").read_text()
+    found = _read(_ANSIBLE / "roles" / "application" / "vars" / "main.yml")
+    serving = set(found["__application_serving"])
+    relaying = serving | set(re.findall(r"'([A-Z_]+)'", found["__application_relaying"]))
+    provisioning = relaying | set(re.findall(r"'([A-Z_]+)'", found["__application_provisioning"]))
+
+    for program, has in (
+        *(("web", serving), ("worker", serving), ("beat", serving)),
+        *(("relay", relaying), ("provisioner", provisioning)),
+    ):
+        assert has & programs.WITHHELD[program] == set(), program
     # The superusers' URLs are in no file of a host.
-    assert names & {"ADMIN_DATABASE_URL", "AUDIT_ADMIN_DATABASE_URL"} == set()
+    assert re.findall(r"\b(?:AUDIT_)?ADMIN_DATABASE_URL\b", text) == []
 
 
 def test_what_has_a_secret_shows_no_result() -> None:
