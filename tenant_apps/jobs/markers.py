@@ -8,8 +8,9 @@ from tenant_apps.jobs.models import Job
 
 
 def plant(*, marker: str, person: UUID, at: datetime) -> None:
+    problem = {"row": 2, "column": "vendor", "problem": marker, "value": marker}
     Job(
         kind="invoice-import", state=JobState.FAILED, celery_task_id=str(uuid4()), requested_by=person,
         limit_seconds=60, lease_until=at, file_name=marker[:255], error_message=marker,
-        result={"errors": [{"value": marker}]}, created_at=at, finished_at=at,
+        result={"rows": 1, "invoices": 0, "errors_count": 1, "errors": [problem]}, created_at=at, finished_at=at,
     ).save(force_insert=True)  # fmt: skip

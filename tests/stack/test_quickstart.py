@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 from scripts.stack.ports import free_port
+from scripts.stack.state import State
 from tests.stack.processes import assert_none_left, processes_of, wait_until
 
 
@@ -120,7 +121,10 @@ def test_start_while_running_shows_the_table(quickstart: Quickstart) -> None:
 def test_start_again_keeps_data_and_begins_to_count_anew(quickstart: Quickstart) -> None:
     quickstart("--detach")
     quickstart("--stop")
-    counted = quickstart.state / "metrics" / "counter_1.db"
+    counted = State(quickstart.state).metrics / "counter_1.db"
+    assert not counted.parent.exists()
+    # Of one that was killed.
+    counted.parent.mkdir()
     counted.touch()
 
     quickstart("--detach")
