@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -47,13 +48,20 @@ def entries_of_vendors(tenant: TenantIdentity) -> int:
         return row[0] if row else 0
 
 
-def databases() -> set[str]:
-    with psycopg.connect(settings.ADMIN_DATABASE_URL) as admin:
+def databases_of(url: str) -> set[str]:
+    with psycopg.connect(url) as admin:
         prefix = settings.DATABASES["default"]["NAME"]
         rows = admin.execute(
             "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [prefix]
         )
         return {row[0] for row in rows}
+
+
+def databases() -> set[str]:
+    """Of the installation, on one server or on two."""
+    return databases_of(settings.ADMIN_DATABASE_URL) | databases_of(
+        settings.AUDIT_ADMIN_DATABASE_URL
+    )
 
 
 def own_databases() -> set[str]:
@@ -77,9 +85,10 @@ def without_former(system: Installation) -> Any:
     """Databases that a restore has put aside go; sessions begin anew."""
     yield
     connections.close_all()
-    with psycopg.connect(settings.ADMIN_DATABASE_URL, autocommit=True) as admin:
-        for name in databases() - own_databases():
-            admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    for url in (settings.ADMIN_DATABASE_URL, settings.AUDIT_ADMIN_DATABASE_URL):
+        with psycopg.connect(url, autocommit=True) as admin:
+            for name in databases_of(url) - own_databases():
+                admin.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def test_what_a_backup_says_of_itself(backup: Path, system: Installation) -> None:
@@ -325,8 +334,10 @@ def test_one_that_was_killed_is_none_and_the_next_removes_it(
     assert len(list(tmp_path.glob("*.part"))) == 1
 
     for _ in range(2):
+        begun = int(time.time())
         done = run("installation", "backup", str(tmp_path), "--keep", "1", "--json")
         assert done.code == 0, done.err
+        wait_until(lambda: int(time.time()) > begun, "another second, which names the next one")  # noqa: B023  # in this turn
 
     assert list(tmp_path.glob("*.part")) == []
     assert [str(path) for path in tmp_path.glob("*Z")] == [done.json["path"]]
