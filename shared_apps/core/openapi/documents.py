@@ -9,7 +9,7 @@ from django.conf import settings
 from drf_spectacular.generators import SchemaGenerator
 
 # Its extensions become known by being imported.
-from shared_apps.core.openapi import fields  # noqa: F401
+from shared_apps.core.openapi import fields  # noqa: F401  # for its effect
 
 Format = Literal["json", "yaml"]
 

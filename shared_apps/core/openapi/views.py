@@ -94,12 +94,19 @@ class SchemaView(DocumentView):
 class PageView(DocumentView):
     """A page of its own for people: no part of the document."""
 
-    template: str
+    styles: Sequence[str]
+    scripts: Sequence[str]
 
     @extend_schema(exclude=True)
     def get(self, request: Request) -> HttpResponseBase:
         html = render_to_string(
-            self.template, {"schema": reverse_here(request, "schema"), "assets": _assets(request)}
+            "core/api_docs.html",
+            {
+                "schema": reverse_here(request, "schema"),
+                "assets": _assets(request),
+                "styles": self.styles,
+                "scripts": self.scripts,
+            },
         )
         headers = {
             "Content-Security-Policy": _CONTENT_SECURITY_POLICY,
@@ -110,11 +117,13 @@ class PageView(DocumentView):
 
 
 class SwaggerView(PageView):
-    template = "core/swagger.html"
+    styles = ("swagger-ui.css", "pages.css")
+    scripts = ("swagger-ui-bundle.js", "swagger.js")
 
 
 class RedocView(PageView):
-    template = "core/redoc.html"
+    styles = ("pages.css",)
+    scripts = ("redoc.standalone.js", "redoc.js")
 
 
 class AssetView(DocumentView):

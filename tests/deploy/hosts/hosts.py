@@ -31,8 +31,8 @@ exit 1
 """
 _PREPARE = """
 set -e
-mkdir -p -m 700 /root/.ssh
-cat > /root/.ssh/authorized_keys
+mkdir -p -m 700 ~/.ssh
+cat > ~/.ssh/authorized_keys
 mkdir -p /etc/systemd/system/redis-server.service.d
 printf '[Service]\\nPrivateUsers=false\\n' > /etc/systemd/system/redis-server.service.d/container.conf
 systemctl daemon-reload
